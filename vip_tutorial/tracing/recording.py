@@ -1,0 +1,205 @@
+"""What a recording holds, and what can be read off it."""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from .source import SourceLine
+
+FORMAT = "vip-trace"
+VERSION = 1
+
+
+@dataclass
+class TensorRecord:
+    """One tensor of the recording.
+
+    Attributes:
+        id: Its number; `Step.inputs` and `Step.output` refer to it.
+        shape: Sizes of its axes.
+        axes: Names of its axes, e.g. `["B", "N", "W", "H*S"]`.
+        strides: Elements to skip in memory for one step along each axis.
+        offset: Address of its first element in the storage.
+        storage: Number of the piece of memory; a view has that of its source.
+        dtype: E.g. "float32".
+        device: E.g. "cpu" or "cuda:0".
+        values: Elements in logical (row-major) order.  None if they follow from the
+            input of the step by its `map`, or if they were left out.
+        gradient: Likewise, d(gradient . output) / d(this tensor).  None if it follows
+            from the steps that use this tensor, or was not asked for.
+    """
+
+    id: int
+    shape: list[int]
+    axes: list[str]
+    strides: list[int]
+    offset: int
+    storage: int
+    dtype: str
+    device: str
+    values: list[float] | None = None
+    gradient: list[float] | None = None
+
+
+@dataclass
+class Step:
+    """One call that ran.
+
+    Attributes:
+        op: Its name, e.g. "permute".
+        call: The call with the values that it ran with, "permute(0, 3, 2, 1, 4)".
+        kind: "move", "mix" (a linear map), "pointwise", "reduce" or "other".
+        inputs: Ids of the recorded tensors that went in.
+        output: Id of the tensor that came out.
+        copy: Whether the result has memory of its own.  False: it is a view.
+        map: For a move, `map[k]` is the element of the first input that the output's
+            element `k` shows, both counted in logical order; None if left out.
+        order: For a permutation of axes, `order[k]` is the input's axis that the
+            output's axis `k` was; None for every other step.
+        mixed: Axes of the first input along which an output element sees everything;
+            None if that is not known, and then it may see all.
+        source: The line that made the call; None if it has no Python source.
+    """
+
+    op: str
+    call: str
+    kind: str
+    inputs: list[int]
+    output: int
+    copy: bool
+    map: list[int] | None = None
+    order: list[int] | None = None
+    mixed: list[int] | None = None
+    source: SourceLine | None = None
+
+
+@dataclass
+class Trace:
+    """A recorded run; see `trace`.
+
+    Attributes:
+        name: What ran, e.g. "WeightedPermuteMLP.height".
+        tensors: Every tensor of the run, `tensors[i].id == i`.
+        steps: Every call, in the order in which they ran.
+        inputs: Ids of the tensors that were given.
+        outputs: Ids of the tensors that were returned.
+        omitted: A sentence for each thing that was left out; empty if nothing was.
+        result: What the function returned, unchanged.  Not serialised.
+    """
+
+    name: str
+    tensors: list[TensorRecord] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    inputs: list[int] = field(default_factory=list)
+    outputs: list[int] = field(default_factory=list)
+    omitted: list[str] = field(default_factory=list)
+    result: Any = None
+
+    @property
+    def copies(self) -> int:
+        """How many of the moves copied their elements to new memory."""
+        return sum(step.copy for step in self.steps if step.kind == "move")
+
+    def values(self, id: int) -> list[float] | None:
+        """Elements of tensor `id` in logical order; None if they were left out."""
+        return self._follow(id, lambda record: record.values)
+
+    def homes(self, id: int) -> list[int] | None:
+        """For a tensor that only moves made: which input element each element is."""
+        return self._follow(
+            id,
+            lambda record: (
+                list(range(math.prod(record.shape)))
+                if record.id in self.inputs
+                else None
+            ),
+        )
+
+    def _follow(self, id: int, known: Callable[[TensorRecord], list | None]):
+        found = known(self.tensors[id])
+        if found is not None:
+            return found
+        for step in self.steps:
+            if step.output == id and step.map is not None:
+                before = self._follow(step.inputs[0], known)
+                return before and [before[source] for source in step.map]
+        return None
+
+    def gradient(self, id: int) -> list[float] | None:
+        """Gradient at tensor `id`; None if it was not asked for or left out.
+
+        Backward through a move is the move undone: each element hands its gradient
+        to the place it came from.
+        """
+        if self.tensors[id].gradient is not None:
+            return self.tensors[id].gradient
+        uses = [step for step in self.steps if id in step.inputs]
+        if not uses or any(step.map is None for step in uses):
+            return None
+        total = [0.0] * math.prod(self.tensors[id].shape)
+        for step in uses:
+            after = self.gradient(step.output)
+            if after is None:
+                return None
+            for k, source in enumerate(step.map):
+                total[source] += after[k]
+        return total
+
+    def table(self) -> str:
+        """The steps as text: call, axes, shape, strides, view or copy."""
+        rows = [("", "axes", "shape", "strides", "")]
+        for i in self.inputs:
+            rows.append(("input", *_describe(self.tensors[i]), ""))
+        for step in self.steps:
+            memory = ("copy" if step.copy else "view") if step.kind == "move" else "new"
+            rows.append((step.call, *_describe(self.tensors[step.output]), memory))
+        widths = [max(map(len, column)) for column in zip(*rows)]
+        lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+        return "\n".join([*lines, *self.omitted])
+
+    def to_json(self) -> dict[str, Any]:
+        """The recording as JSON types, with numbers to six significant digits."""
+        data = asdict(replace(self, result=None))
+        del data["result"]
+        for record in data["tensors"]:
+            for key in ("values", "gradient"):
+                record[key] = record[key] and [_shorten(v) for v in record[key]]
+        return {"format": FORMAT, "version": VERSION, **data}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "Trace":
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: If it is not a recording, or one of another version.
+        """
+        if not isinstance(data, dict) or data.get("format") != FORMAT:
+            raise ValueError(f"not a recording: its 'format' must be {FORMAT!r}")
+        if data.get("version") != VERSION:
+            raise ValueError(
+                f"recording has version {data.get('version')!r}; this package reads "
+                f"version {VERSION}: trace the function again"
+            )
+        data = {k: v for k, v in data.items() if k not in ("format", "version")}
+        data["tensors"] = [TensorRecord(**record) for record in data["tensors"]]
+        steps = []
+        for step in data["steps"]:
+            source = step["source"] and SourceLine(**step["source"])
+            steps.append(Step(**{**step, "source": source}))
+        return cls(**{**data, "steps": steps})
+
+
+def _shorten(value: float) -> float | str:
+    if not math.isfinite(value):
+        return str(value)  # JSON has no NaN and no infinity
+    value = float(f"{value:.6g}")
+    return int(value) if value.is_integer() else value
+
+
+def _describe(record: TensorRecord) -> tuple[str, str, str]:
+    return (
+        "(" + ", ".join(record.axes) + ")",
+        str(tuple(record.shape)),
+        str(tuple(record.strides)),
+    )
