@@ -243,10 +243,11 @@ def _check_sizes(dim: int, segment_dim: int) -> None:
         if value < 1:
             raise ValueError(f"{name} is {value}; it must be at least 1")
     if dim % segment_dim:
+        larger = (dim // segment_dim + 1) * segment_dim
         raise ValueError(
             f"dim {dim} cannot be cut into segment_dim = {segment_dim} equal segments: "
-            f"{dim} / {segment_dim} leaves {dim % segment_dim}; take dim = "
-            f"{-(-dim // segment_dim) * segment_dim} or a segment_dim that divides {dim}"
+            f"{dim} / {segment_dim} leaves {dim % segment_dim}; take dim = {larger} "
+            f"or a segment_dim that divides {dim}"
         )
 
 

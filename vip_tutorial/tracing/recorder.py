@@ -15,21 +15,28 @@ from .source import calling_line
 MAX_ELEMENTS = 2048
 MAX_STEPS = 256
 
-# Operations that only move elements.  Which element goes where is not written down
-# here: it is found by running the same call on a tensor of element numbers.
-MOVES = frozenset(
-    "reshape view permute transpose swapaxes swapdims movedim moveaxis t T mT H mH "
-    "flatten unflatten squeeze unsqueeze contiguous clone expand expand_as view_as "
-    "reshape_as flip roll rot90 repeat tile narrow select getitem chunk split unbind "
-    "index_select gather unfold diagonal take ravel detach".split()
-)
-REDUCTIONS = frozenset("mean sum amax amin prod std var norm logsumexp".split())
-ALONG_AXIS = frozenset("softmax log_softmax cumsum".split())
-POINTWISE = frozenset(
-    "add sub mul div radd rsub rmul rdiv rtruediv truediv iadd isub imul idiv neg pow "
-    "exp log sqrt rsqrt abs tanh sigmoid relu gelu silu dropout clamp to float double "
-    "half bfloat16 where maximum minimum add_ sub_ mul_ div_ relu_".split()
-)
+# What each operation does to the elements; any other operation is of kind "other".
+KINDS = {
+    # Only moves elements.  Which one goes where is not written down here: it is found
+    # by running the same call on a tensor of element numbers.
+    "move": frozenset(
+        "reshape view permute transpose swapaxes swapdims movedim moveaxis t T mT H mH "
+        "flatten unflatten squeeze unsqueeze contiguous clone expand expand_as view_as "
+        "reshape_as flip roll rot90 repeat tile narrow select getitem chunk split "
+        "unbind index_select gather unfold diagonal take ravel detach".split()
+    ),
+    # A linear map along the last axis.
+    "mix": frozenset(["linear"]),
+    # Output element k depends on element k of each input, up to broadcasting.
+    "pointwise": frozenset(
+        "add sub mul div radd rsub rmul rdiv rtruediv truediv iadd isub imul idiv neg "
+        "pow exp log sqrt rsqrt abs tanh sigmoid relu gelu silu dropout clamp to float "
+        "double half bfloat16 where maximum minimum add_ sub_ mul_ div_ relu_".split()
+    ),
+    # Takes some axes together.
+    "reduce": frozenset("mean sum amax amin prod std var norm logsumexp".split()),
+}
+ALONG_AXIS = frozenset(["softmax", "log_softmax", "cumsum"])
 
 
 def trace(
@@ -145,24 +152,15 @@ class _Recorder(TorchFunctionMode):
             return  # made from nothing that is followed, e.g. a mask or a parameter
         if len(self.recording.steps) >= MAX_STEPS:
             self.unrecorded_steps += 1
+            return
         after = tensors[self.register(output)]
         # The small operand of a broadcast says little about the result.
         before = max(
-            (tensors[i] for i in operands[: 1 if name in MOVES else None]),
+            (tensors[i] for i in operands[: 1 if name in KINDS["move"] else None]),
             key=lambda record: record.shape == after.shape,
         )
         line = calling_line()
-        kind = (
-            "move"
-            if name in MOVES
-            else "mix"
-            if name == "linear"
-            else "pointwise"
-            if name in POINTWISE
-            else "reduce"
-            if name in REDUCTIONS
-            else "other"
-        )
+        kind = next((kind for kind, ops in KINDS.items() if name in ops), "other")
         step = Step(
             op=name,
             call=_call_text(name, args, kwargs, index),
@@ -180,8 +178,7 @@ class _Recorder(TorchFunctionMode):
         else:
             step.mixed = _mixed_axes(name, kind, before, args, kwargs)
         after.axes = names_after(before, after.shape, step, line)
-        if len(self.recording.steps) < MAX_STEPS:
-            self.recording.steps.append(step)
+        self.recording.steps.append(step)
 
     def finish(self, function, result, gradient) -> Trace:
         recording = self.recording
