@@ -6,37 +6,25 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import get_gradient_edge
 from torch.overrides import TorchFunctionMode
 
 from .axes import names_after, permutation, unpacked_names
+from .calls import (
+    Call,
+    call_text,
+    element_map,
+    flat,
+    is_empty_shell,
+    kind_of,
+    mixed_axes,
+    operation,
+)
 from .recording import Step, TensorRecord, Trace
 from .source import calling_line
 
 MAX_ELEMENTS = 2048
 MAX_STEPS = 256
-
-# What each operation does to the elements; any other operation is of kind "other".
-KINDS = {
-    # Only moves elements.  Which one goes where is not written down here: it is found
-    # by running the same call on a tensor of element numbers.
-    "move": frozenset(
-        "reshape view permute transpose swapaxes swapdims movedim moveaxis t T mT H mH "
-        "flatten unflatten squeeze unsqueeze contiguous clone expand expand_as view_as "
-        "reshape_as flip roll rot90 repeat tile narrow select getitem chunk split "
-        "unbind index_select gather unfold diagonal take ravel detach".split()
-    ),
-    # A linear map along the last axis.
-    "mix": frozenset(["linear"]),
-    # Output element k depends on element k of each input, up to broadcasting.
-    "pointwise": frozenset(
-        "add sub mul div radd rsub rmul rdiv rtruediv truediv iadd isub imul idiv neg "
-        "pow exp log sqrt rsqrt abs tanh sigmoid relu gelu silu dropout clamp to float "
-        "double half bfloat16 where maximum minimum add_ sub_ mul_ div_ relu_".split()
-    ),
-    # Takes some axes together.
-    "reduce": frozenset("mean sum amax amin prod std var norm logsumexp".split()),
-}
-ALONG_AXIS = frozenset(["softmax", "log_softmax", "cumsum"])
 
 
 def trace(
@@ -71,12 +59,13 @@ def trace(
         raise TypeError(f"trace needs a tensor to follow, got {got}: trace(f, x)")
     if gradient is not None:
         inputs = tuple(_leaf(x) for x in inputs)
-    recorder = _Recorder(max_elements)
+    recorder = _Recorder(max_elements, gradient is not None)
     for x in inputs:
         if isinstance(x, Tensor):
             recorder.recording.inputs.append(recorder.register(x))
     if axes is not None:
-        recorder.name_axes(inputs[0], _given_axes(axes, inputs[0]))
+        recorder.name_axes(0, _given_axes(axes, inputs[0]))
+        recorder.named.add(0)
     with recorder:
         result = function(*inputs)
     return recorder.finish(function, result, gradient)
@@ -85,27 +74,37 @@ def trace(
 class _Recorder(TorchFunctionMode):
     """Sees each call of the torch API while it is active."""
 
-    def __init__(self, max_elements: int):
+    def __init__(self, max_elements: int, with_gradient: bool):
         super().__init__()
         self.recording = Trace(name="")
         self.max_elements = max_elements
+        self.with_gradient = with_gradient
         self.live: list[Tensor] = []  # kept, so that no id() or storage is used again
+        self.edges: list[Any] = []  # where in the autograd graph each of them is
+        self.versions: list[int] = []  # how often each had been written to
         self.known: dict[int, int] = {}  # id() of a tensor object to its record
         self.storages: dict[int, int] = {}
+        self.sizes: dict[str, int] = {}  # size of each axis name
         self.named: set[int] = set()
-        self.unrecorded_steps = 0
+        self.steps_cut = False
+        self.unseen = 0
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        result = func(*args, **(kwargs or {}))
-        name = _operation(func)
-        if name == "shape":
+        kwargs = kwargs or {}
+        name = operation(func)
+        for x in flat((args, kwargs)):
+            if isinstance(x, Tensor):
+                self._catch_up(x)
+        result = func(*args, **kwargs)
+        if name in ("shape", "size"):
             self._read_axes(args[0])
         elif name is not None:
-            outputs = result if isinstance(result, tuple | list) else [result]
-            many = len(outputs) > 1
+            outputs = [args[0]] if name == "setitem" else flat(result)
+            many = isinstance(result, tuple | list)
             for i, output in enumerate(outputs):
                 if isinstance(output, Tensor):
-                    self._record(func, name, args, kwargs, output, i if many else None)
+                    call = Call(func, args, kwargs, i if many else None)
+                    self._record(name, call, output)
         return result
 
     def register(self, x: Tensor) -> int:
@@ -125,13 +124,16 @@ class _Recorder(TorchFunctionMode):
             record.values = _numbers(x)
         tensors.append(record)
         self.live.append(x)
+        follow = self.with_gradient and x.requires_grad
+        self.edges.append(get_gradient_edge(x) if follow else None)
+        self.versions.append(_version(x))
         self.known[id(x)] = record.id
         return record.id
 
-    def name_axes(self, x: Tensor, names: list[str]) -> None:
-        id_ = self.known[id(x)]
-        self.recording.tensors[id_].axes = names
-        self.named.add(id_)
+    def name_axes(self, id_: int, names: list[str]) -> None:
+        record = self.recording.tensors[id_]
+        record.axes = names
+        self.sizes.update(zip(names, record.shape))
 
     def _read_axes(self, x: Tensor) -> None:
         id_ = self.known.get(id(x))
@@ -139,69 +141,98 @@ class _Recorder(TorchFunctionMode):
             line = calling_line()
             names = line and unpacked_names(line.text)
             if names and len(names) == x.ndim:
-                self.name_axes(x, names)
+                self.name_axes(id_, names)
+                self.named.add(id_)
 
-    def _record(self, func, name, args, kwargs, output, index) -> None:
-        tensors = self.recording.tensors
-        operands = [
-            self.known[id(a)]
-            for a in _flat((args, kwargs or {}))
-            if isinstance(a, Tensor) and id(a) in self.known
-        ]
-        if not operands:
-            return  # made from nothing that is followed, e.g. a mask or a parameter
-        if len(self.recording.steps) >= MAX_STEPS:
-            self.unrecorded_steps += 1
+    def _catch_up(self, x: Tensor) -> None:
+        """Notice that a tensor was written to through another view of its memory."""
+        id_ = self.known.get(id(x))
+        if id_ is None or self.versions[id_] == _version(x) or self._full():
             return
-        after = tensors[self.register(output)]
-        # The small operand of a broadcast says little about the result.
-        before = max(
-            (tensors[i] for i in operands[: 1 if name in KINDS["move"] else None]),
-            key=lambda record: record.shape == after.shape,
+        after = self.register(x)
+        self.name_axes(after, self.recording.tensors[id_].axes)
+        self.recording.steps.append(
+            Step(
+                op="written",
+                call="written to through another view",
+                kind="other",
+                inputs=[id_],
+                output=after,
+                copy=False,
+                source=calling_line(),
+            )
         )
+
+    def _full(self) -> bool:
+        self.steps_cut |= len(self.recording.steps) >= MAX_STEPS
+        return self.steps_cut
+
+    def _record(self, name: str, call: Call, output: Tensor) -> None:
+        tensors = self.recording.tensors
+        operands = [self.known.get(id(x)) for x in call.tensors()]
+        inputs = [id_ for id_ in operands if id_ is not None]
+        if not inputs:
+            return  # made from nothing that is followed, e.g. a mask or a parameter
+        if output.layout != torch.strided or output.is_nested:
+            self.unseen += 1
+            return
+        if self._full():
+            return
+        before = tensors[inputs[0]]
+        after = tensors[self.register(output)]
         line = calling_line()
-        kind = next((kind for kind, ops in KINDS.items() if name in ops), "other")
+        kind = kind_of(name)
+        if self.known.get(id(call.subject)) != before.id and kind != "pointwise":
+            kind = "other"  # e.g. table[x]: it is the table's elements that move
+        if kind == "move" and before.dtype != after.dtype:
+            kind = "other"  # x.view(torch.int32): the same bits, other numbers
         step = Step(
             op=name,
-            call=_call_text(name, args, kwargs, index),
+            call=call_text(name, call),
             kind=kind,
-            inputs=operands,
+            inputs=inputs,
             output=after.id,
             copy=after.storage != before.storage,
             source=line,
         )
         if kind == "move":
-            step.order = permutation(func, args, kwargs, name)
+            step.order = permutation(name, call, len(before.shape))
             if max(math.prod(before.shape), output.numel()) <= self.max_elements:
-                step.map = _element_map(func, before.shape, args, kwargs, index)
+                step.map = element_map(call, before.shape)
+            if step.map is not None:
                 after.values = None
         else:
-            step.mixed = _mixed_axes(name, kind, before, args, kwargs)
-        after.axes = names_after(before, after.shape, step, line)
+            step.mixed = mixed_axes(name, kind, before, call)
+        records = [None if id_ is None else tensors[id_] for id_ in operands]
+        names = names_after(step, call, records, after.shape, self.sizes)
+        self.name_axes(after.id, names)
         self.recording.steps.append(step)
 
     def finish(self, function, result, gradient) -> Trace:
         recording = self.recording
         recording.name = _name(function)
         recording.result = result
-        outputs = [x for x in _flat(result) if isinstance(x, Tensor)]
+        outputs = [x for x in flat(result) if isinstance(x, Tensor)]
         if not outputs:
             raise ValueError(
                 f"{recording.name} returned {type(result).__name__}, no tensor: "
                 "return the tensor that it computes"
             )
         for x in outputs:
-            if id(x) not in self.known:
-                self.register(x)
-            recording.outputs.append(self.known[id(x)])
+            self._catch_up(x)
+            id_ = self.known.get(id(x))
+            if id_ is None or self.versions[id_] != _version(x):
+                self.unseen += id_ is None
+                id_ = self.register(x)
+            recording.outputs.append(id_)
         if gradient is not None:
-            self._record_gradients(outputs, gradient)
+            self._record_gradients(outputs[0], gradient)
         recording.omitted = self._omissions()
         self.live.clear()
+        self.edges.clear()
         return recording
 
-    def _record_gradients(self, outputs: list[Tensor], gradient: Tensor) -> None:
-        output = outputs[0]
+    def _record_gradients(self, output: Tensor, gradient: Tensor) -> None:
         if gradient.shape != output.shape:
             raise ValueError(
                 f"gradient has shape {tuple(gradient.shape)} but the output has "
@@ -212,10 +243,11 @@ class _Recorder(TorchFunctionMode):
                 "the output does not depend on the inputs in a way that autograd "
                 "follows, so it has no gradient: was it detached, or rounded?"
             )
+        tensors, steps = self.recording.tensors, self.recording.steps
         wanted = [
-            (record, x)
-            for record, x in zip(self.recording.tensors, self.live)
-            if x.requires_grad and x.numel() <= self.max_elements
+            (record, edge or x)
+            for record, edge, x in zip(tensors, self.edges, self.live)
+            if (edge or x.requires_grad) and x.numel() <= self.max_elements
         ]
         gradients = torch.autograd.grad(
             output,
@@ -224,17 +256,19 @@ class _Recorder(TorchFunctionMode):
             allow_unused=True,
             retain_graph=True,
         )
-        only_moved = {
-            id_
-            for step in self.recording.steps
-            for id_ in step.inputs
-            if all(s.map is not None for s in self.recording.steps if id_ in s.inputs)
-        }
-        for (record, x), grad in zip(wanted, gradients):
-            if record.id not in only_moved:
-                record.gradient = _numbers(
-                    torch.zeros_like(x) if grad is None else grad
-                )
+        followed = {record.id for record, _ in wanted}
+        # What is used by moves alone gets its gradient from them, see Trace.gradient.
+        uses = {id_: [s for s in steps if id_ in s.inputs] for id_ in followed}
+        for (record, _), grad in zip(wanted, gradients):
+            derived = uses[record.id] and all(
+                step.map is not None and step.output in followed
+                for step in uses[record.id]
+            )
+            if self.steps_cut or record.id in self.recording.outputs or not derived:
+                if grad is None:
+                    record.gradient = [0.0] * math.prod(record.shape)
+                else:
+                    record.gradient = _numbers(grad)
 
     def _omissions(self) -> list[str]:
         sentences = []
@@ -246,71 +280,30 @@ class _Recorder(TorchFunctionMode):
                 f"{self.max_elements:,} elements (the largest has {max(large):,}) "
                 "were left out; trace a smaller input, or raise max_elements."
             )
-        if self.unrecorded_steps:
+        if self.steps_cut:
             sentences.append(
-                f"{self.unrecorded_steps} steps after the first {MAX_STEPS} were "
-                "left out; trace a part of the function."
+                f"The steps after the first {MAX_STEPS} were left out; trace a part "
+                "of the function."
+            )
+        elif self.unseen:
+            sentences.append(
+                f"Tensors that no step made: {self.unseen}. They came from where the "
+                "trace cannot look (NumPy, vmap, compiled code), or are not plain "
+                "tensors (sparse, nested)."
             )
         return sentences
 
 
-def _operation(func: Callable) -> str | None:
-    """Name of the torch call, None for attribute reads that make no tensor."""
-    name = func.__name__
-    if name == "__get__":
-        name = func.__self__.__name__
-        return name if name in ("shape", "T", "mT", "H", "mH") else None
-    return None if name == "__set__" else name.removeprefix("__").removesuffix("__")
-
-
-def _element_map(func, shape, args, kwargs, index) -> list[int]:
-    """Run the same call on element numbers: what comes out is the map."""
-    numbers = torch.arange(math.prod(shape)).reshape(shape)
-    moved = func(numbers, *_to_cpu(args[1:]), **_to_cpu(kwargs or {}))
-    if index is not None:
-        moved = moved[index]
-    return moved.reshape(-1).tolist()
-
-
-def _mixed_axes(name, kind, before, args, kwargs) -> list[int] | None:
-    last = len(before.shape) - 1
-    if kind == "pointwise":
-        return []
-    if kind == "mix" or name == "layer_norm":
-        return [last]
-    if kind == "reduce" or name in ALONG_AXIS:
-        dim = (kwargs or {}).get("dim", args[1] if len(args) > 1 else None)
-        if dim is None:
-            return list(range(last + 1))
-        dims = [dim] if isinstance(dim, int) else list(dim)
-        return [d % (last + 1) for d in dims]
-    return None
-
-
-def _call_text(name, args, kwargs, index) -> str:
-    values = [_argument_text(a) for a in args[1:] if a is not None]
-    values += [f"{k}={_argument_text(v)}" for k, v in (kwargs or {}).items()]
-    text = f"{name}({', '.join(values)})"
-    return text if index is None else f"{text}[{index}]"
-
-
-def _argument_text(value: Any) -> str:
-    if isinstance(value, Tensor):
-        return "tensor of " + str(tuple(value.shape))
-    if isinstance(value, torch.Size | tuple | list):
-        return "(" + ", ".join(map(_argument_text, value)) + ")"
-    if isinstance(value, slice):
-        parts = ("" if v is None else str(v) for v in (value.start, value.stop))
-        return ":".join(parts)
-    return str(value)
+def _version(x: Tensor) -> int:
+    return 0 if x.is_inference() else x._version
 
 
 def _numbers(x: Tensor) -> list[float] | None:
-    if x.is_meta or type(x).__name__ == "FakeTensor":
-        return None  # such tensors have a shape but no contents
-    x = x.detach()
-    x = torch.view_as_real(x).norm(dim=-1) if x.is_complex() else x
-    return x.to("cpu", torch.float64).reshape(-1).tolist()
+    if is_empty_shell(x):
+        return None
+    x = x.detach().cpu()
+    x = x.abs() if x.is_complex() else x
+    return x.to(torch.float64).reshape(-1).tolist()
 
 
 def _given_axes(axes: str | Sequence[str], x: Tensor) -> list[str]:
@@ -327,24 +320,6 @@ def _leaf(x: Any) -> Any:
     if isinstance(x, Tensor) and x.dtype.is_floating_point:
         return x.detach().requires_grad_()
     return x
-
-
-def _flat(value: Any) -> list[Any]:
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, tuple | list):
-        return [leaf for item in value for leaf in _flat(item)]
-    return [value]
-
-
-def _to_cpu(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value.cpu()
-    if isinstance(value, dict):
-        return {k: _to_cpu(v) for k, v in value.items()}
-    if isinstance(value, tuple | list) and not isinstance(value, torch.Size):
-        return type(value)(_to_cpu(v) for v in value)
-    return value
 
 
 def _name(function: Callable) -> str:

@@ -152,7 +152,8 @@ class Trace:
         for i in self.inputs:
             rows.append(("input", *_describe(self.tensors[i]), ""))
         for step in self.steps:
-            memory = ("copy" if step.copy else "view") if step.kind == "move" else "new"
+            old, new = ("view", "copy") if step.kind == "move" else ("same", "new")
+            memory = new if step.copy else old
             rows.append((step.call, *_describe(self.tensors[step.output]), memory))
         widths = [max(map(len, column)) for column in zip(*rows)]
         lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
@@ -182,7 +183,13 @@ class Trace:
                 f"version {VERSION}: trace the function again"
             )
         data = {k: v for k, v in data.items() if k not in ("format", "version")}
-        data["tensors"] = [TensorRecord(**record) for record in data["tensors"]]
+        data["tensors"] = [
+            TensorRecord(
+                **record
+                | {key: _lengthen(record[key]) for key in ("values", "gradient")}
+            )
+            for record in data["tensors"]
+        ]
         steps = []
         for step in data["steps"]:
             source = step["source"] and SourceLine(**step["source"])
@@ -194,7 +201,11 @@ def _shorten(value: float) -> float | str:
     if not math.isfinite(value):
         return str(value)  # JSON has no NaN and no infinity
     value = float(f"{value:.6g}")
-    return int(value) if value.is_integer() else value
+    return int(value) if value.is_integer() and abs(value) < 1e15 else value
+
+
+def _lengthen(values: list[float | str] | None) -> list[float] | None:
+    return None if values is None else [float(value) for value in values]
 
 
 def _describe(record: TensorRecord) -> tuple[str, str, str]:

@@ -2,6 +2,7 @@
 
 import ast
 import linecache
+import os
 import sys
 from dataclasses import dataclass
 from itertools import islice
@@ -10,9 +11,12 @@ from types import FrameType
 
 import torch
 
-_TORCH = str(Path(torch.__file__).parent)
 _PACKAGE = Path(__file__).parent.parent
-_RECORDER = str(Path(__file__).parent)
+# With the separator at the end, or torchvision would pass for torch.
+_FOLDERS = tuple(
+    str(Path(file).parent / "_").removesuffix("_")
+    for file in (torch.__file__, __file__)
+)
 
 
 @dataclass
@@ -41,7 +45,7 @@ def calling_line() -> SourceLine | None:
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        if not file.startswith((_TORCH, _RECORDER)):
+        if not file.startswith(_FOLDERS):
             return _line(frame)
         frame = frame.f_back
     return None
@@ -54,38 +58,59 @@ def _line(frame: FrameType) -> SourceLine | None:
     lines = linecache.getlines(code.co_filename, frame.f_globals)
     if first is None or last is None or last > len(lines):
         return None
-    # Offsets count UTF-8 bytes from the start of the first and of the last line.
     block = [line.rstrip("\n") for line in lines[first - 1 : last]]
+    # Offsets count UTF-8 bytes from the start of the first and of the last line.
     start = len(block[0].encode()[:start_byte].decode())
-    end = len("\n".join(block)) - len(block[-1])
-    end += len(block[-1].encode()[:end_byte].decode())
+    end = len(block[-1].encode()[:end_byte].decode())
+    # The lines are shown as far to the left as the first one can go.
+    indents = [len(line) - len(line.lstrip()) for line in block]
+    indents = [min(indent, indents[0]) for indent in indents]
+    block = [line[indent:] for line, indent in zip(block, indents)]
     text = "\n".join(block)
-    start = _own_part(text[start:end]) + start
-    indent = len(text) - len(text.lstrip())
+    start -= indents[0]
+    end += len(text) - len(block[-1]) - indents[-1]
+    if text[:start].endswith("."):  # Python 3.11 points behind the dot
+        start -= 1
     return SourceLine(
         file=_public_name(code.co_filename),
         function=code.co_name,
         line=first,
-        text=text.strip(),
-        start=start - indent,
-        end=end - indent,
+        text=text.rstrip(),
+        start=start + _own_part(text[start:end]),
+        end=end,
     )
 
 
 def _own_part(call: str) -> int:
     """Where in `x.reshape(...).permute(...)` the last call of the chain begins."""
-    try:
-        node = ast.parse(call, mode="eval").body
-    except SyntaxError:
-        return 0  # the call is one piece of a larger expression over several lines
-    if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+    if call.startswith("."):
         return 0
-    if isinstance(node.func.value, ast.Name):
+    try:  # the brackets let a chain run over several lines
+        node = ast.parse(f"({call}\n)", mode="eval").body
+    except SyntaxError:
+        return 0
+    match node:
+        case ast.Call(func=ast.Attribute(value=value)) | ast.Attribute(value=value):
+            pass
+        case ast.Subscript(value=value):
+            pass
+        case _:
+            return 0  # an operator: show what it works on too
+    if not _is_chain(value):
         return 0  # x.permute(...): show the x too
-    value = node.func.value
-    lines = call.encode().split(b"\n")[: value.end_lineno]
+    lines = f"({call}".encode().split(b"\n")[: value.end_lineno]
     lines[-1] = lines[-1][: value.end_col_offset]
-    return len(b"\n".join(lines).decode())
+    start = len(b"\n".join(lines).decode()) - 1
+    while call[start] in ") \t\n":  # the value ends inside its own brackets
+        start += 1
+    return start
+
+
+def _is_chain(value: ast.expr) -> bool:
+    """Whether a call stands before the call, and not just a name like `self.mlp`."""
+    while isinstance(value, ast.Attribute):
+        value = value.value
+    return not isinstance(value, ast.Name)
 
 
 def _public_name(file: str) -> str:

@@ -1,0 +1,111 @@
+"""The Sphinx extension that makes the book's site: figures that move, also offline.
+
+It shows widgets without a kernel, keeps every request on the site's own origin, re-runs
+the chapters whenever the package changes, and mends what the stock theme gets wrong.
+"""
+
+import hashlib
+import html
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from docutils import nodes
+from latex2mathml.converter import convert
+from sphinx.application import Sphinx
+
+from .widgets.site import first_frame, site_script, site_style
+
+_PACKAGE = Path(__file__).parent
+_FIGURE = re.compile(
+    r'<div data-vip-widget="(?P<kind>\w+)"(?P<attributes>[^>]*)>'
+    r'<div class="(?P<classes>[^"]*)"></div>'
+    r'<script type="application/json">(?P<state>.*?)</script></div>',
+    re.DOTALL,
+)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the extension with Sphinx."""
+    # A changed value of a "env" setting makes Sphinx read, and so run, all pages anew.
+    app.add_config_value("vip_package_digest", "", "env")
+    app.add_html_math_renderer(
+        "mathml",
+        inline_renderers=(_inline_math, None),
+        block_renderers=(_block_math, None),
+    )
+    app.connect("config-inited", _configure, priority=900)
+    app.connect("builder-inited", _write_assets)
+    app.connect("html-page-context", _finish_page, priority=900)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _configure(app: Sphinx, config: Any) -> None:
+    digest = _package_digest()
+    config.vip_package_digest = digest
+    # The notebook cache knows the notebooks' code but not the package's.
+    config.nb_execution_cache_path = str(
+        Path(app.outdir, "..", ".jupyter_cache", digest)
+    )
+    config.nb_mime_priority_overrides = [("html", "text/html", 1)]
+    config.nb_ipywidgets_js = {}  # no require.js and no html-manager from elsewhere
+    config.html_math_renderer = "mathml"
+
+
+def _package_digest() -> str:
+    digest = hashlib.sha256()
+    for file in sorted(_PACKAGE.rglob("*")):
+        if file.suffix in {".py", ".js", ".css", ".safetensors"}:
+            digest.update(file.relative_to(_PACKAGE).as_posix().encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _write_assets(app: Sphinx) -> None:
+    static = Path(app.outdir, "_static")
+    static.mkdir(parents=True, exist_ok=True)
+    (static / "vip_widgets.js").write_text(site_script(), encoding="utf-8")
+    (static / "vip_widgets.css").write_text(site_style(), encoding="utf-8")
+
+
+def _finish_page(app, pagename, templatename, context, doctree) -> None:
+    context["body"], figures = _FIGURE.subn(_draw_first_frame, context.get("body", ""))
+    context["script_files"] = [s for s in context["script_files"] if _is_read(s)]
+    if figures:
+        app.add_css_file("vip_widgets.css")
+        app.add_js_file("vip_widgets.js", loading_method="defer")
+
+
+def _is_read(script: Any) -> bool:
+    """False for scripts that nobody on these pages reads."""
+    # sphinx-thebe's comes twice, which is an error in every browser; MyST-NB's widget
+    # state is for the html-manager, which the book does without.
+    kind = getattr(script, "attributes", {}).get("type", "")
+    return "thebe" not in str(script) and "widget-state" not in kind
+
+
+def _draw_first_frame(found: re.Match[str]) -> str:
+    state = json.loads(found["state"])
+    return found[0].replace("></div>", f">{first_frame(found['kind'], state)}</div>", 1)
+
+
+def _inline_math(self: Any, node: nodes.math) -> None:
+    self.body.append(_mathml(node.astext(), "inline"))
+    raise nodes.SkipNode
+
+
+def _block_math(self: Any, node: nodes.math_block) -> None:
+    self.body.append(f'<div class="math">{_mathml(node.astext(), "block")}</div>')
+    raise nodes.SkipNode
+
+
+def _mathml(latex: str, display: str) -> str:
+    # The converter does not lay these out; better no page than a wrong formula.
+    for unknown in (r"\begin{align", r"\begin{split", "'"):
+        if unknown in latex:
+            raise ValueError(
+                f"formula {latex!r} uses {unknown}, which MathML output lacks"
+            )
+    math = convert(latex, display=display)
+    return math.replace("<math ", f'<math alttext="{html.escape(latex)}" ', 1)

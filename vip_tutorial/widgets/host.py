@@ -1,0 +1,40 @@
+"""What every widget of the book shares: one JavaScript core, three hosts.
+
+In a notebook anywidget runs the core.  On the built site the same core runs on the
+state that `_repr_mimebundle_` wrote into the page.  Where no script runs, the page
+shows the first frame that the core drew at build time (see `sphinx_ext`).
+"""
+
+import json
+from typing import Any
+
+import anywidget
+
+
+class BookWidget(anywidget.AnyWidget):
+    """An ordinary ipywidget that can also be shown on a page with no kernel.
+
+    Attributes:
+        kind: Name of the widget in `site_script`.
+        shown: Traits that the JavaScript core reads; plain JSON each.
+    """
+
+    kind: str
+    shown: tuple[str, ...]
+
+    def static_html(self) -> str:
+        """The widget for a page without a kernel: its state, and a place to draw."""
+        state = json.dumps({name: getattr(self, name) for name in self.shown})
+        state = state.replace("</", "<\\/")  # "</script>" would end the element
+        return (
+            f'<div data-vip-widget="{self.kind}" id="{self.name}">'
+            f'<div class="vip vip-{self.kind}"></div>'
+            f'<script type="application/json">{state}</script></div>'
+        )
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if isinstance(bundle, tuple):
+            data, metadata = bundle
+            return {**data, "text/html": self.static_html()}, metadata
+        return bundle and {**bundle, "text/html": self.static_html()}

@@ -1,0 +1,50 @@
+// The colours of the book (Okabe and Ito's palette, told apart by colour-blind readers).
+
+const HUES = ["#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442", "#999999"];
+
+/** One colour per axis letter, wherever the letter stands: figure, code and prose. */
+const AXES = { B: "#767676", H: "#D55E00", W: "#0072B2", C: "#009E73", N: "#AA4499", S: "#8F7000" };
+
+/** Colour of an axis by its name; merged axes ("H*S") take that of their first letter. */
+export function axisColour(name) {
+  return AXES[name[0]] ?? "#767676";
+}
+
+/** Fill of a cell born at `row` of `rows` (hue) and `column` of `columns` (lightness). */
+export function birthFill(row, column, columns) {
+  const pale = columns > 1 ? 0.62 * (1 - column / (columns - 1)) : 0.3;
+  return mix(HUES[row % HUES.length], "#FFFFFF", pale);
+}
+
+/** The pure hue of a birth row. */
+export function birthHue(row) {
+  return HUES[row % HUES.length];
+}
+
+/** Blue for negative, orange for positive, white at zero; `scale` is the strongest. */
+export function valueFill(value, scale) {
+  if (!Number.isFinite(value)) return "#FF00FF";
+  const strength = scale > 0 ? Math.min(1, Math.abs(value) / scale) : 0;
+  return mix("#FFFFFF", value < 0 ? "#2166AC" : "#C05800", strength);
+}
+
+/** Grey level of a pixel, 0 (black) to 1 (white). */
+export function pixelFill(level) {
+  return mix("#101018", "#FFFFFF", Math.max(0, Math.min(1, level)));
+}
+
+/** Text colour that can be read on a fill. */
+export function inkOn(fill) {
+  const [r, g, b] = channels(fill);
+  return 0.299 * r + 0.587 * g + 0.114 * b > 120 ? "#111111" : "#FFFFFF";
+}
+
+function mix(from, to, share) {
+  const [a, b] = [channels(from), channels(to)];
+  const parts = a.map((v, i) => Math.round(v + (b[i] - v) * share));
+  return "#" + parts.map((v) => v.toString(16).padStart(2, "0")).join("");
+}
+
+function channels(hex) {
+  return [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+}

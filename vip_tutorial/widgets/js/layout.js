@@ -1,0 +1,61 @@
+// Where each element of a tensor is drawn: nested blocks.  The last two axes are the
+// cells of a block; the axes before them lay out the blocks.
+
+const LONGEST_LINE = 64; // a tensor with one axis is wrapped like text
+
+/**
+ * @param {number[]} shape
+ * @param {number} cellWidth
+ * @param {number} cellHeight
+ * @returns {{width: number, height: number, rowLength: number, place: (k: number) => [number, number]}}
+ */
+export function arrange(shape, cellWidth, cellHeight) {
+  let sizes = shape.map((size) => size);
+  const rowLength = sizes.length ? sizes[sizes.length - 1] : 1;
+  if (sizes.filter((n) => n > 1).length <= 1) {
+    const n = sizes.reduce((product, size) => product * size, 1);
+    sizes = n > LONGEST_LINE ? [Math.ceil(n / LONGEST_LINE), LONGEST_LINE] : [n];
+  }
+  const drawn = sizes.filter((n) => n > 1).length;
+  const extent = { x: cellWidth, y: cellHeight };
+  const steps = new Array(sizes.length);
+  let seen = 0;
+  for (let axis = sizes.length - 1; axis >= 0; axis--) {
+    if (sizes[axis] === 1) {
+      steps[axis] = ["x", 0];
+      continue;
+    }
+    // Axes alternate, across and down, from the inside out; an odd one out goes down.
+    const across = seen % 2 === 0 && !(seen === drawn - 1 && drawn > 1);
+    const direction = across ? "x" : "y";
+    const gap = seen < 2 ? 0 : seen < 4 ? 4 : 9;
+    steps[axis] = [direction, extent[direction] + gap];
+    extent[direction] = sizes[axis] * (extent[direction] + gap) - gap;
+    seen++;
+  }
+  const place = (k) => {
+    const at = { x: 0, y: 0 };
+    for (let axis = sizes.length - 1; axis >= 0; axis--) {
+      at[steps[axis][0]] += (k % sizes[axis]) * steps[axis][1];
+      k = Math.floor(k / sizes[axis]);
+    }
+    return [at.x, at.y];
+  };
+  return { width: extent.x, height: extent.y, rowLength, place };
+}
+
+/**
+ * The largest cell with which every one of `shapes` fits into a box.
+ * @returns {{width: number, height: number}}
+ */
+export function fitCell(shapes, boxWidth, boxHeight, largest) {
+  let { width, height } = largest;
+  for (const shape of shapes) {
+    const gaps = arrange(shape, 0, 0);
+    const cells = arrange(shape, 1, 1);
+    width = Math.min(width, (boxWidth - gaps.width) / (cells.width - gaps.width));
+    height = Math.min(height, (boxHeight - gaps.height) / (cells.height - gaps.height));
+  }
+  const whole = (n) => (n > 3 ? Math.floor(n) : Math.max(n, 0.5));
+  return { width: whole(width), height: whole(Math.min(height, width * 1.1)) };
+}

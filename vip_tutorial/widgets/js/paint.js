@@ -1,0 +1,99 @@
+// A drawing is a list of marks.  It is painted on a canvas where there is a script and
+// written as SVG where there is none, so both show the same picture.
+
+/**
+ * Boxes are kept by fill, because one path per colour is what makes 2,048 cells cheap.
+ * Colours are "#rrggbb", or the name of a theme colour ("ink", "faint", "accent").
+ */
+export class Drawing {
+  constructor(width, height) {
+    this.width = width;
+    this.height = height;
+    this.boxes = new Map();
+    this.marks = [];
+  }
+
+  box(x, y, width, height, fill, alpha = 1) {
+    const key = `${fill} ${alpha}`;
+    if (!this.boxes.has(key)) this.boxes.set(key, { fill, alpha, cells: [] });
+    this.boxes.get(key).cells.push(x, y, width, height);
+  }
+
+  outline(x, y, width, height, stroke, thickness = 1) {
+    this.marks.push({ kind: "outline", x, y, width, height, stroke, thickness });
+  }
+
+  curve(points, stroke, thickness = 1) {
+    this.marks.push({ kind: "curve", points, stroke, thickness });
+  }
+
+  text(x, y, text, size, fill, anchor = "middle") {
+    this.marks.push({ kind: "text", x, y, text, size, fill, anchor });
+  }
+}
+
+/** @param {CanvasRenderingContext2D} context @param {Record<string, string>} theme */
+export function paintCanvas(context, drawing, theme) {
+  const colour = (name) => theme[name] ?? name;
+  for (const { fill, alpha, cells } of drawing.boxes.values()) {
+    context.globalAlpha = alpha;
+    context.fillStyle = colour(fill);
+    context.beginPath();
+    for (let i = 0; i < cells.length; i += 4) context.rect(cells[i], cells[i + 1], cells[i + 2], cells[i + 3]);
+    context.fill();
+  }
+  context.globalAlpha = 1;
+  for (const mark of drawing.marks) {
+    if (mark.kind === "text") {
+      context.fillStyle = colour(mark.fill);
+      context.font = `${mark.size}px system-ui, sans-serif`;
+      context.textAlign = mark.anchor === "middle" ? "center" : mark.anchor;
+      context.fillText(mark.text, mark.x, mark.y);
+      continue;
+    }
+    context.strokeStyle = colour(mark.stroke);
+    context.lineWidth = mark.thickness;
+    if (mark.kind === "outline") {
+      context.strokeRect(mark.x, mark.y, mark.width, mark.height);
+      continue;
+    }
+    const [start, middle, end] = mark.points;
+    context.beginPath();
+    context.moveTo(...start);
+    context.quadraticCurveTo(...middle, ...end);
+    context.stroke();
+  }
+}
+
+/** The same drawing as an SVG element, for pages without a script, print and PDF. */
+export function paintSvg(drawing, className, label) {
+  const n = (value) => Math.round(value * 100) / 100;
+  const colour = (name) => (name[0] === "#" ? name : `var(--vip-${name})`);
+  const parts = [];
+  for (const { fill, alpha, cells } of drawing.boxes.values()) {
+    let path = "";
+    for (let i = 0; i < cells.length; i += 4)
+      path += `M${n(cells[i])} ${n(cells[i + 1])}h${n(cells[i + 2])}v${n(cells[i + 3])}h${n(-cells[i + 2])}z`;
+    parts.push(`<path style="fill:${colour(fill)}"${alpha < 1 ? ` opacity="${alpha}"` : ""} d="${path}"/>`);
+  }
+  for (const mark of drawing.marks) {
+    const stroke = `fill="none" style="stroke:${colour(mark.stroke ?? "ink")}" stroke-width="${mark.thickness}"`;
+    if (mark.kind === "text")
+      parts.push(
+        `<text x="${n(mark.x)}" y="${n(mark.y)}" font-size="${mark.size}" text-anchor="${mark.anchor}" ` +
+          `style="fill:${colour(mark.fill)}">${mark.text}</text>`,
+      );
+    else if (mark.kind === "outline")
+      parts.push(
+        `<rect x="${n(mark.x)}" y="${n(mark.y)}" width="${n(mark.width)}" height="${n(mark.height)}" ${stroke}/>`,
+      );
+    else {
+      const [start, middle, end] = mark.points.map((point) => point.map(n).join(" "));
+      parts.push(`<path d="M${start}Q${middle} ${end}" ${stroke}/>`);
+    }
+  }
+  return (
+    `<svg class="${className}" viewBox="0 0 ${drawing.width} ${drawing.height}" role="img" ` +
+    `aria-label="${label}" xmlns="http://www.w3.org/2000/svg">${parts.join("")}</svg>`
+  );
+}

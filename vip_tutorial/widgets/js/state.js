@@ -1,0 +1,71 @@
+// The state of a lens as a short text, for links and for the Python widget:
+// "v1;step=3;cell=21;fill=value".  Texts of every earlier version must keep working.
+
+const FILLS = ["birth", "picture", "value", "gradient"];
+const NUMBERS = ["none", "birth", "value", "order"];
+
+/**
+ * @typedef {object} LensState
+ * @property {number} step steps done, 0 to the number of steps
+ * @property {number} cell input element that is followed, -1 for none
+ * @property {string} fill what colours a cell
+ * @property {string} numbers what is written in a cell
+ * @property {boolean} backward whether the gradient's way back is shown
+ * @property {number} axis axis of the step's output that is lit, -1 for none
+ */
+
+/** @returns {LensState} */
+export function firstState(step) {
+  return { step, cell: -1, fill: "birth", numbers: "none", backward: false, axis: -1 };
+}
+
+/** Write down what differs from `base`. */
+export function writeState(state, base) {
+  const parts = ["v1", `step=${state.step}`];
+  for (const key of ["cell", "fill", "numbers", "axis"])
+    if (state[key] !== base[key]) parts.push(`${key}=${state[key]}`);
+  if (state.backward) parts.push("dir=back");
+  return parts.join(";");
+}
+
+/**
+ * Read such a text.  Whatever cannot be read keeps the value it has in `base`.
+ * @param {string} text
+ * @param {LensState} base
+ * @param {{steps: number, cells: number, gradient: boolean, picture: boolean}} limits
+ * @returns {{state: LensState, problem: string}} problem: a sentence, "" if none
+ */
+export function readState(text, base, limits) {
+  const state = { ...base };
+  const [version, ...parts] = String(text).split(";");
+  if (version !== "v1") return { state, problem: "This link is not one that the figure knows; it shows its first picture." };
+  const bad = [];
+  const whole = (value, low, high) => /^-?\d{1,6}$/.test(value) && +value >= low && +value <= high;
+  for (const part of parts) {
+    const [key, value = ""] = part.split("=");
+    if (key === "step" && whole(value, 0, limits.steps)) state.step = +value;
+    else if (key === "cell" && whole(value, -1, limits.cells - 1)) state.cell = +value;
+    else if (key === "axis" && whole(value, -1, 7)) state.axis = +value;
+    else if (key === "numbers" && NUMBERS.includes(value)) state.numbers = value;
+    else if (key === "fill" && FILLS.includes(value) && limits[value] !== false) state.fill = value;
+    else if (key === "dir" && value === "back" && limits.gradient) state.backward = true;
+    else bad.push(part.slice(0, 24));
+  }
+  const problem = bad.length
+    ? `This link asks for “${bad.join("”, “")}”, which this figure does not have; the rest of it is shown.`
+    : "";
+  return { state, problem };
+}
+
+/** The part of a URL fragment that belongs to the figure called `name`, or null. */
+export function findInFragment(fragment, name) {
+  for (const part of fragment.replace(/^#/, "").split("&"))
+    if (part.startsWith(`${name}=`)) {
+      try {
+        return decodeURIComponent(part.slice(name.length + 1));
+      } catch {
+        return part.slice(name.length + 1);
+      }
+    }
+  return null;
+}

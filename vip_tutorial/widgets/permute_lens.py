@@ -1,0 +1,75 @@
+"""The permute lens: a recorded run that you can step, scrub, play and follow."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import traitlets
+
+from ..tracing import Trace
+from .bundle import bundle
+from .host import BookWidget
+
+_CSS = Path(__file__).parent / "css" / "permute_lens.css"
+
+
+class PermuteLens(BookWidget):
+    """Show where every element goes in a recorded run.
+
+    Args:
+        recording: What `trace(f, x)` returned.
+        title: Heading of the figure; the name of what ran if empty.
+        name: Name of the figure in links, letters, digits and hyphens.
+        first_step: How many steps are done in the first picture.
+        hue: Name of the input's axis that gives a cell its hue.
+        light: Name of the input's axis that gives a cell its lightness.
+        picture: Grey levels 0 to 1, `(H, W)`, if the tokens are pieces of a picture.
+        state: A state to start from, as the figure's "copy" button gives it.
+
+    Raises:
+        TypeError: If `recording` is not a `Trace`.
+        ValueError: If `name` cannot stand in a link.
+    """
+
+    kind = "lens"
+    shown = "recording name title first_step hue light picture state".split()
+    _esm = bundle("permute_lens.js") + "\nexport default { render: renderLens };\n"
+    _css = _CSS.read_text(encoding="utf-8")
+
+    recording = traitlets.Dict(help="The run, as JSON.").tag(sync=True)
+    title = traitlets.Unicode("").tag(sync=True)
+    name = traitlets.Unicode("lens").tag(sync=True)
+    first_step = traitlets.Int(1).tag(sync=True)
+    hue = traitlets.Unicode("H").tag(sync=True)
+    light = traitlets.Unicode("W").tag(sync=True)
+    picture = traitlets.List(allow_none=True, default_value=None).tag(sync=True)
+    state = traitlets.Unicode("").tag(sync=True)
+    link = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self, recording: Trace, picture: Any = None, **kwargs: Any):
+        if picture is not None:
+            picture = torch.as_tensor(picture, dtype=torch.float32).tolist()
+        super().__init__(recording=_as_json(recording), picture=picture, **kwargs)
+
+    def show(self, recording: Trace) -> None:
+        """Show another run in the same figure."""
+        self.recording = _as_json(recording)
+
+    @traitlets.validate("name")
+    def _check_name(self, proposal: dict[str, Any]) -> str:
+        name = proposal["value"]
+        if not name.replace("-", "").isalnum() or not name.isascii():
+            raise ValueError(
+                f"name is {name!r}; it stands in links, so it may hold letters, "
+                "digits and hyphens only, e.g. 'height-branch'"
+            )
+        return name
+
+
+def _as_json(recording: Trace) -> dict[str, Any]:
+    if not isinstance(recording, Trace):
+        raise TypeError(
+            f"PermuteLens shows a recorded run, got {type(recording).__name__}: "
+            "PermuteLens(trace(f, x))"
+        )
+    return recording.to_json()
