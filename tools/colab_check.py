@@ -99,12 +99,13 @@ def check(path: Path, environment: dict[str, str]) -> tuple[str, list[str]]:
 
 
 def _packages() -> dict[str, str]:
-    # In a process of its own: this one remembers what it has seen installed.
+    # In a process of its own, since this one remembers what it has seen installed, and
+    # isolated from this folder, which has the package in it.
     code = (
         "from importlib.metadata import distributions as all\n"
         "for d in all(): print(d.name.lower().replace('-', '_'), d.version)"
     )
-    lines = _quiet([sys.executable, "-c", code]).stdout.splitlines()
+    lines = _quiet([sys.executable, "-I", "-c", code]).stdout.splitlines()
     return dict(line.split() for line in lines)
 
 

@@ -51,6 +51,9 @@ def _configure(app: Sphinx, config: Any) -> None:
     config.nb_mime_priority_overrides = [("html", "text/html", 1)]
     config.nb_ipywidgets_js = {}  # no require.js and no html-manager from elsewhere
     config.html_math_renderer = "mathml"
+    # Else the theme shows a second search button, in a bar of its own.  Said in
+    # _config.yml it would replace all theme options that Jupyter Book sets.
+    config.html_theme_options["navbar_persistent"] = []
 
 
 def _package_digest() -> str:
