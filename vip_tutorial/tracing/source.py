@@ -13,10 +13,7 @@ import torch
 
 _PACKAGE = Path(__file__).parent.parent
 # With the separator at the end, or torchvision would pass for torch.
-_FOLDERS = tuple(
-    str(Path(file).parent / "_").removesuffix("_")
-    for file in (torch.__file__, __file__)
-)
+_FOLDERS = tuple(str(Path(f).parent) + os.sep for f in (torch.__file__, __file__))
 
 
 @dataclass
