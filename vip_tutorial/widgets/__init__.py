@@ -3,6 +3,7 @@
 Needs anywidget and ipywidgets, 7.7 or 8: `pip install "vip_tutorial[widgets]"`.
 """
 
+from .explorer import BranchExplorer
 from .permute_lens import PermuteLens
 
-__all__ = ["PermuteLens"]
+__all__ = ["BranchExplorer", "PermuteLens"]

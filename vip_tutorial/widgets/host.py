@@ -11,8 +11,23 @@ from typing import Any
 import anywidget
 
 
-class BookWidget(anywidget.AnyWidget):
-    """An ordinary ipywidget that can also be shown on a page with no kernel.
+class KernelFree:
+    """Mixed into an ipywidget: it also gives HTML for a page with no kernel."""
+
+    def static_html(self) -> str:
+        """The widget for such a page."""
+        raise NotImplementedError(f"{type(self).__name__} has no static_html")
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if isinstance(bundle, tuple):
+            data, metadata = bundle
+            return {**data, "text/html": self.static_html()}, metadata
+        return bundle and {**bundle, "text/html": self.static_html()}
+
+
+class BookWidget(KernelFree, anywidget.AnyWidget):
+    """A widget of the book's own, drawn by JavaScript.
 
     Attributes:
         kind: Name of the widget in `site_script`.
@@ -23,7 +38,7 @@ class BookWidget(anywidget.AnyWidget):
     shown: tuple[str, ...]
 
     def static_html(self) -> str:
-        """The widget for a page without a kernel: its state, and a place to draw."""
+        """The widget's state, and a place to draw."""
         state = json.dumps({name: getattr(self, name) for name in self.shown})
         state = state.replace("</", "<\\/")  # "</script>" would end the element
         return (
@@ -31,10 +46,3 @@ class BookWidget(anywidget.AnyWidget):
             f'<div class="vip vip-{self.kind}"></div>'
             f'<script type="application/json">{state}</script></div>'
         )
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if isinstance(bundle, tuple):
-            data, metadata = bundle
-            return {**data, "text/html": self.static_html()}, metadata
-        return bundle and {**bundle, "text/html": self.static_html()}

@@ -1,0 +1,47 @@
+"""Real pictures, small enough to follow every number: scikit-learn's digits."""
+
+import torch
+from torch import Tensor, nn
+
+
+def digit(index: int) -> tuple[Tensor, int]:
+    """One of scikit-learn's 1,797 handwritten digits; nothing is downloaded.
+
+    They are the test part of the UCI set "Optical Recognition of Handwritten Digits"
+    (Alpaydin and Kaynak), 8 x 8 pixels each.
+
+    Args:
+        index: Which digit, 0 to 1796.
+
+    Returns:
+        Grey levels `(8, 8)`, from 0 (paper) to 1 (ink), and the digit's label.
+
+    Raises:
+        ValueError: If there is no such digit.
+    """
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    count = len(digits.images)
+    if not 0 <= index < count:
+        raise ValueError(
+            f"there is no digit {index}: the index goes from 0 to {count - 1}"
+        )
+    picture = torch.tensor(digits.images[index] / 16, dtype=torch.float32)  # (H, W)
+    return picture, int(digits.target[index])
+
+
+def as_tokens(picture: Tensor, dim: int, seed: int = 0) -> Tensor:
+    """Turn each pixel into a token: a patch embedding whose patches are one pixel.
+
+    Args:
+        picture: Grey levels `(H, W)`.
+        dim: Channels of a token, C.
+        seed: Seed of the random embedding.
+
+    Returns:
+        Tokens `(1, H, W, C)`, channels last.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    weight = torch.randn(dim, 1, generator=generator)
+    return nn.functional.linear(picture[None, :, :, None], weight)  # (1, H, W, C)
