@@ -1,0 +1,84 @@
+"""The devices that tests run on, and what every test starts from."""
+
+import hypothesis
+import pytest
+import torch
+
+DEVICES = ("cpu", "cuda", "mps", "xpu")
+
+# The same examples in every run: a red test is red again, here and on CI.
+hypothesis.settings.register_profile(
+    "repeatable", derandomize=True, database=None, deadline=None
+)
+hypothesis.settings.load_profile("repeatable")
+
+
+def why_missing(name: str) -> str | None:
+    """Why this machine has no such device; None if it has one."""
+    if name == "cpu":
+        return None
+    if name == "cuda":
+        built, found = torch.version.cuda or torch.version.hip, torch.cuda.is_available
+    elif name == "mps":
+        built, found = torch.backends.mps.is_built(), torch.backends.mps.is_available
+    else:
+        built, found = torch.version.xpu, torch.xpu.is_available
+    if not built:
+        return f"no {name}: torch {torch.__version__} is built without it"
+    if not found():
+        return f"no {name}: torch {torch.__version__} has it, but finds no such device"
+    return None
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--device",
+        choices=DEVICES,
+        help="run the device tests on this device alone; fail if it is missing",
+    )
+
+
+def pytest_configure(config):
+    name = config.getoption("--device")
+    if name and (reason := why_missing(name)):
+        raise pytest.UsageError(f"--device {name}: {reason}")
+    torch.set_num_threads(1)
+    # TF32 rounds the factors of a float32 product to 10 bits: no tolerance for
+    # float32 would mean anything.
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def pytest_report_header():
+    return [
+        f"torch {torch.__version__}, {torch.get_num_threads()} thread; TF32 is off: "
+        f"matmul precision {torch.get_float32_matmul_precision()!r}, "
+        f"cudnn.allow_tf32 {torch.backends.cudnn.allow_tf32}",
+        "devices: " + "; ".join(why_missing(d) or _describe(d) for d in DEVICES),
+    ]
+
+
+def _describe(name: str) -> str:
+    if name in ("cuda", "xpu"):
+        return f"{name} ({getattr(torch, name).get_device_name()})"
+    return name
+
+
+def pytest_generate_tests(metafunc):
+    if "device" in metafunc.fixturenames:
+        name = metafunc.config.getoption("--device")
+        names = (name,) if name else DEVICES
+        metafunc.parametrize("device", names, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def device(request) -> torch.device:
+    """Each device in turn; a missing one is skipped, with the reason."""
+    if reason := why_missing(request.param):
+        pytest.skip(reason)
+    return torch.device(request.param)
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)

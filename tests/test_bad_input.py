@@ -1,0 +1,212 @@
+"""Each mistake gets a sentence: what came, what was needed, what to do about it."""
+
+import pytest
+import torch
+
+from vip_tutorial import PermuteMLP, Trace, WeightedPermuteMLP, trace
+
+
+def says(excinfo, *parts: str) -> None:
+    message = str(excinfo.value)
+    missing = [part for part in parts if part not in message]
+    assert not missing, f"{missing} not in: {message}"
+
+
+# --- the module called -------------------------------------------------------------
+
+SHAPES = {  # of the input of a module with dim=64, segment_dim=8: needed, fix
+    (2, 7, 8, 64): ("H = W = segment_dim = 8", "resize the grid of tokens to 8 x 8"),
+    (2, 8, 7, 64): ("H = W = segment_dim = 8", "resize the grid of tokens to 8 x 8"),
+    (2, 16, 16, 64): ("H = W = segment_dim = 8", "segment_dim=16"),
+    (2, 0, 0, 64): ("H = W = segment_dim = 8", "resize"),
+    (2, 8, 8, 32): ("dim = 64", "dim=32"),
+    (2, 64, 8, 8): ("(B, H, W, C)", "x.permute(0, 2, 3, 1)"),
+    (64,): ("(B, H, W, C)", "reshape"),
+    (2, 64): ("(B, H, W, C)", "reshape"),
+    (8, 8, 64): ("(B, H, W, C)", "x[None]"),
+    (2, 64, 64): ("(B, H, W, C)", "x.reshape(B, H, W, C)"),
+    (2, 8, 8, 8, 8): ("(B, H, W, C)", "x.flatten(3)"),
+    (2, 3, 8, 8, 8, 64): ("(B, H, W, C)", "reshape"),
+}
+
+
+@pytest.mark.parametrize("kind", [PermuteMLP, WeightedPermuteMLP])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_a_wrong_shape_names_the_shape_the_relation_and_the_fix(kind, shape):
+    with pytest.raises(ValueError) as excinfo:
+        kind(64, 8)(torch.zeros(shape))
+    says(excinfo, str(shape), *SHAPES[shape])
+
+
+@pytest.mark.parametrize("part", ["height", "width", "channel", "branches"])
+def test_each_part_of_the_module_looks_at_its_input(part):
+    with pytest.raises(ValueError) as excinfo:
+        getattr(WeightedPermuteMLP(64, 8), part)(torch.zeros(2, 7, 8, 64))
+    says(excinfo, "(2, 7, 8, 64)", "H = W = segment_dim = 8", "resize")
+
+
+def test_a_grid_that_no_segment_dim_fits_is_not_offered_one():
+    with pytest.raises(ValueError) as excinfo:
+        WeightedPermuteMLP(64, 8)(torch.zeros(2, 7, 7, 64))
+    says(excinfo, "resize")
+    assert "segment_dim=7" not in str(excinfo.value)
+
+
+def test_an_empty_batch_is_no_mistake():
+    assert WeightedPermuteMLP(64, 8)(torch.zeros(0, 8, 8, 64)).shape == (0, 8, 8, 64)
+
+
+@pytest.mark.parametrize("dtype", [torch.int64, torch.uint8, torch.bool, torch.cfloat])
+def test_numbers_that_are_not_real_are_refused(dtype):
+    with pytest.raises(TypeError) as excinfo:
+        WeightedPermuteMLP(64, 8)(torch.zeros(2, 8, 8, 64, dtype=dtype))
+    says(excinfo, str(dtype), "real numbers", "x.to(torch.float32)")
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_another_dtype_than_the_weights_names_both(dtype):
+    with pytest.raises(TypeError) as excinfo:
+        WeightedPermuteMLP(64, 8)(torch.zeros(2, 8, 8, 64, dtype=dtype))
+    says(excinfo, f"has dtype {dtype}", "torch.float32", "x.to(torch.float32)")
+
+
+def test_another_device_than_the_weights_names_both():
+    with pytest.raises(ValueError) as excinfo:
+        WeightedPermuteMLP(64, 8)(torch.zeros(2, 8, 8, 64, device="meta"))
+    says(excinfo, "on meta", "on cpu", "x.to('cpu')")
+
+
+def test_an_array_is_refused():
+    with pytest.raises(TypeError) as excinfo:
+        WeightedPermuteMLP(64, 8)(torch.zeros(2, 8, 8, 64).numpy())
+    says(excinfo, "ndarray", "(B, H, W, C)", "torch.as_tensor(x)")
+
+
+# --- the module built --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [PermuteMLP, WeightedPermuteMLP])
+@pytest.mark.parametrize(
+    "sizes, error, parts",
+    [
+        ((65, 8), ValueError, ("dim 65", "segment_dim = 8", "dim = 72")),
+        ((4, 8), ValueError, ("dim 4", "segment_dim = 8", "dim = 8")),
+        ((64, 0), ValueError, ("segment_dim is 0", "at least 1")),
+        ((64, -8), ValueError, ("segment_dim is -8", "at least 1")),
+        ((0, 8), ValueError, ("dim is 0", "at least 1")),
+        ((64, 8.0), TypeError, ("segment_dim is 8.0", "whole number")),
+        ((64, True), TypeError, ("segment_dim is True", "whole number")),
+        (("64", 8), TypeError, ("dim is '64'", "whole number")),
+    ],
+    ids=str,
+)
+def test_impossible_sizes_are_refused_when_built(kind, sizes, error, parts):
+    with pytest.raises(error) as excinfo:
+        kind(*sizes)
+    says(excinfo, *parts)
+
+
+@pytest.mark.parametrize("order", ["chw", "HWC", "", None, ("h", "w", "c")])
+def test_an_unknown_branch_order_is_refused_when_built(order):
+    with pytest.raises(ValueError) as excinfo:
+        WeightedPermuteMLP(64, 8, branch_order=order)
+    says(excinfo, f"branch_order is {order!r}", "'hwc'", "'cwh'")
+
+
+def test_too_few_channels_to_reweight_are_refused_when_built():
+    with pytest.raises(ValueError) as excinfo:
+        WeightedPermuteMLP(3, 3)
+    says(excinfo, "dim is 3", "at least 4", "PermuteMLP")
+
+
+# --- the trace ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "function, got",
+    [(lambda x: None, "NoneType"), (lambda x: x.shape, "Size"), (len, "int")],
+)
+def test_a_function_that_returns_no_tensor(function, got):
+    with pytest.raises(ValueError) as excinfo:
+        trace(function, torch.zeros(3))
+    says(excinfo, function.__name__, got, "no tensor", "return the tensor")
+
+
+@pytest.mark.parametrize("inputs, got", [((), "nothing"), (([1.0],), "list")])
+def test_no_tensor_to_follow(inputs, got):
+    with pytest.raises(TypeError) as excinfo:
+        trace(torch.relu, *inputs)
+    says(excinfo, got, "needs a tensor", "trace(f, x)")
+
+
+def test_axes_that_do_not_fit():
+    with pytest.raises(ValueError) as excinfo:
+        trace(torch.relu, torch.zeros(2, 3), axes="BHW")
+    says(excinfo, "3 axes", "['B', 'H', 'W']", "(2, 3)", "2 axes")
+
+
+def test_a_gradient_of_another_shape():
+    with pytest.raises(ValueError) as excinfo:
+        trace(torch.relu, torch.zeros(2, 3), gradient=torch.ones(3, 2))
+    says(excinfo, "(3, 2)", "(2, 3)", "must be the same")
+
+
+def test_a_gradient_that_is_no_tensor():
+    with pytest.raises(TypeError) as excinfo:
+        trace(torch.relu, torch.zeros(2, 3), gradient=True)
+    says(excinfo, "gradient is a bool", "torch.ones_like")
+
+
+@pytest.mark.parametrize("function", [torch.round, torch.Tensor.detach])
+def test_a_gradient_where_there_is_none(function):
+    x = torch.zeros(2, dtype=torch.int64)
+    with pytest.raises(ValueError) as excinfo:
+        trace(function, x, gradient=torch.ones(2))
+    says(excinfo, "does not depend on the inputs", "detached")
+
+
+def test_a_tensor_too_large_is_marked():
+    recording = trace(torch.relu, torch.zeros(50, 50))
+    assert recording.values(recording.outputs[0]) is None
+    assert len(recording.omitted) == 1
+    for part in ("2 tensors", "2,048", "2,500", "trace a smaller input"):
+        assert part in recording.omitted[0]
+
+
+def count_to_300(x):
+    for _ in range(300):
+        x = x + 1
+    return x
+
+
+def test_too_many_steps_are_marked():
+    recording = trace(count_to_300, torch.zeros(2))
+    assert len(recording.steps) == 256
+    assert recording.values(recording.outputs[0]) == [300.0, 300.0]
+    assert recording.omitted == [
+        "The steps after the first 256 were left out; trace a part of the function."
+    ]
+
+
+RECORDING = trace(torch.relu, torch.zeros(2)).to_json()
+
+
+@pytest.mark.parametrize(
+    "data, parts",
+    [
+        ("{}", ("not a recording", "vip-trace")),
+        ({}, ("not a recording", "vip-trace")),
+        (RECORDING | {"format": "other"}, ("not a recording", "vip-trace")),
+        (RECORDING | {"version": 99}, ("version 99", "version 1", "again")),
+        ({k: v for k, v in RECORDING.items() if k != "steps"}, ("damaged", "steps")),
+        (RECORDING | {"steps": [{}]}, ("damaged", "again")),
+        (RECORDING | {"tensors": [{}]}, ("damaged", "again")),
+        (RECORDING | {"tensors": None}, ("damaged", "again")),
+        (RECORDING | {"more": 1}, ("damaged", "more")),
+    ],
+    ids=range(9),
+)
+def test_a_recording_that_cannot_be_read(data, parts):
+    with pytest.raises(ValueError) as excinfo:
+        Trace.from_json(data)
+    says(excinfo, *parts)
