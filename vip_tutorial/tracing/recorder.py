@@ -50,7 +50,7 @@ def trace(
         The recording.  Its `result` is what `function(*inputs)` returns, to the bit.
 
     Raises:
-        TypeError: If no input is a tensor.
+        TypeError: If the first input or `gradient` is no tensor.
         ValueError: If the function returns no tensor, if `axes` or `gradient` do not
             fit, or if the output does not depend on the inputs.
     """
@@ -58,6 +58,11 @@ def trace(
         got = type(inputs[0]).__name__ if inputs else "nothing"
         raise TypeError(f"trace needs a tensor to follow, got {got}: trace(f, x)")
     if gradient is not None:
+        if not isinstance(gradient, Tensor):
+            raise TypeError(
+                f"gradient is a {type(gradient).__name__}; it must be a tensor like "
+                "the output, e.g. torch.ones_like(f(x))"
+            )
         inputs = tuple(_leaf(x) for x in inputs)
     recorder = _Recorder(max_elements, gradient is not None)
     for x in inputs:

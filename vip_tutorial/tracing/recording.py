@@ -147,14 +147,14 @@ class Trace:
         return total
 
     def table(self) -> str:
-        """The steps as text: call, axes, shape, strides, view or copy."""
-        rows = [("", "axes", "shape", "strides", "")]
+        """The steps as text: call, view or copy, axes, shape, strides."""
+        rows = [("", "", "axes", "shape", "strides")]
         for i in self.inputs:
-            rows.append(("input", *_describe(self.tensors[i]), ""))
+            rows.append(("input", "", *_describe(self.tensors[i])))
         for step in self.steps:
             old, new = ("view", "copy") if step.kind == "move" else ("same", "new")
             memory = new if step.copy else old
-            rows.append((step.call, *_describe(self.tensors[step.output]), memory))
+            rows.append((step.call, memory, *_describe(self.tensors[step.output])))
         widths = [max(map(len, column)) for column in zip(*rows)]
         lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
         return "\n".join([*lines, *self.omitted])
@@ -183,18 +183,27 @@ class Trace:
                 f"version {VERSION}: trace the function again"
             )
         data = {k: v for k, v in data.items() if k not in ("format", "version")}
-        data["tensors"] = [
-            TensorRecord(
-                **record
-                | {key: _lengthen(record[key]) for key in ("values", "gradient")}
-            )
-            for record in data["tensors"]
-        ]
-        steps = []
-        for step in data["steps"]:
-            source = step["source"] and SourceLine(**step["source"])
-            steps.append(Step(**{**step, "source": source}))
-        return cls(**{**data, "steps": steps})
+        try:
+            tensors = [_tensor_record(record) for record in data.pop("tensors")]
+            steps = [_step(step) for step in data.pop("steps")]
+            return cls(tensors=tensors, steps=steps, **data)
+        except (KeyError, TypeError, ValueError) as fault:
+            raise ValueError(
+                f"the recording is damaged ({fault}): trace the function again"
+            ) from fault
+
+
+def _tensor_record(data: dict[str, Any]) -> TensorRecord:
+    numbers = {
+        key: data[key] and [float(value) for value in data[key]]
+        for key in ("values", "gradient")
+    }
+    return TensorRecord(**data | numbers)
+
+
+def _step(data: dict[str, Any]) -> Step:
+    source = data["source"] and SourceLine(**data["source"])
+    return Step(**data | {"source": source})
 
 
 def _shorten(value: float) -> float | str:
@@ -202,10 +211,6 @@ def _shorten(value: float) -> float | str:
         return str(value)  # JSON has no NaN and no infinity
     value = float(f"{value:.6g}")
     return int(value) if value.is_integer() and abs(value) < 1e15 else value
-
-
-def _lengthen(values: list[float | str] | None) -> list[float] | None:
-    return None if values is None else [float(value) for value in values]
 
 
 def _describe(record: TensorRecord) -> tuple[str, str, str]:
