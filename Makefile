@@ -31,7 +31,7 @@ help:
 	@echo 'make notebooks   strip the outputs of book/*.ipynb and renew their first cell'
 	@echo 'make colab-check run every notebook with the versions of Google Colab (5 GB)'
 	@echo 'make repo URL=https://github.com/you/fork'
-	@echo '                 make the project point at your fork'
+	@echo '                 point the project at your fork'
 	@echo 'make clean       remove what was built; the environments $(VENV)* stay'
 	@echo
 	@echo 'The first `make book` or `make test` sets up $(VENV) by itself.  It takes the'

@@ -158,7 +158,9 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     if not options.here:
         command = [make_environment(), __file__, "--here", *arguments]
-        return subprocess.run(command).returncode
+        # Or the debugger, which nobody uses here, prints a warning of its own.
+        quiet = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+        return subprocess.run(command, env=os.environ | quiet).returncode
 
     notebooks = options.notebook or paths()
     if not notebooks:

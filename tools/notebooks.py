@@ -93,12 +93,10 @@ def run_alone(path: Path, environment: dict | None = None, timeout: int = 300) -
             extra_arguments=["--log-level=ERROR"],
             resources={"metadata": {"path": folder}},
         )
-        # Or the debugger, which nobody uses here, prints a warning of its own.
-        quiet = {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
         start = time.perf_counter()
         stopped = []
         try:
-            client.execute(env={**(environment or os.environ), **quiet})
+            client.execute(env=dict(environment or os.environ))
         except CellExecutionError:
             pass  # the cell's output has it
         except (CellTimeoutError, DeadKernelError) as error:

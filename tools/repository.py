@@ -36,7 +36,7 @@ _SLUG = r"[\w.-]+/[\w.-]+?"
 _PAGES = r"https://[\w-]+\.github\.io/[\w.-]*?/?"
 PLACES = [
     # file, pattern around the address, form of the address
-    ("_config.yml", rf"^ +(?:url|repository_url): *({_URL})$", "url"),
+    ("_config.yml", rf"^ +(?:url|repository_url): *({_URL})(?= *(?:#.*)?$)", "url"),
     ("CITATION.cff", rf"^repository-code: *\"({_URL})\"", "url"),
     ("CITATION.cff", rf"^url: *\"({_PAGES})\"", "pages"),
     ("README.md", rf"\bgit clone ({_URL})(?:\.git)?$", "url"),
