@@ -20,11 +20,12 @@ class PermuteLens(BookWidget):
         recording: What `trace(f, x)` returned.
         title: Heading of the figure; the name of what ran if empty.
         name: Name of the figure in links, letters, digits and hyphens.
-        first_step: How many steps are done in the first picture.
+        start: State of the first picture, as the figure's "copy" button gives it, e.g.
+            "v1;step=2;numbers=birth".
         hue: Name of the input's axis that gives a cell its hue.
         light: Name of the input's axis that gives a cell its lightness.
         picture: Grey levels 0 to 1, `(H, W)`, if the tokens are pieces of a picture.
-        state: A state to start from, as the figure's "copy" button gives it.
+        state: State of the figure now, in the same words; empty at the start.
 
     Raises:
         TypeError: If `recording` is not a `Trace`.
@@ -32,14 +33,14 @@ class PermuteLens(BookWidget):
     """
 
     kind = "lens"
-    shown = "recording name title first_step hue light picture state".split()
+    shown = "recording name title start hue light picture state".split()
     _esm = bundle("permute_lens.js") + "\nexport default { render: renderLens };\n"
     _css = _CSS.read_text(encoding="utf-8")
 
     recording = traitlets.Dict(help="The run, as JSON.").tag(sync=True)
     title = traitlets.Unicode("").tag(sync=True)
     name = traitlets.Unicode("lens").tag(sync=True)
-    first_step = traitlets.Int(1).tag(sync=True)
+    start = traitlets.Unicode("").tag(sync=True)
     hue = traitlets.Unicode("H").tag(sync=True)
     light = traitlets.Unicode("W").tag(sync=True)
     picture = traitlets.List(allow_none=True, default_value=None).tag(sync=True)

@@ -8,7 +8,7 @@ import { axisColour } from "./colours.js";
 import { paintCanvas, paintSvg } from "./paint.js";
 import { readRun, sizeOf } from "./run.js";
 import { drawMemory, drawPanes, fitsNotes, followed, hit, litAxis, moment, planScene, writes } from "./scene.js";
-import { firstState, readState, writeState } from "./state.js";
+import { plainState, readState, writeState } from "./state.js";
 import { axisWords, birthName, cellWords, rowWords, stepWords, tuple } from "./words.js";
 
 const NARROW = 560; // a figure narrower than this many pixels gets the narrow picture
@@ -34,12 +34,12 @@ function prepare(model) {
     gradient: run.hasGradient(),
     picture: Boolean(options.picture),
   };
-  const base = firstState(Math.min(count, Math.max(0, model.get("first_step") ?? 1)));
-  if (options.picture) base.fill = "picture";
+  const usual = { ...plainState(), step: Math.min(1, count), fill: options.picture ? "picture" : "birth" };
+  const { state: start } = model.get("start") ? readState(model.get("start"), usual, limits) : { state: usual };
   const plans = { wide: planScene(run, options, "wide"), narrow: planScene(run, options, "narrow") };
   const asked = model.get("state");
-  const { state, problem } = asked ? readState(asked, base, limits) : { state: { ...base }, problem: "" };
-  return { run, options, limits, base, plans, state, problem };
+  const { state, problem } = asked ? readState(asked, start, limits) : { state: { ...start }, problem: "" };
+  return { run, options, limits, start, plans, state, problem };
 }
 
 // --- the parts of the figure, as HTML ------------------------------------------------
@@ -100,7 +100,7 @@ function memoryHtml(run, state) {
   const { step, index } = moment(run, state, state.step);
   const done = state.step === 0 ? 0 : index + 1;
   const total = run.copies(run.steps.length);
-  const what = writes(step) ? "the step reads the upper strip and writes the lower one" : "the step writes nothing";
+  const what = writes(step) ? "read above, written below" : "the step writes nothing";
   return `Memory: ${what}. <b>Copies so far: ${run.copies(done)} of ${total}.</b>`;
 }
 
@@ -205,7 +205,7 @@ export function renderLens({ model, el }) {
 }
 
 function bringToLife(el, model, all) {
-  const { run, options, limits, base, plans } = all;
+  const { run, options, limits, start, plans } = all;
   let { state, problem } = all;
   let position = state.step;
   let timer = 0;
@@ -213,7 +213,7 @@ function bringToLife(el, model, all) {
   const part = (name) => el.querySelector(`[data-part="${name}"]`);
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  if (calm.matches && !model.get("state")) state.numbers = base.numbers = "order";
+  if (calm.matches && !model.get("state") && state.numbers === "none") state.numbers = start.numbers = "order";
 
   el.setAttribute("role", "group");
   el.setAttribute("aria-label", options.title);
@@ -276,7 +276,7 @@ function bringToLife(el, model, all) {
     if (stepped || "backward" in changes) part("call").innerHTML = "";
     tell();
     paint();
-    model.set("state", writeState(state, base));
+    model.set("state", writeState(state));
     model.save_changes?.();
   }
 
@@ -338,13 +338,12 @@ function bringToLife(el, model, all) {
 
   function reset() {
     stop();
-    state = { ...base };
-    change({ ...base });
+    change({ ...start });
     part("link").hidden = true;
   }
 
   function copyLink() {
-    const text = writeState(state, base);
+    const text = writeState(state);
     const page = model.get("link");
     const link = page ? `${page}#${options.name}=${text}` : text;
     const line = part("link");
@@ -469,9 +468,9 @@ function bringToLife(el, model, all) {
 
   const adopt = () => {
     const text = model.get("state");
-    if (text === writeState(state, base)) return;
+    if (text === writeState(state)) return;
     stop();
-    const read = text ? readState(text, base, limits) : { state: { ...base }, problem: "" };
+    const read = text ? readState(text, start, limits) : { state: { ...start }, problem: "" };
     ({ state, problem } = read);
     position = state.step;
     part("scrub").value = position;

@@ -113,7 +113,8 @@ function drawTensor(plan, drawing, state, now, id, at, progress) {
   const { shape } = run.tensors[id];
   const layout = arrange(shape, cell.width, cell.height);
   const place = progress === null ? layout.place : places(plan, now, progress);
-  const inset = cell.width >= 5 && cell.height >= 5 ? 1 : 0.25;
+  const joined = state.fill === "picture" && !state.backward;
+  const inset = joined ? 0 : cell.width >= 5 && cell.height >= 5 ? 1 : 0.25;
   const [w, h] = [cell.width - inset, cell.height - inset];
   const paint = painter(plan, state, now, id, progress);
   const marked = markedRow(run, state, now, id);

@@ -14,13 +14,17 @@ const NUMBERS = ["none", "birth", "value", "order"];
  * @property {number} axis axis of the step's output that is lit, -1 for none
  */
 
-/** @returns {LensState} */
-export function firstState(step) {
-  return { step, cell: -1, fill: "birth", numbers: "none", backward: false, axis: -1 };
+/**
+ * What a text leaves unsaid; never to be changed, or old links show other pictures.
+ * @returns {LensState}
+ */
+export function plainState() {
+  return { step: 0, cell: -1, fill: "birth", numbers: "none", backward: false, axis: -1 };
 }
 
-/** Write down what differs from `base`. */
-export function writeState(state, base) {
+/** Write down what differs from the plain state. */
+export function writeState(state) {
+  const base = plainState();
   const parts = ["v1", `step=${state.step}`];
   for (const key of ["cell", "fill", "numbers", "axis"])
     if (state[key] !== base[key]) parts.push(`${key}=${state[key]}`);
@@ -29,16 +33,16 @@ export function writeState(state, base) {
 }
 
 /**
- * Read such a text.  Whatever cannot be read keeps the value it has in `base`.
+ * Read such a text.  Where nothing in it can be read, `otherwise` is the state.
  * @param {string} text
- * @param {LensState} base
+ * @param {LensState} otherwise
  * @param {{steps: number, cells: number, gradient: boolean, picture: boolean}} limits
  * @returns {{state: LensState, problem: string}} problem: a sentence, "" if none
  */
-export function readState(text, base, limits) {
-  const state = { ...base };
+export function readState(text, otherwise, limits) {
+  const state = plainState();
   const [version, ...parts] = String(text).split(";");
-  if (version !== "v1") return { state, problem: "This link is not one that the figure knows; it shows its first picture." };
+  if (version !== "v1") return { state: { ...otherwise }, problem: "This link is not one that the figure knows; it shows its first picture." };
   const bad = [];
   const whole = (value, low, high) => /^-?\d{1,6}$/.test(value) && +value >= low && +value <= high;
   for (const part of parts) {
@@ -51,6 +55,8 @@ export function readState(text, base, limits) {
     else if (key === "dir" && value === "back" && limits.gradient) state.backward = true;
     else bad.push(part.slice(0, 24));
   }
+  // A link without a step that exists says too little to leave the first picture.
+  if (!parts.some((part) => part.startsWith("step=") && !bad.includes(part))) Object.assign(state, { ...otherwise });
   const problem = bad.length
     ? `This link asks for “${bad.join("”, “")}”, which this figure does not have; the rest of it is shown.`
     : "";
