@@ -1,0 +1,661 @@
+"""A recording says what really happened, of this package's code and of a reader's."""
+
+import importlib.util
+import json
+import math
+import site
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from vip_tutorial import PermuteMLP, Trace, WeightedPermuteMLP, trace
+
+x34 = torch.arange(12.0).reshape(3, 4)
+x234 = torch.randn(2, 3, 4)
+
+
+# --- readers' functions ------------------------------------------------------------
+# Each returns everything that it computes, the result first.
+
+
+def one_line_chain(x):
+    y = x.permute(2, 0, 1).reshape(4, 6).t()
+    return y
+
+
+def several_lines(x):
+    return (
+        x.permute(2, 0, 1)
+        .reshape(
+            4,
+            6,
+        )
+        .t()
+    )
+
+
+def umlaut_line(x):
+    größe = "ÄÖÜ"; return x.permute(2, 0, 1).reshape(4, 6), größe  # fmt: skip # noqa
+
+
+def in_place(x):
+    y = x * 2
+    y.add_(1).mul_(3)
+    return y
+
+
+def written_through_a_view(x):
+    y = x * 2
+    y[0].zero_()
+    y[:, 1] = 7.0
+    return y.clone()
+
+
+def keyword_calls(x):
+    y = torch.permute(input=x, dims=(2, 0, 1))
+    return torch.reshape(input=y, shape=(4, 6))
+
+
+def pieces(x):
+    a, b = x.chunk(2, dim=2)
+    (whole,) = x.split(2)
+    return torch.cat([b, a], 2), a, b, whole, *x.unbind(1)
+
+
+def rows_and_columns(x):
+    return x[1, ..., None], x[:, ::2], x[:, None, 1:], x[x > 0], x[:, [2, 0]]
+
+
+def stretched(x):
+    y = x.unsqueeze(1).expand(2, 5, 3, 4)
+    return y.flip(0, 2), y, x.repeat(1, 2, 1), x.roll(1, 2), x.narrow(2, 1, 2)
+
+
+def not_finite(x):
+    return (x - x) / 0 + math.inf, x.log()
+
+
+def statistics(x):
+    return (x - x.mean(2, keepdim=True)) / (x.var(2, False, keepdim=True) + 1).sqrt()
+
+
+def outer_product(x):
+    row, column = x[0, 0], x[0, :, 0]
+    return column[:, None] * row[None, :], row, column
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm = nn.LayerNorm(4)
+        self.body = nn.Sequential(nn.Linear(4, 6), nn.GELU(), nn.Linear(6, 4))
+        self.scale = nn.Parameter(torch.full((4,), 0.5))
+
+    def forward(self, x):
+        return x + self.scale * self.body(self.norm(x)).transpose(0, 1).transpose(0, 1)
+
+
+READERS = {
+    "one_line_chain": (one_line_chain, x234),
+    "several_lines": (several_lines, x234),
+    "umlaut_line": (umlaut_line, x234),
+    "lambda": (lambda x: x.movedim(0, 2).flatten(1), x234),
+    "transposes": (lambda x: (x.mT, x.swapaxes(0, 1), x.transpose(-1, 0)), x234),
+    "builtin": (torch.relu, x234),
+    "module": (Net(), x234),
+    "weighted": (WeightedPermuteMLP(12, 4), torch.randn(2, 4, 4, 12)),
+    "plain": (PermuteMLP(12, 4), torch.randn(2, 4, 4, 12)),
+    "method": (WeightedPermuteMLP(12, 4).height, torch.randn(2, 4, 4, 12)),
+    "tuple": (WeightedPermuteMLP(12, 4).branches, torch.randn(2, 4, 4, 12)),
+    "in_place": (in_place, x234),
+    "written_through_a_view": (written_through_a_view, x234),
+    "keyword_calls": (keyword_calls, x234),
+    "pieces": (pieces, x234),
+    "rows_and_columns": (rows_and_columns, x234),
+    "stretched": (stretched, x234),
+    "not_finite": (not_finite, x234),
+    "statistics": (statistics, x234),
+    "outer_product": (outer_product, x234),
+    "einsum": (lambda x: torch.einsum("abc,dbc->da", x, x), x234),
+    "non_contiguous": (one_line_chain, torch.randn(4, 3, 2).permute(2, 1, 0)),
+    "expanded": (one_line_chain, torch.randn(2, 3, 1).expand(2, 3, 4)),
+    "sliced": (one_line_chain, torch.randn(5, 9, 4)[1:3, ::3]),
+    "integers": (one_line_chain, torch.arange(24).reshape(2, 3, 4)),
+    "booleans": (one_line_chain, x234 > 0),
+    "bfloat16": (one_line_chain, x234.bfloat16()),
+    "complex": (lambda x: x.abs().permute(2, 1, 0), torch.randn(2, 3, 4) * 1j),
+    "requires_grad": (one_line_chain, torch.randn(2, 3, 4, requires_grad=True)),
+    "no elements": (lambda x: x.permute(1, 0).reshape(0, 2, 1), torch.zeros(2, 0)),
+    "no axes": (lambda x: x.reshape(1, 1) + 1, torch.tensor(3.0)),
+}
+readers = pytest.mark.parametrize("function, x", READERS.values(), ids=READERS)
+
+
+def tensors_in(result) -> list[torch.Tensor]:
+    results = result if isinstance(result, tuple) else (result,)
+    return [y for y in results if isinstance(y, torch.Tensor)]
+
+
+def numbers(x: torch.Tensor) -> list[float]:
+    return x.detach().double().flatten().tolist()
+
+
+@readers
+def test_the_result_is_that_of_the_function_to_the_bit(function, x):
+    recorded, expected = trace(function, x.clone()).result, function(x.clone())
+    assert type(recorded) is type(expected)
+    for one, other in zip(tensors_in(recorded), tensors_in(expected), strict=True):
+        assert one.dtype == other.dtype
+        assert one.stride() == other.stride()
+        assert one.requires_grad == other.requires_grad
+        torch.testing.assert_close(one, other, rtol=0, atol=0, equal_nan=True)
+
+
+@readers
+def test_recorded_tensors_are_those_that_were_computed(function, x):
+    recording = trace(function, x.clone())
+    results = tensors_in(recording.result)
+    assert len(recording.outputs) == len(results)
+    assert recording.omitted == []
+    for id_, y in zip(recording.outputs, results):
+        record = recording.tensors[id_]
+        assert record.id == id_
+        assert record.shape == list(y.shape)
+        assert record.strides == list(y.stride())
+        assert record.offset == y.storage_offset()
+        assert (record.dtype, record.device) == (str(y.dtype)[6:], "cpu")
+        assert len(record.axes) == y.ndim
+        assert recording.values(id_) == pytest.approx(numbers(y), abs=0, nan_ok=True)
+
+
+@readers
+def test_a_recording_is_strict_json_and_comes_back(function, x):
+    recording = trace(function, x.clone())
+    text = json.dumps(recording.to_json(), allow_nan=False)
+    again = Trace.from_json(json.loads(text))
+    assert json.dumps(again.to_json()) == text
+    assert again.table() == recording.table()
+    for record in recording.tensors:
+        assert again.values(record.id) == pytest.approx(
+            recording.values(record.id), rel=1e-5, nan_ok=True
+        )
+
+
+@readers
+def test_a_recording_names_no_folder_of_the_machine(function, x):
+    text = json.dumps(trace(function, x.clone()).to_json())
+    folders = [Path.cwd(), Path(__file__).parent, Path.home(), tempfile.gettempdir()]
+    folders += [sys.prefix, *site.getsitepackages(), Path(torch.__file__).parent]
+    assert [str(f) for f in folders if len(str(f)) > 1 and str(f) in text] == []
+    assert " at 0x" not in text
+
+
+@readers
+def test_every_step_has_the_line_and_in_it_the_call(function, x):
+    recording = trace(function, x.clone())
+    for step in recording.steps:
+        source = step.source
+        assert source.file in ("test_tracing.py", "vip_tutorial/permute_mlp.py")
+        assert 0 <= source.start < source.end <= len(source.text)
+
+
+# --- where elements go -------------------------------------------------------------
+
+
+def module_trace(**options) -> Trace:
+    return trace(WeightedPermuteMLP(12, 4), torch.randn(2, 4, 4, 12), **options)
+
+
+def test_permutes_and_reshapes_are_bijections():
+    moves = [s for s in module_trace().steps if s.op in ("permute", "reshape")]
+    assert len(moves) == 14
+    for step in moves:
+        assert sorted(step.map) == list(range(len(step.map)))
+
+
+def test_the_way_back_is_the_inverse_of_the_way_in():
+    recording = trace(WeightedPermuteMLP(12, 4).height, torch.randn(1, 4, 4, 12))
+    split, permute, merge, _, unmerge, permute_back, unsplit = recording.steps
+    there = [split.map[permute.map[k]] for k in merge.map]
+    back = [unmerge.map[permute_back.map[k]] for k in unsplit.map]
+    assert [there[k] for k in back] == list(range(4 * 4 * 12))
+    assert there != back or there == [there.index(k) for k in range(4 * 4 * 12)]
+
+
+def test_homes_are_the_elements_of_the_input():
+    x = torch.randperm(24).reshape(2, 3, 4)
+    recording = trace(one_line_chain, x)
+    home = recording.homes(recording.outputs[0])
+    assert [x.flatten()[k].item() for k in home] == numbers(one_line_chain(x))
+    assert trace(lambda x: x + 1, x).homes(1) is None
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: x.permute(2, 0, 1),
+        lambda x: x.transpose(-1, 0),
+        lambda x: x.movedim(2, 0),
+        lambda x: x.swapdims(0, 1),
+        lambda x: x.mT,
+    ],
+)
+def test_order_says_which_axis_went_where(call):
+    x = torch.randn(3, 3, 3)  # sizes say nothing
+    step = trace(call, x).steps[0]
+    assert torch.equal(x.permute(step.order), call(x))
+
+
+def test_order_is_for_permutations_alone():
+    orders = {step.op: step.order for step in module_trace().steps}
+    assert orders.pop("permute") is not None
+    assert set(orders.values()) == {None}
+
+
+def test_an_index_that_is_followed_moves_no_elements():
+    table = torch.randn(5, 3)
+    step = trace(lambda i: table[i], torch.tensor([4, 0])).steps[0]
+    assert (step.kind, step.map) == ("other", None)
+
+
+# --- memory ------------------------------------------------------------------------
+
+
+def all_steps(x):
+    """What each step makes, in order."""
+    a = x.reshape(2, 4, 3)
+    b = a.permute(2, 1, 0)
+    c = b.reshape(3, 8)
+    d = c.contiguous()
+    e = d.clone()
+    f = e[:, 1:]
+    g = f.contiguous()
+    return a, b, c, d, e, f, g
+
+
+def test_view_or_copy_is_what_the_addresses_say():
+    recording = trace(all_steps, x234)
+    before, copies = x234, []
+    for step, y in zip(recording.steps, recording.result, strict=True):
+        copies.append(
+            y.untyped_storage().data_ptr() != before.untyped_storage().data_ptr()
+        )
+        assert step.copy == copies[-1], step.call
+        before = y
+    assert copies == [False, False, True, False, True, False, True]
+    assert recording.copies == 3
+    storages = [record.storage for record in recording.tensors]
+    assert storages == [0, 0, 0, 1, 1, 2, 2, 3]
+
+
+def test_the_height_branch_copies_at_two_reshapes_alone():
+    recording = trace(WeightedPermuteMLP(12, 4).height, torch.randn(2, 4, 4, 12))
+    assert [step.op for step in recording.steps if step.copy] == [
+        *("reshape", "linear", "reshape")
+    ]
+    assert recording.copies == 2
+    _, _, permuted, merged, *_ = recording.tensors
+    assert permuted.strides == [192, 3, 12, 48, 1]
+    assert merged.strides == [192, 48, 12, 1]
+
+
+def test_in_place_writes_are_seen():
+    recording = trace(written_through_a_view, x234)
+    assert [step.op for step in recording.steps] == [
+        *("mul", "getitem", "zero_", "written", "setitem", "clone")
+    ]
+    doubled, written = recording.steps[0].output, recording.steps[-1].inputs[0]
+    assert recording.values(doubled) == numbers(x234 * 2)
+    assert recording.values(written) == numbers(recording.result)
+    assert not any(step.copy for step in recording.steps[1:-1])
+
+
+# --- names of axes -----------------------------------------------------------------
+
+
+def axes_of(function, shape, axes=None) -> list[list[str]]:
+    recording = trace(function, torch.randn(shape), axes=axes)
+    return [recording.tensors[step.output].axes for step in recording.steps]
+
+
+def unpacked(x):
+    B, H, W, C = x.shape
+    return x.reshape(B, H * W, C)
+
+
+def unpacked_by_size(x):
+    B, H, W, C = x.size()
+    return x.flatten(1, 2)
+
+
+@pytest.mark.parametrize("function", [unpacked, unpacked_by_size])
+def test_names_are_read_from_the_line_that_unpacks_the_shape(function):
+    assert axes_of(function, (2, 4, 4, 12)) == [["B", "H*W", "C"]]
+
+
+def picked(x):
+    H, W = x.shape[1], x.shape[0]
+    return x.reshape(W, H)
+
+
+def test_other_lines_name_no_axes():
+    assert axes_of(picked, (2, 2)) == [["d0", "d1"]]
+
+
+def forgotten_permute(x):
+    B, H, W, C = x.shape
+    N, S = 4, C // 4
+    x = x.reshape(B, H, W, N, S)
+    x = x.reshape(B, N, W, H * S)  # the same shape as the right one
+    return x.reshape(B, N, W, H, S)
+
+
+def test_names_follow_the_elements_and_not_what_the_code_calls_them():
+    assert axes_of(forgotten_permute, (2, 4, 4, 12)) == [
+        ["B", "H", "W", "N", "S"],
+        ["B", "H", "W", "N*S"],
+        ["B", "H", "W", "N", "S"],
+    ]
+
+
+class Listing:
+    seg = 4
+
+    def width(self, x):
+        B, H, W, C = x.shape
+        S = C // self.seg
+        x = x.reshape(B, H, W, self.seg, S).permute(0, 3, 1, 2, 4)
+        return x.reshape(B, self.seg, H, W * S).reshape(B, self.seg, H, W, S)
+
+
+def test_attributes_and_products_name_new_axes():
+    assert axes_of(Listing().width, (2, 4, 4, 12)) == [
+        ["B", "H", "W", "seg", "S"],
+        ["B", "seg", "H", "W", "S"],
+        ["B", "seg", "H", "W*S"],
+        ["B", "seg", "H", "W", "S"],
+    ]
+
+
+NAMED = [  # call, shape of x, axes of x, axes of the result; sizes repeat on purpose
+    (lambda x: x.reshape(2, 16, 12), (2, 4, 4, 12), "BHWC", "B H*W C"),
+    (lambda x: x.reshape(2, 4, 4, 4, 3), (2, 4, 4, 12), "BHWC", "B H W 4 3"),
+    (lambda x: x.reshape(2, -1), (2, 4, 4, 12), "BHWC", "B H*W*C"),
+    (lambda x: x.view(1, 4, 1, 3), (1, 4, 3), "BHW", "B H 1 W"),
+    (lambda x: x.reshape(3, 4), (4, 3), "HW", "3 4"),
+    (lambda x: x.unflatten(2, (2, 3)), (4, 4, 6), "BHC", "B H 2 3"),
+    (lambda x: x.flatten(), (4, 4), "HW", "H*W"),
+    (lambda x: x[0], (4, 4, 3), "BHC", "H C"),
+    (lambda x: x[:, 0], (4, 4, 3), "BHC", "B C"),
+    (lambda x: x[:, None, 1:], (4, 4, 3), "BHC", "B 1 3 C"),
+    (lambda x: x.unsqueeze(0), (1, 4), "BH", "1 B H"),
+    (lambda x: x.squeeze(1), (4, 1, 4), "BHC", "B C"),
+    (lambda x: x.select(1, 0), (4, 4, 4), "BHC", "B C"),
+    (lambda x: x.unbind(0)[0], (4, 4), "HW", "W"),
+    (lambda x: x.expand(4, 4), (1, 4), "BH", "4 H"),
+    (lambda x: x.flip(0), (4, 4), "HW", "H W"),
+    (lambda x: x.rot90(), (4, 4), "HW", "4 4"),
+    (lambda x: x.mean(0), (4, 4), "HW", "W"),
+    (lambda x: x.sum((1, 2)), (2, 4, 4, 3), "BHWC", "B C"),
+    (lambda x: x.mean(1, keepdim=True), (4, 4, 3), "HWC", "H 1 C"),
+    (lambda x: torch.einsum("hw->wh", x), (4, 4), "HW", "W H"),
+    (lambda x: F.linear(x, torch.ones(5, 4)), (4, 4), "HC", "H 5"),
+    (lambda x: x + torch.ones(4, 4), (4,), "C", "4 C"),
+    (lambda x: x * x.T, (1, 4), "HW", None),
+]
+
+
+@pytest.mark.parametrize("function, shape, axes, after", NAMED)
+def test_names_after_a_call(function, shape, axes, after):
+    last = axes_of(function, shape, axes)[-1]
+    assert last == (after.split() if after else ["W", "W"])
+
+
+def test_a_broadcast_takes_its_names_from_both():
+    recording = trace(lambda x: x.mean(1, True) * x, torch.randn(4, 4), axes="HC")
+    assert recording.tensors[-1].axes == ["H", "C"]
+
+
+# --- what an output element sees ---------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "function, mixed",
+    [
+        (lambda x: x + 1, []),
+        (lambda x: F.linear(x, torch.ones(5, 4).to(x)), [2]),
+        (lambda x: x.mean(0), [0]),
+        (lambda x: x.mean((-1, 0)), [2, 0]),
+        (lambda x: x.sum(), [0, 1, 2]),
+        (lambda x: x.norm(2), [0, 1, 2]),
+        (lambda x: torch.norm(x, 2, 1), [1]),
+        (lambda x: x.var(False), [0, 1, 2]),
+        (lambda x: x.std(1), [1]),
+        (lambda x: x.softmax(-1), [2]),
+        (lambda x: F.layer_norm(x, (3, 4)), [1, 2]),
+        (lambda x: x @ torch.ones(4, 4), None),
+    ],
+)
+def test_mixed_axes(function, mixed):
+    step = trace(function, x234).steps[-1]
+    assert step.mixed == mixed
+    if mixed is None:
+        return
+    x = x234.double().requires_grad_()
+    function(x).reshape(-1)[0].backward()
+    used = x.grad.nonzero()  # what the first output element depends on
+    for k, size in enumerate(x.shape):
+        assert len(used[:, k].unique()) == (size if k in mixed else 1)
+
+
+# --- the source --------------------------------------------------------------------
+
+
+def calls(function, x=x234) -> list[str]:
+    sources = [step.source for step in trace(function, x).steps]
+    return [source.text[source.start : source.end] for source in sources]
+
+
+def test_calls_on_one_line_are_told_apart():
+    chain = ["x.permute(2, 0, 1)", ".reshape(4, 6)", ".t()"]
+    assert calls(one_line_chain) == chain
+    assert calls(umlaut_line) == chain[:2]
+
+
+def test_calls_over_several_lines_are_whole():
+    assert calls(several_lines) == [
+        "x.permute(2, 0, 1)",
+        ".reshape(\n    4,\n    6,\n)",
+        ".t()",
+    ]
+
+
+def in_brackets(x):
+    return (x + 1 + 2).permute(2, 1, 0)[0].T.sum()
+
+
+def test_a_call_does_not_take_the_brackets_before_it():
+    assert calls(in_brackets) == [
+        *("x + 1", "x + 1 + 2", ".permute(2, 1, 0)", "[0]", ".T", ".sum()")
+    ]
+
+
+def test_the_line_is_that_of_the_file():
+    recording = trace(WeightedPermuteMLP(12, 4), torch.randn(1, 4, 4, 12))
+    file = Path(sys.modules["vip_tutorial.permute_mlp"].__file__)
+    lines = file.read_text(encoding="utf-8").splitlines()
+    for step in recording.steps:
+        assert step.source.file == "vip_tutorial/permute_mlp.py"
+        assert step.source.text == lines[step.source.line - 1].strip()
+    assert recording.steps[0].source.function == "height"
+
+
+def test_a_module_of_the_reader_is_named_without_its_folder(tmp_path):
+    file = tmp_path / "my_module.py"
+    file.write_text("def f(x):\n    return x.mT\n", encoding="utf-8")
+    spec = importlib.util.spec_from_file_location("my_module", file)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    source = trace(module.f, x34).steps[0].source
+    assert (source.file, source.line, source.text) == ("my_module.py", 2, "return x.mT")
+
+
+def test_code_without_a_file_has_no_source():
+    names = {}
+    exec("def f(x): return x.mT", names)
+    assert trace(names["f"], x34).steps[0].source is None
+
+
+@pytest.mark.parametrize(
+    "function, call",
+    [
+        (lambda x: x.permute(1, 0), "permute(1, 0)"),
+        (lambda x: x.permute((1, 0)), "permute((1, 0))"),
+        (lambda x: x.T, "T"),
+        (lambda x: x[:, None, ::2], "[:, None, ::2]"),
+        (lambda x: x[..., 1:], "[..., 1:]"),
+        (lambda x: x[torch.tensor([1, 0])], "[tensor of (2,)]"),
+        (lambda x: x.mean(dim=(0, 1)), "mean(dim=(0, 1))"),
+        (lambda x: x.chunk(2, 1)[0], "chunk(2, 1)[0]"),
+        (lambda x: torch.einsum("ab->ba", x), "einsum(ab->ba, tensor of (3, 4))"),
+        (lambda x: x.bernoulli(0.5, generator=torch.Generator()), None),
+    ],
+)
+def test_the_call_is_written_with_the_values_it_ran_with(function, call):
+    found = trace(function, x34.clamp(0, 1)).steps[0].call
+    assert found == call or (call is None and found.endswith("generator=Generator)"))
+
+
+# --- gradients ---------------------------------------------------------------------
+
+
+def reshaped_and_mixed(x):
+    a = x.permute(2, 0, 1)
+    b = a.reshape(4, 6)
+    c = b * torch.linspace(-1, 1, 6)
+    d, e = c.chunk(2)
+    f = d.exp()
+    g = e.unsqueeze(0).expand(3, 2, 6)
+    h = g.sum(0) + f
+    return h, a, b, c, d, e, f, g
+
+
+def unused_and_detached(x):
+    y = x * 2
+    y.permute(2, 0, 1)
+    z = y.permute(1, 0, 2) + y.detach().permute(1, 0, 2)
+    return z, y
+
+
+def written_later(x):
+    y = x * 2
+    a = y.clone()
+    y.mul_(3)
+    return (y + a).sum(), a
+
+
+@pytest.mark.parametrize(
+    "function", [reshaped_and_mixed, unused_and_detached, written_later]
+)
+def test_gradients_are_those_of_autograd(function):
+    def result_alone(x):
+        return function(x)[0]
+
+    x = x234.double().requires_grad_()
+    result, *others = function(x)
+    gradient = torch.randn_like(result)
+    expected = torch.autograd.grad(result, [x, *others], gradient)
+    whole = trace(function, x, gradient=gradient)
+    for id_, grad in zip([0, *whole.outputs[1:]], expected):
+        assert whole.gradient(id_) == pytest.approx(numbers(grad))
+    # With the result alone, what moves alone use is derived from them.
+    derived = trace(result_alone, x, gradient=gradient)
+    for record in whole.tensors:
+        if record.gradient is not None:
+            assert derived.gradient(record.id) == pytest.approx(record.gradient)
+
+
+def test_gradients_of_moves_are_derived_and_complete():
+    recording = module_trace(gradient=torch.randn(2, 4, 4, 12))
+    derived = {s.inputs[0] for s in recording.steps if s.op in ("permute", "reshape")}
+    derived.remove(0)  # the input is also mixed
+    assert len(derived) == 12
+    assert all(recording.tensors[id_].gradient is None for id_ in derived)
+    assert all(recording.gradient(record.id) for record in recording.tensors)
+
+
+def test_no_gradient_unless_asked_for():
+    recording = module_trace()
+    assert all(recording.gradient(record.id) is None for record in recording.tensors)
+
+
+def test_a_gradient_leaves_the_readers_tensor_alone():
+    x = torch.randn(2, 3, 4)
+    trace(torch.sin, x, gradient=torch.ones(2, 3, 4))
+    assert x.grad is None and not x.requires_grad
+
+
+# --- the rest ----------------------------------------------------------------------
+
+
+def test_dropout_draws_the_same_numbers_when_traced():
+    module = WeightedPermuteMLP(12, 4, proj_drop=0.5)
+    x = torch.randn(2, 4, 4, 12)
+    torch.manual_seed(1)
+    expected = module(x)
+    torch.manual_seed(1)
+    assert torch.equal(trace(module, x).result, expected)
+
+
+def test_large_tensors_keep_their_shapes_and_lose_their_numbers():
+    recording = trace(one_line_chain, torch.randn(2, 3, 4), max_elements=20)
+    assert all(record.values is None for record in recording.tensors)
+    assert all(step.map is None for step in recording.steps)
+    assert recording.tensors[-1].shape == [6, 4]
+    assert recording.steps[0].order == [2, 0, 1]
+    assert "4 tensors with more than 20 elements" in recording.omitted[0]
+
+
+def test_what_the_trace_cannot_see_is_said():
+    recording = trace(lambda x: torch.from_numpy(x.numpy() * 2), torch.ones(3))
+    assert recording.steps == []
+    assert recording.values(recording.outputs[0]) == [2.0, 2.0, 2.0]
+    assert "Tensors that no step made: 1" in recording.omitted[0]
+
+
+def test_a_tensor_without_contents_is_traced_by_its_shape(device):
+    x = torch.empty(2, 3, 4, device="meta")
+    recording = trace(several_lines, x)
+    assert [recording.tensors[s.output].shape for s in recording.steps] == [
+        *([4, 2, 3], [4, 6], [6, 4])
+    ]
+    assert all(record.values is None for record in recording.tensors)
+
+
+def test_a_trace_on_any_device_has_the_same_numbers(device):
+    module = WeightedPermuteMLP(12, 4)
+    x = torch.randn(2, 4, 4, 12)
+    here = trace(module, x)
+    there = trace(module.to(device), x.to(device))
+    assert there.tensors[0].device.startswith(device.type)
+    assert [step.map for step in here.steps] == [step.map for step in there.steps]
+    for record in here.tensors:
+        assert there.values(record.id) == pytest.approx(
+            here.values(record.id), abs=1e-5
+        )
+
+
+def test_the_table_has_a_row_for_the_input_and_each_step():
+    recording = trace(WeightedPermuteMLP(12, 4).height, torch.randn(2, 4, 4, 12))
+    _, first, *rows = recording.table().splitlines()
+    assert first.startswith("input") and "(B, H, W, C)" in first
+    assert [row.split("(")[0] for row in rows] == [step.op for step in recording.steps]
+    words = [set(row.split()) & {"view", "copy", "same", "new"} for row in rows]
+    assert words == [
+        *({"view"}, {"view"}, {"copy"}, {"new"}, {"view"}, {"view"}, {"copy"})
+    ]
