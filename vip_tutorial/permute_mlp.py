@@ -210,7 +210,7 @@ class WeightedPermuteMLP(Branches):
     def forward(self, x: Tensor) -> Tensor:
         h, w, c = self.branches(x)  # (B, H, W, C) each
         weights = self.branch_weights(h, w, c)  # (3, B, C)
-        a_h, a_w, a_c = weights[:, :, None, None, :]  # (B, 1, 1, C) each
+        a_h, a_w, a_c = weights[:, :, None, None, :].unbind()  # (B, 1, 1, C) each
         x = a_h * h + a_w * w + a_c * c  # (B, H, W, C)
         return self.proj_drop(self.proj(x))  # (B, H, W, C)
 

@@ -1,0 +1,110 @@
+"""Device mistakes are caught without a GPU, and every device gives the same."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from vip_tutorial import PermuteMLP, WeightedPermuteMLP, trace
+
+KINDS = pytest.mark.parametrize("kind", [PermuteMLP, WeightedPermuteMLP])
+
+
+@KINDS
+def test_nothing_is_made_on_another_device(kind):
+    """On `meta` a tensor made on the CPU in between would raise."""
+    module = kind(64, 8, qkv_bias=True).to("meta")
+    result = module(torch.empty(2, 8, 8, 64, device="meta"))
+    assert (result.device.type, result.shape) == ("meta", (2, 8, 8, 64))
+
+
+@KINDS
+def test_modules_are_built_on_the_default_device(kind):
+    with torch.device("meta"):
+        module = kind(64, 8)
+    assert {p.device.type for p in module.parameters()} == {"meta"}
+
+
+FAKE_CUDA = """
+import torch
+from torch._subclasses import FakeTensorMode
+from vip_tutorial import WeightedPermuteMLP, trace
+
+with FakeTensorMode(), torch.no_grad():
+    module = WeightedPermuteMLP(64, 8, qkv_bias=True).to("cuda")
+    x = torch.empty(2, 8, 8, 64, device="cuda")
+    y = module(x)
+    assert (y.device.type, tuple(y.shape)) == ("cuda", (2, 8, 8, 64)), y
+    recording = trace(module, x)
+    assert len(recording.steps) == 38, recording.table()
+    assert all(record.device == "cuda:0" for record in recording.tensors)
+    try:
+        module(torch.empty(2, 8, 8, 64))
+    except ValueError as refusal:
+        print(refusal)
+"""
+
+
+def test_fake_cuda():
+    """The module and the trace on a CUDA device that has a shape and no memory.
+
+    A CPU build of torch aborts the process on a fake CUDA parameter, so it is not
+    tried there, and elsewhere in a process of its own.
+    """
+    if torch.version.cuda is None:
+        pytest.skip(f"no fake cuda: torch {torch.__version__} is built without it")
+    run = [sys.executable, "-W", "error", "-c", FAKE_CUDA]
+    process = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert process.returncode == 0, process.stderr
+    assert "on cpu but the weights are on cuda:0" in process.stdout
+
+
+@KINDS
+def test_an_input_left_elsewhere_gets_one_sentence(device, kind):
+    elsewhere = "meta" if device.type == "cpu" else "cpu"
+    with pytest.raises(ValueError) as excinfo:
+        kind(64, 8).to(device)(torch.zeros(2, 8, 8, 64, device=elsewhere))
+    message = str(excinfo.value)
+    assert f"on {elsewhere} but the weights are on {device.type}" in message
+    assert "\n" not in message
+
+
+@KINDS
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_autocast_takes_an_input_of_either_dtype(device, kind, dtype):
+    if device.type == "mps":
+        pytest.skip("autocast to bfloat16 depends on the version of macOS")
+    module = kind(64, 8).to(device)
+    x = torch.randn(2, 8, 8, 64).to(device, dtype)
+    with torch.autocast(device.type, dtype=torch.bfloat16):
+        result = module(x)
+    assert result.dtype == torch.bfloat16
+    expected = module(x.float())
+    assert (result - expected).abs().max() < 0.05 * expected.abs().max()
+
+
+@KINDS
+def test_without_autocast_the_same_input_is_refused(device, kind):
+    module = kind(64, 8).to(device)
+    with pytest.raises(TypeError) as excinfo:
+        module(torch.zeros(2, 8, 8, 64, device=device, dtype=torch.bfloat16))
+    message = str(excinfo.value)
+    assert "torch.bfloat16" in message and "torch.float32" in message
+    assert "\n" not in message
+
+
+def test_gradients_reach_every_parameter(device):
+    module = WeightedPermuteMLP(16, 4, qkv_bias=True).to(device)
+    module(torch.randn(2, 4, 4, 16, device=device)).square().sum().backward()
+    for name, parameter in module.named_parameters():
+        assert parameter.grad.abs().sum() > 0, name
+
+
+def test_the_trace_leaves_a_result_on_its_device(device):
+    module = WeightedPermuteMLP(12, 4).to(device)
+    x = torch.randn(2, 4, 4, 12, device=device)
+    recording = trace(module, x, gradient=torch.ones_like(x))
+    assert recording.result.device == x.device
+    assert torch.equal(recording.result, module(x))
+    assert len(recording.gradient(0)) == x.numel()
