@@ -99,7 +99,7 @@ def _inline_math(self: Any, node: nodes.math) -> None:
 
 
 def _block_math(self: Any, node: nodes.math_block) -> None:
-    self.body.append(f'<div class="math">{_mathml(node.astext(), "block")}</div>')
+    self.body.append(f'<div class="formula">{_mathml(node.astext(), "block")}</div>')
     raise nodes.SkipNode
 
 

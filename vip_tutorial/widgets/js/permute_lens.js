@@ -106,7 +106,7 @@ function memoryHtml(run, state) {
 
 function sayText(run, state, plan) {
   const parts = [stepWords(run, state)];
-  if (plan && state.numbers !== "none" && !fitsNotes(plan, state))
+  if (plan && state.numbers !== "none" && !fitsNotes(plan, state, moment(run, state, state.step)))
     parts.push("The cells are too small to write in; follow one to hear its numbers.");
   if (state.axis >= 0) parts.push(axisWords(run, state));
   else if (state.cell >= 0) parts.push(cellWords(run, state));
@@ -119,9 +119,11 @@ function optionHtml(role, label, choices, chosen) {
 }
 
 function figureHtml({ run, options, limits, plans, state, problem }, pictures) {
-  const steps = run.steps.map(
-    (step, i) => `<button type="button" data-step="${i}"><small>${i + 1}</small> ${escape(step.op)}</button>`,
-  );
+  const many = run.steps.length > 12; // then a button has room for its number only
+  const steps = run.steps.map((step, i) => {
+    const name = many ? ` title="${escape(step.op)}" aria-label="${i + 1} ${escape(step.op)}"` : "";
+    return `<button type="button" data-step="${i}"${name}><small>${i + 1}</small>${many ? "" : ` ${escape(step.op)}`}</button>`;
+  });
   const fills = [["birth", "where it was born"], ["value", "its value"]];
   if (options.picture) fills.unshift(["picture", "its piece of the picture"]);
   const numbers = [["none", "nothing"], ["birth", "birth row and column"], ["value", "value"], ["order", "reading order of a row"]];
@@ -134,7 +136,7 @@ function figureHtml({ run, options, limits, plans, state, problem }, pictures) {
 <div class="vip-title"><strong>${escape(options.title)}</strong></div>
 <div class="vip-code" data-part="code">${codeHtml(run, state)}</div>
 <div class="vip-call" data-part="call">${callHtml(run, state)}</div>
-<div class="vip-steps vip-scripted" role="group" aria-label="Steps of the run" data-part="steps">${steps.join("")}</div>
+<div class="vip-steps vip-scripted${run.steps.length > 12 ? " vip-many" : ""}" role="group" aria-label="Steps of the run" data-part="steps">${steps.join("")}</div>
 <div class="vip-player vip-scripted">
   <button type="button" data-do="back">◀ Back</button>
   <button type="button" data-do="play" aria-pressed="false">▶ Play</button>

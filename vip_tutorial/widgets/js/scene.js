@@ -17,9 +17,17 @@ const ARC = 26; // room above the memory for the jumps of the reading head
 export function planScene(run, options, format) {
   const size = SIZES[format];
   const ids = shownTensors(run);
-  const shapes = ids.map((id) => run.tensors[id].shape);
-  const cell = fitCell(shapes, size.pane - 2 * MARGIN, size.height - 2 * MARGIN, size.cell);
-  const heights = shapes.map((shape) => arrange(shape, cell.width, cell.height).height);
+  // Before and after have one size of cell, so that a cell can travel between them.
+  const cellsOf = run.steps.map((step) => {
+    const pair = [run.mainInput(step), step.output].filter((id) => run.isComplete(id));
+    const drawn = pair.map((id) => run.tensors[id].shape);
+    return fitCell(drawn, size.pane - 2 * MARGIN, size.height - 2 * MARGIN, size.cell);
+  });
+  const heights = run.steps.flatMap((step, i) =>
+    [run.mainInput(step), step.output]
+      .filter((id) => run.isComplete(id))
+      .map((id) => arrange(run.tensors[id].shape, cellsOf[i].width, cellsOf[i].height).height),
+  );
   const cells = Math.max(1, ...ids.map((id) => run.storage(id).length));
   const perLine = cells > 256 ? size.perLine * 2 : size.perLine;
   const lines = Math.ceil(cells / perLine);
@@ -28,7 +36,7 @@ export function planScene(run, options, format) {
     run,
     options,
     size,
-    cell,
+    cellsOf,
     paneHeight: Math.ceil(Math.max(...heights, 1)) + 2 * MARGIN,
     strip: { perLine, line, height: lines * (line + 1), cellWidth: size.width / perLine },
     birth: birthAxes(run, options),
@@ -82,7 +90,8 @@ export function drawPanes(plan, state, position) {
 
 /** Where each element of the right-hand tensor stands on its way there. */
 function places(plan, now, progress) {
-  const { run, cell } = plan;
+  const { run } = plan;
+  const cell = plan.cellsOf[now.index];
   const there = arrange(run.tensors[now.to].shape, cell.width, cell.height);
   const here = arrange(run.tensors[now.from].shape, cell.width, cell.height);
   const origin = originOf(now);
@@ -105,7 +114,8 @@ function originOf({ step, from }) {
 }
 
 function drawTensor(plan, drawing, state, now, id, at, progress) {
-  const { run, cell } = plan;
+  const { run } = plan;
+  const cell = plan.cellsOf[now.index];
   if (!run.isComplete(id)) {
     drawing.text(at.x + 8, at.y + 24, "too large to draw: shape and strides only", 12, "ink", "start");
     return;
@@ -121,7 +131,7 @@ function drawTensor(plan, drawing, state, now, id, at, progress) {
   // While one element is followed, whatever it does not meet stands back.
   const near = new Set(marked);
   const alpha = (k) => (state.cell < 0 || !near.size || near.has(k) ? 1 : 0.4);
-  const writable = fitsNotes(plan, state);
+  const writable = fitsNotes(plan, state, now);
   for (let k = 0; k < sizeOf(shape); k++) {
     const [x, y] = place(k).map((v, i) => v + (i ? at.y : at.x));
     const { fill, seen } = paint(k);
@@ -183,8 +193,9 @@ function markedRow(run, state, now, id) {
 }
 
 /** Whether what the reader wants written into the cells fits there. */
-export function fitsNotes({ cell }, state) {
-  return cell.height >= 10 && cell.width >= (state.numbers === "value" ? 24 : 13);
+export function fitsNotes(plan, state, now) {
+  const cell = plan.cellsOf[now.index];
+  return cell.height >= 10 && cell.width >= (state.numbers === "value" ? 24 : 15);
 }
 
 function noteIn(plan, state, id, k, marked) {
@@ -214,14 +225,15 @@ export function shortNumber(value) {
 }
 
 function drawMarks(plan, drawing, state, now, id, at, layout, marked) {
-  const { run, cell } = plan;
+  const { run } = plan;
+  const cell = plan.cellsOf[now.index];
   const frame = (k, stroke, thickness, grow = 0) => {
     const [x, y] = layout.place(k);
     drawing.outline(at.x + x - grow - 0.5, at.y + y - grow - 0.5, cell.width + 2 * grow, cell.height + 2 * grow, stroke, thickness);
   };
   const homes = run.homes(id);
   if (!homes) return;
-  frameRows(plan, drawing, id, at, layout);
+  frameRows(run, cell, drawing, id, at, layout);
   const axis = litAxis(run, state, now, id);
   const here = Math.max(0, run.whereIs(followed(state), id));
   if (axis >= 0) {
@@ -234,7 +246,7 @@ function drawMarks(plan, drawing, state, now, id, at, layout, marked) {
 }
 
 /** A frame round each row that a linear map takes or gives. */
-function frameRows({ run, cell }, drawing, id, at, layout) {
+function frameRows(run, cell, drawing, id, at, layout) {
   const meetsLinear = run.steps.some((step) => step.kind === "mix" && [run.mainInput(step), step.output].includes(id));
   const length = layout.rowLength;
   if (!meetsLinear || cell.height < 4) return;
@@ -315,8 +327,9 @@ function drawJumps(plan, drawing, state, now, input) {
 
 /** The element of the left (0) or right (1) tensor at a point of the panes, or null. */
 export function hit(plan, state, position, x, y) {
-  const { run, size, cell } = plan;
+  const { run, size } = plan;
   const now = moment(run, state, position);
+  const cell = plan.cellsOf[now.index];
   const right = x > size.width - size.pane;
   const id = right ? now.to : now.from;
   const left = right ? size.width - size.pane + MARGIN : MARGIN;
