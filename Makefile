@@ -60,8 +60,7 @@ $(READY): requirements.txt pyproject.toml
 
 .PHONY: book
 book: $(READY)
-	@$(RUN) -m jupyter_book build . -W -n --keep-going -q
-	@echo 'The site is ready: $(SITE)/index.html'
+	@$(VENV)/bin/jupyter-book build . -W -n --keep-going -q
 
 .PHONY: serve
 serve: book

@@ -90,7 +90,6 @@ def run_alone(path: Path, environment: dict | None = None, timeout: int = 300) -
             nbformat.read(Path(folder, path.name), as_version=4),
             timeout=timeout,
             kernel_name="python3",
-            extra_arguments=["--log-level=ERROR"],
             resources={"metadata": {"path": folder}},
         )
         start = time.perf_counter()

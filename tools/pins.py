@@ -41,8 +41,8 @@ def read(text: str) -> tuple[dict[str, str], dict[str, str]]:
     """The versions in the two parts of requirements.txt, by canonical name."""
     parts = []
     for part in text.split(HEADING):
-        lines = [line for line in part.splitlines() if "==" in line]
-        wanted = [Requirement(line) for line in lines if not line.startswith("#")]
+        lines = [line.partition("#")[0] for line in part.splitlines()]
+        wanted = [Requirement(line) for line in lines if "==" in line]
         parts.append({canonicalize_name(r.name): str(r.specifier)[2:] for r in wanted})
     first, second = parts
     return first, second
