@@ -22,7 +22,8 @@ def why_missing(name: str) -> str | None:
     elif name == "mps":
         built, found = torch.backends.mps.is_built(), torch.backends.mps.is_available
     else:
-        built, found = torch.version.xpu, torch.xpu.is_available
+        built = getattr(torch.version, "xpu", None)
+        found = torch.xpu.is_available
     if not built:
         return f"no {name}: torch {torch.__version__} is built without it"
     if not found():

@@ -29,6 +29,11 @@ def same(one, other):
     torch.testing.assert_close(one, other, rtol=0, atol=1e-6)
 
 
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Guards may run slower on Python 3.13.0:RuntimeWarning"
+)
+
+
 # No backend here calls a C++ compiler, which a reader's machine may lack.  fullgraph
 # refuses what would fall back to Python: the module is one graph for every backend.
 @pytest.mark.parametrize("backend", ["eager", "aot_eager"])
