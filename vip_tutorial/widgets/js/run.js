@@ -1,6 +1,9 @@
 // Reads a recorded run (tracing/recording.py) and answers questions about its elements:
 // where each came from, what it has seen, its value, its gradient, its address.
 
+/** Tensors with more elements than this are told of, not drawn. */
+export const MOST_DRAWN = 2048;
+
 /** Number of elements of a shape. @param {number[]} shape */
 export function sizeOf(shape) {
   return shape.reduce((product, n) => product * n, 1);
@@ -83,8 +86,9 @@ class Run {
     return this.tensors.some((t) => t.gradient);
   }
 
-  /** Whether every element of tensor `id` is in the recording. */
+  /** Whether every element of tensor `id` can be drawn. */
   isComplete(id) {
+    if (sizeOf(this.tensors[id].shape) > MOST_DRAWN) return false;
     return this.homes(id) !== null || this.values(id) !== null;
   }
 
@@ -96,7 +100,7 @@ class Run {
   homes(id) {
     return this.#once(`homes ${id}`, () => {
       const size = sizeOf(this.tensors[id].shape);
-      if (id === this.root) return this.tensors[id].values ? Array.from({ length: size }, (_, k) => k) : null;
+      if (id === this.root) return size > MOST_DRAWN ? null : Array.from({ length: size }, (_, k) => k);
       const step = this.maker.get(id);
       if (!step) return null;
       const before = this.homes(this.mainInput(step));
@@ -108,8 +112,8 @@ class Run {
 
   /** Which element of tensor `id` has the place of input element `home`; -1 if none. */
   whereIs(home, id) {
-    const homes = this.homes(id);
-    return homes ? homes.indexOf(home) : -1;
+    const places = this.#once(`places ${id}`, () => new Map(this.homes(id)?.map((h, k) => [h, k]).reverse()));
+    return places.get(home) ?? -1;
   }
 
   /** Values of tensor `id`, in logical order; null if they were left out. */
@@ -160,7 +164,7 @@ class Run {
     return this.#once(`seen ${id} ${axis}`, () => {
       const { shape } = this.tensors[id];
       if (id === this.root)
-        return Array.from({ length: sizeOf(shape) }, (_, k) => 1 << unravel(k, shape)[axis] % 31);
+        return Array.from({ length: sizeOf(shape) }, (_, k) => 1 << (unravel(k, shape)[axis] ?? 0) % 31);
       const step = this.maker.get(id);
       return Array.from({ length: sizeOf(shape) }, (_, k) => {
         let mask = 0;

@@ -1,17 +1,16 @@
-// Draws one moment of a run: the tensor before the step, the tensor after it (or its
-// cells on their way), and the memory that they lie in.
+// One moment of a run, ready to be drawn: which tensors stand where, how large a cell
+// is, and what colours each of them.
 
 import { arrange, fitCell } from "./layout.js";
-import { axisColour, birthFill, birthHue, inkOn, pixelFill, valueFill } from "./colours.js";
-import { Drawing } from "./paint.js";
+import { birthFill, birthHue, pixelFill, valueFill } from "./colours.js";
 import { lineAlong, sizeOf, unravel } from "./run.js";
 
 const SIZES = {
   wide: { width: 720, pane: 340, height: 400, cell: { width: 34, height: 17 }, perLine: 64 },
   narrow: { width: 328, pane: 158, height: 340, cell: { width: 18, height: 14 }, perLine: 32 },
 };
-const MARGIN = 4; // room for outlines
-const ARC = 26; // room above the memory for the jumps of the reading head
+const UNKNOWN = "#999999"; // a cell that has no place in the input
+export const MARGIN = 4; // room for outlines
 
 /** Everything about a lens's pictures that does not change while it is used. */
 export function planScene(run, options, format) {
@@ -37,9 +36,10 @@ export function planScene(run, options, format) {
     options,
     size,
     cellsOf,
-    paneHeight: Math.ceil(Math.max(...heights, 1)) + 2 * MARGIN,
+    paneHeight: Math.ceil(Math.max(...heights, 40)) + 2 * MARGIN,
     strip: { perLine, line, height: lines * (line + 1), cellWidth: size.width / perLine },
     birth: birthAxes(run, options),
+    looks: new Map(),
   };
 }
 
@@ -77,111 +77,8 @@ export function followed(state) {
   return Math.max(0, state.cell);
 }
 
-export function drawPanes(plan, state, position) {
-  const { run, size, paneHeight } = plan;
-  const drawing = new Drawing(size.width, paneHeight);
-  const now = moment(run, state, position);
-  const left = { x: MARGIN, y: MARGIN };
-  const right = { x: size.width - size.pane + MARGIN, y: MARGIN };
-  drawTensor(plan, drawing, state, now, now.from, left, null);
-  drawTensor(plan, drawing, state, now, now.to, right, now.progress);
-  return drawing;
-}
-
-/** Where each element of the right-hand tensor stands on its way there. */
-function places(plan, now, progress) {
-  const { run } = plan;
-  const cell = plan.cellsOf[now.index];
-  const there = arrange(run.tensors[now.to].shape, cell.width, cell.height);
-  const here = arrange(run.tensors[now.from].shape, cell.width, cell.height);
-  const origin = originOf(now);
-  if (progress === null || progress >= 1 || !origin) return there.place;
-  const eased = progress * progress * (3 - 2 * progress);
-  return (k) => {
-    const [x0, y0] = here.place(origin(k));
-    const [x1, y1] = there.place(k);
-    return [x0 + (x1 - x0) * eased, y0 + (y1 - y0) * eased];
-  };
-}
-
-/** For a move, the left-hand element that right-hand element `k` is; else null. */
-function originOf({ step, from }) {
-  if (step.kind !== "move" || !step.map) return null;
-  if (from !== step.output) return (k) => step.map[k];
-  const inverse = [];
-  step.map.forEach((source, k) => (inverse[source] = k));
-  return (k) => inverse[k] ?? 0;
-}
-
-function drawTensor(plan, drawing, state, now, id, at, progress) {
-  const { run } = plan;
-  const cell = plan.cellsOf[now.index];
-  if (!run.isComplete(id)) {
-    drawing.text(at.x + 8, at.y + 24, "too large to draw: shape and strides only", 12, "ink", "start");
-    return;
-  }
-  const { shape } = run.tensors[id];
-  const layout = arrange(shape, cell.width, cell.height);
-  const place = progress === null ? layout.place : places(plan, now, progress);
-  const joined = state.fill === "picture" && !state.backward;
-  const inset = joined ? 0 : cell.width >= 5 && cell.height >= 5 ? 1 : 0.25;
-  const [w, h] = [cell.width - inset, cell.height - inset];
-  const paint = painter(plan, state, now, id, progress);
-  const marked = markedRow(run, state, now, id);
-  // While one element is followed, whatever it does not meet stands back.
-  const near = new Set(marked);
-  const alpha = (k) => (state.cell < 0 || !near.size || near.has(k) ? 1 : 0.4);
-  const writable = fitsNotes(plan, state, now);
-  for (let k = 0; k < sizeOf(shape); k++) {
-    const [x, y] = place(k).map((v, i) => v + (i ? at.y : at.x));
-    const { fill, seen } = paint(k);
-    drawing.box(x, y, w, h, fill, alpha(k));
-    // What a blend has seen is shown in its lower part; its home above.
-    seen?.forEach((hue, i) => drawing.box(x + (w * i) / seen.length, y + h * 0.5, w / seen.length, h * 0.5, hue, alpha(k)));
-    const note = writable && noteIn(plan, state, id, k, marked);
-    if (note)
-      drawing.text(x + w / 2, y + h / 2 + (seen ? 0 : 3.5), note, 10, alpha(k) < 1 ? "ink" : inkOn(fill));
-  }
-  if (progress === null || progress >= 1) drawMarks(plan, drawing, state, now, id, at, layout, marked);
-}
-
-/** A function from an element to its fill, and to the hues that it has seen. */
-function painter(plan, state, now, id, progress) {
-  const { run, birth, options } = plan;
-  const fill = state.backward ? "gradient" : state.fill;
-  const root = run.tensors[run.root].shape;
-  const homes = run.homes(id);
-  if (fill === "value" || fill === "gradient") {
-    const numbers = fill === "value" ? run.values(id) : run.gradient(id);
-    const scale = Math.max(...(numbers ?? [0]).map((v) => (Number.isFinite(v) ? Math.abs(v) : 0)));
-    return (k) => ({ fill: numbers ? valueFill(numbers[k], scale) : "#999999" });
-  }
-  if (fill === "picture" && options.picture && homes)
-    return (k) => {
-      const token = unravel(homes[k], root);
-      return { fill: pixelFill(options.picture[token[birth.hue]]?.[token[birth.light]] ?? 0) };
-    };
-  const born = (home) => {
-    const at = unravel(home, root);
-    return birthFill(at[birth.hue], at[birth.light], root[birth.light]);
-  };
-  const seen = run.seenAlong(id, birth.hue);
-  const isBlend = (k) => !homes || (seen[k] & (seen[k] - 1)) !== 0;
-  const blending = progress === null || progress >= 0.5 || now.step.kind === "move";
-  return (k) => ({
-    fill: homes ? born(homes[k]) : "#999999",
-    seen: blending && isBlend(k) ? huesIn(seen[k]) : undefined,
-  });
-}
-
-function huesIn(mask) {
-  const hues = [];
-  for (let row = 0; row < 31; row++) if (mask & (1 << row)) hues.push(birthHue(row));
-  return hues;
-}
-
 /** The row of cells on the last axis that holds the followed element. */
-function markedRow(run, state, now, id) {
+export function markedRow(run, state, now, id) {
   const after = now.step.output;
   const { shape } = run.tensors[after];
   if (!shape.length || !run.homes(after)) return [];
@@ -192,70 +89,6 @@ function markedRow(run, state, now, id) {
   return now.step.kind === "mix" || now.step.kind === "pointwise" ? row : [];
 }
 
-/** Whether what the reader wants written into the cells fits there. */
-export function fitsNotes(plan, state, now) {
-  const cell = plan.cellsOf[now.index];
-  return cell.height >= 10 && cell.width >= (state.numbers === "value" ? 24 : 15);
-}
-
-function noteIn(plan, state, id, k, marked) {
-  const { run, birth } = plan;
-  if (state.numbers === "order") {
-    const place = marked.indexOf(k);
-    return place < 0 ? "" : String(place + 1);
-  }
-  if (state.numbers === "birth") {
-    const home = run.homes(id)?.[k];
-    if (home === undefined) return "";
-    const at = unravel(home, run.tensors[run.root].shape);
-    return [...new Set([birth.hue, birth.light].sort())].map((axis) => at[axis]).join("");
-  }
-  if (state.numbers === "value") {
-    const value = (state.backward ? run.gradient(id) : run.values(id))?.[k];
-    return value === undefined ? "" : shortNumber(value);
-  }
-  return "";
-}
-
-/** A number in at most four characters where that is possible. */
-export function shortNumber(value) {
-  if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";
-  const digits = Math.abs(value) < 9.95 ? 1 : 0;
-  return value.toFixed(digits).replace(/^-/, "−").replace(/^−?0\.0$/, "0");
-}
-
-function drawMarks(plan, drawing, state, now, id, at, layout, marked) {
-  const { run } = plan;
-  const cell = plan.cellsOf[now.index];
-  const frame = (k, stroke, thickness, grow = 0) => {
-    const [x, y] = layout.place(k);
-    drawing.outline(at.x + x - grow - 0.5, at.y + y - grow - 0.5, cell.width + 2 * grow, cell.height + 2 * grow, stroke, thickness);
-  };
-  const homes = run.homes(id);
-  if (!homes) return;
-  frameRows(run, cell, drawing, id, at, layout);
-  const axis = litAxis(run, state, now, id);
-  const here = Math.max(0, run.whereIs(followed(state), id));
-  if (axis >= 0) {
-    const { shape, axes } = run.tensors[id];
-    for (const k of lineAlong(here, axis, shape)) frame(k, axisColour(axes[axis]), 2.5);
-  } else if (marked.length && (state.cell >= 0 || state.numbers === "order")) {
-    for (const k of marked) frame(k, "ink", 1.25);
-  }
-  if (state.cell >= 0 && run.whereIs(state.cell, id) >= 0) frame(here, "ink", 3, 1);
-}
-
-/** A frame round each row that a linear map takes or gives. */
-function frameRows(run, cell, drawing, id, at, layout) {
-  const meetsLinear = run.steps.some((step) => step.kind === "mix" && [run.mainInput(step), step.output].includes(id));
-  const length = layout.rowLength;
-  if (!meetsLinear || cell.height < 4) return;
-  for (let k = 0; k < sizeOf(run.tensors[id].shape); k += length) {
-    const [x, y] = layout.place(k);
-    drawing.outline(at.x + x - 0.5, at.y + y - 0.5, length * cell.width, cell.height, "ink", 0.75);
-  }
-}
-
 /** The axis of tensor `id` that is lit, given the lit axis of the step's output. */
 export function litAxis(run, state, { step }, id) {
   const { axes } = run.tensors[step.output];
@@ -264,82 +97,52 @@ export function litAxis(run, state, { step }, id) {
   return step.order ? step.order[state.axis] : run.tensors[id].axes.indexOf(axes[state.axis]);
 }
 
-/** The memory before the step, and what the step wrote. */
-export function drawMemory(plan, state, position) {
-  const { run, size, strip } = plan;
-  const drawing = new Drawing(size.width, 2 * strip.height + ARC + 14);
-  const now = moment(run, state, position);
-  const [input, output] = [run.mainInput(now.step), now.step.output];
-  if (!run.homes(input)) return drawing;
-  const done = state.backward ? 1 : now.progress;
-  drawStrip(plan, drawing, state, now, input, ARC, Infinity);
-  drawJumps(plan, drawing, state, now, input);
-  if (writes(now.step) && run.homes(output)) {
-    const written = Math.round(done * sizeOf(run.tensors[output].shape));
-    drawStrip(plan, drawing, state, now, output, ARC + strip.height + 14, written);
+/** What colours a cell in this state. */
+export function fillOf(state) {
+  return state.backward ? "gradient" : state.fill;
+}
+
+/**
+ * For every element of tensor `id` its fill, and the hues of the rows that it has seen
+ * if it is a blend of several.
+ * @returns {{fill: string, seen?: string[]}[]}
+ */
+export function looksOf(plan, id, fill) {
+  const key = `${id} ${fill}`;
+  if (!plan.looks.has(key)) plan.looks.set(key, computeLooks(plan, id, fill));
+  return plan.looks.get(key);
+}
+
+function computeLooks({ run, birth, options }, id, fill) {
+  const size = sizeOf(run.tensors[id].shape);
+  const each = (look) => Array.from({ length: size }, (_, k) => look(k));
+  if (fill === "value" || fill === "gradient") {
+    const numbers = fill === "value" ? run.values(id) : run.gradient(id);
+    if (!numbers) return each(() => ({ fill: UNKNOWN }));
+    const scale = Math.max(...numbers.map((v) => (Number.isFinite(v) ? Math.abs(v) : 0)));
+    return each((k) => ({ fill: valueFill(numbers[k], scale) }));
   }
-  return drawing;
-}
-
-/** Whether the step fills new memory. */
-export function writes(step) {
-  return step.kind !== "move" || step.copy;
-}
-
-function cellOfMemory({ strip }, address, top) {
-  const x = (address % strip.perLine) * strip.cellWidth;
-  return [x, top + Math.floor(address / strip.perLine) * (strip.line + 1)];
-}
-
-function drawStrip(plan, drawing, state, now, id, top, written) {
-  const { run, strip } = plan;
-  const homes = run.storage(id);
-  const paint = painter(plan, state, now, id, null);
-  const where = new Map((run.homes(id) ?? []).map((home, k) => [home, k]));
-  homes.forEach((home, address) => {
-    const [x, y] = cellOfMemory(plan, address, top);
-    const width = strip.cellWidth - (strip.cellWidth > 4 ? 1 : 0.25);
-    if (home < 0 || address >= written) drawing.box(x, y, width, strip.line, "faint");
-    else drawing.box(x, y, width, strip.line, paint(where.get(home)).fill);
-    if (home === state.cell && state.cell >= 0 && address < written)
-      drawing.outline(x - 0.5, y - 0.5, width + 1, strip.line + 1, "ink", 2);
-  });
-}
-
-/** The reading head's jumps while it reads the marked row of the step's output. */
-function drawJumps(plan, drawing, state, now, input) {
-  const { run, strip } = plan;
-  const row = markedRow(run, state, now, input);
-  const centre = (k) => {
-    const [x, y] = cellOfMemory(plan, run.address(input, k), ARC);
-    return [x + strip.cellWidth / 2, y];
-  };
-  for (let i = 1; i < row.length; i++) {
-    const [start, end] = [centre(row[i - 1]), centre(row[i])];
-    const lift = Math.min(start[1], end[1]) - Math.min(2 * ARC - 6, 5 + Math.abs(end[0] - start[0]) / 2);
-    drawing.curve([start, [(start[0] + end[0]) / 2, lift], end], "ink", 1);
-  }
-  row.forEach((k) => {
-    const [x, y] = centre(k);
-    drawing.box(x - 1.5, y - 3, 3, 3, "ink");
-  });
-}
-
-/** The element of the left (0) or right (1) tensor at a point of the panes, or null. */
-export function hit(plan, state, position, x, y) {
-  const { run, size } = plan;
-  const now = moment(run, state, position);
-  const cell = plan.cellsOf[now.index];
-  const right = x > size.width - size.pane;
-  const id = right ? now.to : now.from;
-  const left = right ? size.width - size.pane + MARGIN : MARGIN;
+  const root = run.tensors[run.root].shape;
   const homes = run.homes(id);
-  if (!homes || (right && now.progress < 1)) return null;
-  const { place } = arrange(run.tensors[id].shape, cell.width, cell.height);
-  for (let k = 0; k < homes.length; k++) {
-    const [cx, cy] = place(k);
-    if (x >= left + cx && x < left + cx + cell.width && y >= MARGIN + cy && y < MARGIN + cy + cell.height)
-      return { id, k, home: homes[k] };
-  }
-  return null;
+  const born = homes?.map((home) => {
+    const at = unravel(home, root);
+    return [at[birth.hue] ?? 0, at[birth.light] ?? 0]; // a single number has no axes
+  });
+  if (fill === "picture" && born)
+    return each((k) => ({ fill: pixelFill(options.picture?.[born[k][0]]?.[born[k][1]] ?? 0) }));
+  const seen = run.seenAlong(id, birth.hue);
+  return each((k) => ({
+    fill: born ? birthFill(born[k][0], born[k][1], root[birth.light]) : UNKNOWN,
+    seen: !born || isSeveral(seen[k]) ? huesIn(seen[k]) : undefined,
+  }));
+}
+
+function isSeveral(mask) {
+  return (mask & (mask - 1)) !== 0;
+}
+
+function huesIn(mask) {
+  const hues = [];
+  for (let row = 0; row < 31; row++) if (mask & (1 << row)) hues.push(birthHue(row));
+  return hues;
 }

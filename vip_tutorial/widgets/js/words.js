@@ -1,7 +1,8 @@
 // What the lens says: the same sentences for the page, the live region and the picture's
 // description, so that they cannot drift apart.
 
-import { moment, writes } from "./scene.js";
+import { writes } from "./memory.js";
+import { moment } from "./scene.js";
 import { lineAlong, sizeOf, unravel } from "./run.js";
 
 /** "(B, N, W, H*S)" */

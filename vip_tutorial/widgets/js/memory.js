@@ -1,0 +1,80 @@
+// Draws the memory of a step: the strip of numbers that it reads, with the jumps of the
+// reading head, and under it the strip that it writes, if it writes one.
+
+import { Drawing } from "./paint.js";
+import { sizeOf } from "./run.js";
+import { fillOf, looksOf, markedRow, moment } from "./scene.js";
+
+const ARC = 26; // room above the strip for the jumps
+const MOST_JUMPS = 64;
+
+/** The memory before the step, and what the step wrote. */
+export function drawMemory(plan, state, position) {
+  const { run, size, strip } = plan;
+  const drawing = new Drawing(size.width, 2 * strip.height + ARC + 14);
+  const now = moment(run, state, position);
+  const [input, output] = [run.mainInput(now.step), now.step.output];
+  if (!run.homes(input)) return drawing;
+  const done = state.backward ? 1 : now.progress;
+  drawStrip(plan, drawing, state, now, input, ARC, Infinity);
+  drawJumps(plan, drawing, state, now, input);
+  if (writes(now.step) && run.homes(output)) {
+    const size = sizeOf(run.tensors[output].shape);
+    const written = Math.round(done * size);
+    const below = ARC + strip.height + 14;
+    drawStrip(plan, drawing, state, now, output, below, written);
+    if (now.step.map && written > 0 && written < size) {
+      // The reading head, and the writing head under it, while the copy goes on.
+      head(plan, drawing, run.address(input, now.step.map[written]), ARC);
+      head(plan, drawing, run.address(output, written), below);
+    }
+  }
+  return drawing;
+}
+
+/** Whether the step fills new memory. */
+export function writes(step) {
+  return step.kind !== "move" || step.copy;
+}
+
+function cellOfMemory({ strip }, address, top) {
+  const x = (address % strip.perLine) * strip.cellWidth;
+  return [x, top + Math.floor(address / strip.perLine) * (strip.line + 1)];
+}
+
+function head(plan, drawing, address, top) {
+  const [x, y] = cellOfMemory(plan, address, top);
+  drawing.outline(x - 1, y - 1, plan.strip.cellWidth + 1, plan.strip.line + 2, "ink", 2);
+}
+
+function drawStrip(plan, drawing, state, now, id, top, written) {
+  const { run, strip } = plan;
+  const looks = looksOf(plan, id, fillOf(state));
+  const width = strip.cellWidth - (strip.cellWidth > 4 ? 1 : 0.25);
+  run.storage(id).forEach((home, address) => {
+    const [x, y] = cellOfMemory(plan, address, top);
+    const known = home >= 0 && address < written;
+    drawing.box(x, y, width, strip.line, known ? looks[run.whereIs(home, id)].fill : "faint");
+    if (known && home === state.cell) drawing.outline(x - 0.5, y - 0.5, width + 1, strip.line + 1, "ink", 2);
+  });
+}
+
+/** The reading head's jumps while it reads the marked row of the step's output. */
+function drawJumps(plan, drawing, state, now, input) {
+  const { run, strip } = plan;
+  const row = markedRow(run, state, now, input).slice(0, MOST_JUMPS);
+  const centre = (k) => {
+    const [x, y] = cellOfMemory(plan, run.address(input, k), ARC);
+    return [x + strip.cellWidth / 2, y];
+  };
+  for (let i = 1; i < row.length; i++) {
+    const [start, end] = [centre(row[i - 1]), centre(row[i])];
+    const lift = Math.min(start[1], end[1]) - Math.min(2 * ARC - 6, 5 + Math.abs(end[0] - start[0]) / 2);
+    drawing.curve([start, [(start[0] + end[0]) / 2, lift], end], "ink", 1);
+  }
+  row.forEach((k) => {
+    const [x, y] = centre(k);
+    drawing.box(x - 1.5, y - 3, 3, 3, "ink");
+  });
+}
+
