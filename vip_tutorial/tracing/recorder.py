@@ -184,10 +184,11 @@ class _Recorder(TorchFunctionMode):
         if self._full():
             return
         before = tensors[inputs[0]]
+        subject = self.known.get(id(call.subject))  # the output may be the same object
         after = tensors[self.register(output)]
         line = calling_line()
         kind = kind_of(name)
-        if self.known.get(id(call.subject)) != before.id and kind != "pointwise":
+        if subject != before.id and kind != "pointwise":
             kind = "other"  # e.g. table[x]: it is the table's elements that move
         if kind == "move" and before.dtype != after.dtype:
             kind = "other"  # x.view(torch.int32): the same bits, other numbers
