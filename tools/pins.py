@@ -98,7 +98,7 @@ def disagreements(text: str) -> list[str]:
     found += [f"{name} is pinned but not needed" for name in pinned.keys() - needed]
     for name in [*direct, *pinned]:
         try:
-            wanted = metadata.metadata(name)["Requires-Python"] or ""
+            wanted = metadata.metadata(name).get("Requires-Python", "")
         except metadata.PackageNotFoundError:
             continue
         for python in PYTHONS:
