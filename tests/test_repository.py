@@ -145,7 +145,7 @@ def test_bad_input_changes_nothing(copy, url):
 
 
 def test_the_first_cell_installs_the_branch_of_config():
-    code = (ROOT / "tools" / "first_cell_code.py").read_text(encoding="utf-8")
+    code = (ROOT / "book" / "setup_cell.py").read_text(encoding="utf-8")
     assert f'@{repository.setting("branch")}"' in code
 
 

@@ -3,17 +3,16 @@
     python tools/first_cell.py           write it
     python tools/first_cell.py --check   only name the notebooks that lack it
 
-The cell's code is tools/first_cell_code.py, word for word.  In Colab it installs the
+The cell's code is book/setup_cell.py, word for word.  In Colab it installs the
 package; everywhere it says which versions run.  On the site it is folded away, and in
 Colab its code is hidden behind its title.
 """
 
 import sys
-from pathlib import Path
 
 from notebooks import ROOT, paths, read, write
 
-CODE = Path(__file__).with_name("first_cell_code.py")
+CODE = ROOT / "book" / "setup_cell.py"
 
 
 def first_cell() -> dict:

@@ -26,7 +26,7 @@ FILES = [
     "pyproject.toml",
     "book/**/*.ipynb",
     "book/**/*.md",
-    "tools/first_cell_code.py",
+    "book/setup_cell.py",
 ]
 
 # What can only be this project's own address, wherever it points now.  Each must be
@@ -45,7 +45,7 @@ PLACES = [
     ("README.md", rf"({_PAGES})(?=[\s)>])", "pages"),
     ("pyproject.toml", rf"^Homepage = \"({_PAGES})\"", "pages"),
     ("pyproject.toml", rf"^Repository = \"({_URL})\"", "url"),
-    ("tools/first_cell_code.py", rf"^REPOSITORY = \"({_URL})\"", "url"),
+    ("book/setup_cell.py", rf"^REPOSITORY = \"({_URL})\"", "url"),
     ("book/**/*.ipynb", rf"REPOSITORY = \\\"({_URL})\\\"", "url"),
 ]
 

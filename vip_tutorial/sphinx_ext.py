@@ -74,10 +74,11 @@ def _write_assets(app: Sphinx) -> None:
 
 def _finish_page(app, pagename, templatename, context, doctree) -> None:
     context["body"], figures = _FIGURE.subn(_draw_first_frame, context.get("body", ""))
-    context["script_files"] = [s for s in context["script_files"] if _is_read(s)]
     if figures:
         app.add_css_file("vip_widgets.css")
         app.add_js_file("vip_widgets.js", loading_method="defer")
+    # The same list that add_js_file has just added to.
+    context["script_files"][:] = filter(_is_read, context["script_files"])
 
 
 def _is_read(script: Any) -> bool:

@@ -27,7 +27,9 @@ if missing:
     )
 
 found = find_spec("vip_tutorial")
-if found is None or found.origin is None:  # none, or just a folder of that name
+if (
+    found is None or found.origin is None
+):  # none, or just a folder of that name
     print(f"Installing vip_tutorial from {REPOSITORY} ...")
     source = f"vip_tutorial @ git+{REPOSITORY}@main"
     # No dependencies: they are all here, in the versions that belong together.
