@@ -27,9 +27,8 @@ if missing:
     )
 
 found = find_spec("vip_tutorial")
-if (
-    found is None or found.origin is None
-):  # none, or just a folder of that name
+# A folder of that name that is no package has no origin.
+if found is None or found.origin is None:
     print(f"Installing vip_tutorial from {REPOSITORY} ...")
     source = f"vip_tutorial @ git+{REPOSITORY}@main"
     # No dependencies: they are all here, in the versions that belong together.
