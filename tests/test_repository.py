@@ -1,5 +1,6 @@
 """The repository's address is the same everywhere; the files around the code agree."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import colab_check
 import pins
 import repository
 import vip_tutorial
@@ -149,6 +151,17 @@ def test_the_first_cell_installs_the_branch_of_config():
     assert f'@{repository.setting("branch")}"' in code
 
 
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a clone made by git")
+def test_colab_check_gives_this_clone_for_the_repository(tmp_path):
+    environment = {**os.environ, **colab_check.fetch_from_clone(tmp_path)}
+    command = ["git", "ls-remote", current().url, "refs/heads/main"]
+    asked = subprocess.run(command, env=environment, capture_output=True, text=True)
+    head = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert asked.stdout.split()[0] == head.stdout.strip()
+
+
 # --- Commands and paths that the texts name -----------------------------------------
 
 
@@ -192,6 +205,12 @@ def test_the_layout_in_the_readme_exists():
     paths = re.findall(r"^\| `([^`]+)`", layout, re.MULTILINE)
     assert len(paths) > 10
     assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def test_the_test_files_that_the_workflow_names_exist():
+    text = (ROOT / ".github" / "workflows" / "tests.yml").read_text(encoding="utf-8")
+    files = re.findall(r"\btests/\S+\.py\b", text)
+    assert files and [name for name in files if not (ROOT / name).exists()] == []
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
