@@ -93,7 +93,8 @@ export function memoryHtml(run, state) {
   const { step, index } = moment(run, state, state.step);
   const done = state.step === 0 ? 0 : index + 1;
   const total = run.copies(run.steps.length);
-  const what = writes(step) ? "read above, written below" : "the step writes nothing";
+  const drawn = run.storage(run.mainInput(step)).length > 0;
+  const what = !drawn ? "not drawn, too many numbers or too far apart" : writes(step) ? "read above, written below" : "the step writes nothing";
   return `Memory: ${what}. <b>Copies so far: ${run.copies(done)} of ${total}.</b>`;
 }
 

@@ -14,19 +14,19 @@ export function drawMemory(plan, state, position) {
   const drawing = new Drawing(size.width, 2 * strip.height + ARC + 14);
   const now = moment(run, state, position);
   const [input, output] = [run.mainInput(now.step), now.step.output];
-  if (!run.homes(input)) return drawing;
+  if (!run.storage(input).length) return drawing;
   const done = state.backward ? 1 : now.progress;
   drawStrip(plan, drawing, state, now, input, ARC, Infinity);
   drawJumps(plan, drawing, state, now, input);
-  if (writes(now.step) && run.homes(output)) {
+  if (writes(now.step) && run.storage(output).length) {
     const size = sizeOf(run.tensors[output].shape);
     const written = Math.round(done * size);
     const below = ARC + strip.height + 14;
     drawStrip(plan, drawing, state, now, output, below, written);
     if (now.step.map && written > 0 && written < size) {
       // The reading head, and the writing head under it, while the copy goes on.
-      head(plan, drawing, run.address(input, now.step.map[written]), ARC);
-      head(plan, drawing, run.address(output, written), below);
+      head(plan, drawing, run.place(input, now.step.map[written]), ARC);
+      head(plan, drawing, run.place(output, written), below);
     }
   }
   return drawing;
@@ -37,13 +37,13 @@ export function writes(step) {
   return step.kind !== "move" || step.copy;
 }
 
-function cellOfMemory({ strip }, address, top) {
-  const x = (address % strip.perLine) * strip.cellWidth;
-  return [x, top + Math.floor(address / strip.perLine) * (strip.line + 1)];
+function cellOfMemory({ strip }, place, top) {
+  const x = (place % strip.perLine) * strip.cellWidth;
+  return [x, top + Math.floor(place / strip.perLine) * (strip.line + 1)];
 }
 
-function head(plan, drawing, address, top) {
-  const [x, y] = cellOfMemory(plan, address, top);
+function head(plan, drawing, place, top) {
+  const [x, y] = cellOfMemory(plan, place, top);
   drawing.outline(x - 1, y - 1, plan.strip.cellWidth + 1, plan.strip.line + 2, "ink", 2);
 }
 
@@ -51,9 +51,9 @@ function drawStrip(plan, drawing, state, now, id, top, written) {
   const { run, strip } = plan;
   const looks = looksOf(plan, id, fillOf(state));
   const width = strip.cellWidth - (strip.cellWidth > 4 ? 1 : 0.25);
-  run.storage(id).forEach((home, address) => {
-    const [x, y] = cellOfMemory(plan, address, top);
-    const known = home >= 0 && address < written;
+  run.storage(id).forEach((home, place) => {
+    const [x, y] = cellOfMemory(plan, place, top);
+    const known = home >= 0 && place < written;
     drawing.box(x, y, width, strip.line, known ? looks[run.whereIs(home, id)].fill : "faint");
     if (known && home === state.cell) drawing.outline(x - 0.5, y - 0.5, width + 1, strip.line + 1, "ink", 2);
   });
@@ -64,7 +64,7 @@ function drawJumps(plan, drawing, state, now, input) {
   const { run, strip } = plan;
   const row = markedRow(run, state, now, input).slice(0, MOST_JUMPS);
   const centre = (k) => {
-    const [x, y] = cellOfMemory(plan, run.address(input, k), ARC);
+    const [x, y] = cellOfMemory(plan, run.place(input, k), ARC);
     return [x + strip.cellWidth / 2, y];
   };
   for (let i = 1; i < row.length; i++) {

@@ -4,6 +4,9 @@
 /** Tensors with more elements than this are told of, not drawn. */
 export const MOST_DRAWN = 2048;
 
+const LONGEST_STRIP = 4 * MOST_DRAWN; // of memory, with the gaps between the elements
+const MASK_BITS = 24; // a multiple of the number of hues, so that a bit tells its hue
+
 /** Number of elements of a shape. @param {number[]} shape */
 export function sizeOf(shape) {
   return shape.reduce((product, n) => product * n, 1);
@@ -22,6 +25,11 @@ export function unravel(index, shape) {
 /** Row-major number of the element at `coordinates`. */
 export function ravel(coordinates, shape) {
   return coordinates.reduce((index, c, axis) => index * shape[axis] + c, 0);
+}
+
+/** How far apart two neighbours along `axis` are in row-major order. */
+function stepAlong(axis, shape) {
+  return sizeOf(shape.slice(axis + 1));
 }
 
 /** The numbers of the elements that differ from `index` along `axis` only. */
@@ -43,25 +51,54 @@ export function readRun(json) {
   if (!json || json.format !== "vip-trace") throw new Error("this is not a recorded run");
   if (json.version !== 1)
     throw new Error(`this recording has version ${json.version}; the figure reads version 1`);
-  const { tensors, steps } = json;
-  const listed = Array.isArray(tensors) && Array.isArray(steps) && Array.isArray(json.inputs);
-  if (!listed || !steps.length) throw new Error("this recording holds no steps");
-  tensors.forEach((t, i) => {
-    const whole = t && t.id === i && Array.isArray(t.shape) && Array.isArray(t.axes);
-    if (!whole || t.strides?.length !== t.shape.length || t.axes.length !== t.shape.length)
-      throw new Error(`tensor ${i} of this recording is damaged`);
-    if (t.values && t.values.length !== sizeOf(t.shape))
-      throw new Error(`tensor ${i} of this recording has ${t.values.length} values`);
+  const { tensors, steps, inputs } = json;
+  if (![tensors, steps, inputs].every(Array.isArray) || !steps.length) throw new Error("this recording holds no steps");
+  tensors.forEach((tensor, i) => {
+    if (!isTensor(tensor) || tensor.id !== i) throw new Error(`tensor ${i} of this recording is damaged`);
   });
   steps.forEach((step, i) => {
-    const known = step?.inputs?.length && [...step.inputs, step.output].every((id) => tensors[id]);
-    if (!known) throw new Error(`step ${i + 1} of this recording is damaged`);
-    const { map } = step;
+    if (!isStep(step, tensors)) throw new Error(`step ${i + 1} of this recording is damaged`);
     const inside = sizeOf(tensors[step.inputs[0]].shape);
-    if (map && (map.length !== sizeOf(tensors[step.output].shape) || map.some((k) => !(k >= 0 && k < inside))))
+    const size = sizeOf(tensors[step.output].shape);
+    if (step.map && !(isWhole(step.map, inside) && step.map.length === size))
       throw new Error(`step ${i + 1} of this recording moves elements that do not exist`);
   });
+  if (!isWhole(inputs, tensors.length)) throw new Error("this recording has no such inputs");
   return new Run(json);
+}
+
+/** Whether `list` holds whole numbers only, from 0 to below `limit`. */
+function isWhole(list, limit = Infinity) {
+  return Array.isArray(list) && list.every((n) => Number.isInteger(n) && n >= 0 && n < limit);
+}
+
+function isTensor(tensor) {
+  const { shape, axes, strides, offset, values, gradient } = tensor ?? {};
+  if (!isWhole(shape) || !isWhole(strides) || !isWhole([offset]) || !Array.isArray(axes)) return false;
+  const isNumbers = (list) => Array.isArray(list) && list.length === sizeOf(shape) && list.every(isNumber);
+  return (
+    strides.length === shape.length &&
+    axes.length === shape.length &&
+    axes.every((name) => typeof name === "string") &&
+    [values, gradient].every((list) => list == null || isNumbers(list))
+  );
+}
+
+function isNumber(value) {
+  return typeof value === "number" || ["nan", "inf", "-inf"].includes(value);
+}
+
+function isStep(step, tensors) {
+  const { op, call, kind, inputs, output, order, mixed, source } = step ?? {};
+  if (![op, call, kind].every((text) => typeof text === "string")) return false;
+  // A step makes something new of what was there before it.
+  if (!isWhole([output], tensors.length) || !isWhole(inputs, output) || !inputs.length) return false;
+  const rank = tensors[inputs[0]].shape.length;
+  return (
+    (order == null || (isWhole(order, rank) && order.length === tensors[output].shape.length)) &&
+    (mixed == null || isWhole(mixed, rank)) &&
+    (source == null || (typeof source.text === "string" && isWhole([source.start, source.end])))
+  );
 }
 
 class Run {
@@ -75,11 +112,12 @@ class Run {
     this.memory = new Map();
   }
 
-  /** The input of a step that its output is laid over: the one of the same shape. */
+  /** The input of a step that its output is laid over: one of the same shape, still in place. */
   mainInput(step) {
     if (step.kind === "move") return step.inputs[0];
     const shape = String(this.tensors[step.output].shape);
-    return step.inputs.find((id) => String(this.tensors[id].shape) === shape) ?? step.inputs[0];
+    const alike = step.inputs.filter((id) => String(this.tensors[id].shape) === shape);
+    return alike.find((id) => this.homes(id)) ?? alike[0] ?? step.inputs[0];
   }
 
   hasGradient() {
@@ -145,66 +183,101 @@ class Run {
     });
   }
 
-  /** The input elements that element `k` of tensor `id` depends on, as a Set. */
+  /** The input elements that element `k` of tensor `id` depends on; null if not recorded. */
   seen(id, k) {
-    if (id === this.root) return new Set([k]);
-    const step = this.maker.get(id);
-    const all = new Set();
-    if (!step) return all;
-    for (const [input, sources] of this.#sources(step, k))
-      for (const source of sources) for (const home of this.seen(input, source)) all.add(home);
-    return all;
+    if (!this.#isFollowed(id)) return null;
+    const wanted = new Map([[id, new Set([k])]]);
+    // From the last step to the first, each tensor comes after all that it went into.
+    for (const step of [...this.steps].reverse())
+      for (const input of new Set(wanted.has(step.output) ? step.inputs : [])) {
+        const sources = this.#sources(step, input);
+        const found = wanted.get(input) ?? new Set();
+        const done = new Set();
+        for (const element of wanted.get(step.output)) {
+          const base = sources.base(element);
+          if (!done.has(base)) for (const offset of sources.offsets) found.add(base + offset);
+          done.add(base);
+        }
+        wanted.set(input, found);
+      }
+    return wanted.get(this.root) ?? new Set();
   }
 
   /**
-   * For every element of tensor `id` a bit mask: which values the input's coordinate
-   * along `axis` takes among all that the element has seen.
+   * For every element of tensor `id` a bit mask: which values (modulo MASK_BITS) the
+   * input's coordinate along `axis` takes among all that the element has seen; null if
+   * not recorded.
    */
   seenAlong(id, axis) {
+    if (!this.#isFollowed(id)) return null;
     return this.#once(`seen ${id} ${axis}`, () => {
       const { shape } = this.tensors[id];
+      const size = sizeOf(shape);
       if (id === this.root)
-        return Array.from({ length: sizeOf(shape) }, (_, k) => 1 << (unravel(k, shape)[axis] ?? 0) % 31);
+        return Array.from({ length: size }, (_, k) => 1 << (unravel(k, shape)[axis] ?? 0) % MASK_BITS);
+      const masks = new Array(size).fill(0);
       const step = this.maker.get(id);
-      return Array.from({ length: sizeOf(shape) }, (_, k) => {
-        let mask = 0;
-        if (step)
-          for (const [input, sources] of this.#sources(step, k)) {
-            const masks = this.seenAlong(input, axis);
-            for (const source of sources) mask |= masks[source];
-          }
-        return mask;
-      });
+      for (const input of new Set(step?.inputs)) {
+        const before = this.seenAlong(input, axis);
+        const sources = this.#sources(step, input);
+        const known = new Map();
+        for (let k = 0; k < size; k++) {
+          const base = sources.base(k);
+          if (!known.has(base))
+            known.set(base, sources.offsets.reduce((mask, offset) => mask | before[base + offset], 0));
+          masks[k] |= known.get(base);
+        }
+      }
+      return masks;
     });
   }
 
-  /** Pairs [input, its elements] that element `k` of the output of `step` is made from. */
-  *#sources(step, k) {
-    if (step.kind === "move") {
-      if (step.map) yield [step.inputs[0], [step.map[k]]];
-      return;
-    }
-    const out = this.tensors[step.output].shape;
-    const at = unravel(k, out);
-    for (const input of new Set(step.inputs)) {
-      const { shape } = this.tensors[input];
-      yield [input, this.#agreeing(step, shape, out, at)];
-    }
+  /** Whether everything that tensor `id` was made from is recorded, and can be drawn. */
+  #isFollowed(id) {
+    return this.#once(`followed ${id}`, () => {
+      if (sizeOf(this.tensors[id].shape) > MOST_DRAWN) return false;
+      const step = id === this.root ? undefined : this.maker.get(id);
+      if (step?.kind === "move" && !step.map) return false;
+      return !step || step.inputs.every((input) => this.#isFollowed(input));
+    });
   }
 
-  /** Elements of `shape` that agree with output coordinates `at` on every unmixed axis. */
-  #agreeing(step, shape, out, at) {
-    const mixed = step.mixed ?? shape.map((_, axis) => axis);
-    const kept = shape.map((_, axis) => axis).filter((axis) => !mixed.includes(axis));
-    // A reduction drops its axes; what remains stands in the same order.  Otherwise
-    // axes line up from the right, as in broadcasting.
-    const dropped = mixed.length > 0 && shape.length - out.length === mixed.length;
-    const target = (axis) => at[dropped ? kept.indexOf(axis) : axis + out.length - shape.length];
-    const first = shape.map((n, axis) => (kept.includes(axis) && n > 1 ? target(axis) : 0));
-    return mixed.reduce(
-      (found, axis) => found.flatMap((k) => lineAlong(k, axis, shape)),
-      [ravel(first, shape)],
-    );
+  /**
+   * Which elements of `input` each element of the output of `step` is made from: those
+   * at `base(k)` plus each of the `offsets`.
+   */
+  #sources(step, input) {
+    if (step.kind === "move") {
+      const offsets = input === step.inputs[0] ? [0] : [];
+      return { base: (k) => step.map[k], offsets };
+    }
+    return this.#once(`sources ${step.output} ${input}`, () => {
+      const { shape } = this.tensors[input];
+      const out = this.tensors[step.output].shape;
+      const every = shape.map((_, axis) => axis);
+      const same = step.kind === "pointwise" || input === step.inputs[0];
+      const mixed = new Set((same && step.mixed) || every);
+      // A reduction drops its axes; what remains stands in the same order.  Otherwise
+      // axes line up from the right, as in broadcasting.
+      const kept = every.filter((axis) => !mixed.has(axis));
+      const dropped = mixed.size > 0 && shape.length - out.length === mixed.size;
+      const weights = new Array(out.length).fill(0);
+      for (const axis of kept) {
+        const target = dropped ? kept.indexOf(axis) : axis + out.length - shape.length;
+        if (out[target] === shape[axis]) weights[target] = stepAlong(axis, shape);
+        else if (shape[axis] > 1) mixed.add(axis);
+      }
+      const offsets = [...mixed].reduce((found, axis) => found.flatMap((k) => lineAlong(k, axis, shape)), [0]);
+      const base = (k) => {
+        let sum = 0;
+        for (let axis = out.length - 1; axis >= 0; axis--) {
+          sum += (k % out[axis]) * weights[axis];
+          k = Math.floor(k / out[axis]);
+        }
+        return sum;
+      };
+      return { base, offsets };
+    });
   }
 
   /** Address in its storage of element `k` of tensor `id`. */
@@ -213,13 +286,36 @@ class Run {
     return unravel(k, shape).reduce((sum, c, axis) => sum + c * strides[axis], offset);
   }
 
-  /** What lies in the memory of tensor `id`: per address the home of the element there. */
+  /**
+   * What lies in the memory of tensor `id`, from the first address that the run uses: per
+   * place the home of the element there, -1 for none.  Empty if the run uses too few
+   * places too far apart.
+   */
   storage(id) {
     return this.#once(`storage ${id}`, () => {
-      const homes = this.homes(id);
-      const cells = [];
-      homes?.forEach((home, k) => (cells[this.address(id, k)] = home));
-      return Array.from(cells, (home) => home ?? -1);
+      const cells = new Array(this.#span(id).length).fill(-1);
+      if (cells.length) this.homes(id)?.forEach((home, k) => (cells[this.place(id, k)] = home));
+      return cells;
+    });
+  }
+
+  /** Where in `storage` element `k` of tensor `id` stands. */
+  place(id, k) {
+    return this.address(id, k) - this.#span(id).start;
+  }
+
+  /** The part of the memory of tensor `id` that the run uses. */
+  #span(id) {
+    const { storage } = this.tensors[id];
+    return this.#once(`span ${storage}`, () => {
+      let [start, end] = [Infinity, 0];
+      for (const { id, shape, strides, offset } of this.tensors) {
+        if (this.tensors[id].storage !== storage || !this.homes(id)?.length) continue;
+        start = Math.min(start, offset);
+        end = Math.max(end, 1 + shape.reduce((last, n, axis) => last + (n - 1) * strides[axis], offset));
+      }
+      const length = end - start;
+      return { start, length: length > 0 && length <= LONGEST_STRIP ? length : 0 };
     });
   }
 

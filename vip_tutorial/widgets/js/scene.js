@@ -133,7 +133,7 @@ function computeLooks({ run, birth, options }, id, fill) {
   const seen = run.seenAlong(id, birth.hue);
   return each((k) => ({
     fill: born ? birthFill(born[k][0], born[k][1], root[birth.light]) : UNKNOWN,
-    seen: !born || isSeveral(seen[k]) ? huesIn(seen[k]) : undefined,
+    seen: seen && (!born || isSeveral(seen[k])) ? huesIn(seen[k]) : undefined,
   }));
 }
 
@@ -143,6 +143,6 @@ function isSeveral(mask) {
 
 function huesIn(mask) {
   const hues = [];
-  for (let row = 0; row < 31; row++) if (mask & (1 << row)) hues.push(birthHue(row));
+  for (let row = 0; row < 24; row++) if (mask & (1 << row)) hues.push(birthHue(row));
   return hues;
 }

@@ -82,7 +82,7 @@ export function cellWords(run, state) {
   if (at >= 0 && numbers) parts.push(`${state.backward ? "gradient" : "value"} ${round(numbers[at])}`);
   if (!state.backward && state.step > 0 && j >= 0) {
     const seen = run.seen(output, j);
-    if (seen.size > 1) parts.push(`it has seen ${seenWords(run, seen)}`);
+    if (seen?.size > 1) parts.push(`it has seen ${seenWords(run, seen)}`);
   }
   return parts.join(", ") + ".";
 }
