@@ -17,24 +17,26 @@ const REST_MS = 700;
 
 /** anywidget's entry point. */
 export function renderLens({ model, el }) {
+  let close = () => {};
   const draw = () => {
     el.classList.add("vip", "vip-lens");
-    el.vipClose?.();
     try {
       const all = prepare(model);
       if (!el.querySelector(":scope > .vip-stage")) el.innerHTML = figureHtml(all, { panes: "", strip: "" });
-      el.vipClose = bringToLife(el, model, all);
+      close = bringToLife(el, model, all);
     } catch (error) {
       el.innerHTML = problemHtml(error);
     }
   };
   const redraw = () => {
+    close();
+    close = () => {};
     el.innerHTML = "";
     draw();
   };
   draw();
   for (const key of ["recording", "title", "picture", "hue", "light"]) model.on(`change:${key}`, redraw);
-  return () => el.vipClose?.();
+  return () => close();
 }
 
 function bringToLife(el, model, all) {
