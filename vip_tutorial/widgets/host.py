@@ -40,7 +40,8 @@ class BookWidget(KernelFree, anywidget.AnyWidget):
     def static_html(self) -> str:
         """The widget's state, and a place to draw."""
         state = json.dumps({name: getattr(self, name) for name in self.shown})
-        state = state.replace("</", "<\\/")  # "</script>" would end the element
+        # "</script>" would end the element, and "<!--<script>" keep it from ending.
+        state = state.replace("<", "\\u003c")
         return (
             f'<div data-vip-widget="{self.kind}" id="{self.name}">'
             f'<div class="vip vip-{self.kind}"></div>'

@@ -28,8 +28,8 @@ class PermuteLens(BookWidget):
         state: State of the figure now, in the same words; empty at the start.
 
     Raises:
-        TypeError: If `recording` is not a `Trace`.
-        ValueError: If `name` cannot stand in a link.
+        TypeError: If `recording` is not a `Trace`, or an argument is not one of these.
+        ValueError: If `name` cannot stand in a link, or `picture` is not a picture.
     """
 
     kind = "lens"
@@ -48,8 +48,10 @@ class PermuteLens(BookWidget):
     link = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, recording: Trace, picture: Any = None, **kwargs: Any):
+        if unknown := sorted(set(kwargs) - set(self.trait_names())):
+            raise TypeError(f"PermuteLens has no argument {', '.join(unknown)}")
         if picture is not None:
-            picture = torch.as_tensor(picture, dtype=torch.float32).tolist()
+            picture = _as_rows(picture)
         super().__init__(recording=_as_json(recording), picture=picture, **kwargs)
 
     def show(self, recording: Trace) -> None:
@@ -65,6 +67,16 @@ class PermuteLens(BookWidget):
                 "digits and hyphens only, e.g. 'height-branch'"
             )
         return name
+
+
+def _as_rows(picture: Any) -> list[list[float]]:
+    picture = torch.as_tensor(picture, dtype=torch.float32)
+    if picture.ndim != 2 or not picture.isfinite().all():
+        raise ValueError(
+            f"picture has shape {tuple(picture.shape)}; it must be (H, W), a grey "
+            "level from 0 to 1 for each token"
+        )
+    return picture.tolist()
 
 
 def _as_json(recording: Trace) -> dict[str, Any]:

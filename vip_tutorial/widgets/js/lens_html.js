@@ -21,6 +21,8 @@ export function prepare(model) {
     hue: model.get("hue"),
     light: model.get("light"),
     picture: model.get("picture"),
+    // A notebook has no address to link to: there the state itself is copied.
+    copied: model.get("link") === "" ? "state" : "link",
   };
   const count = run.steps.length;
   const limits = {
@@ -28,6 +30,7 @@ export function prepare(model) {
     cells: sizeOf(run.tensors[run.root].shape),
     gradient: run.hasGradient(),
     picture: Boolean(options.picture),
+    axes: (state) => run.tensors[moment(run, state, state.step).step.output].axes.length,
   };
   const usual = { ...plainState(), step: Math.min(1, count), fill: options.picture ? "picture" : "birth" };
   const { state: start } = model.get("start") ? readState(model.get("start"), usual, limits) : { state: usual };
@@ -52,8 +55,11 @@ export function codeHtml(run, state) {
   );
 }
 
-/** The call with its live numbers; each whole number that names an axis is a button. */
-export function callHtml(run, state) {
+/**
+ * The call with its live numbers; each whole number that names an axis is a button,
+ * which sleeps until a script answers it.
+ */
+export function callHtml(run, state, asleep = false) {
   const { step } = moment(run, state, state.step);
   const { axes } = run.tensors[step.output];
   const numbers = step.call.match(/-?\d+/g) ?? [];
@@ -64,7 +70,7 @@ export function callHtml(run, state) {
     axis++;
     const lit = state.axis === axis;
     return (
-      `<button type="button" data-axis="${axis}" aria-pressed="${lit}" style="--axis:${axisColour(axes[axis])}" ` +
+      `<button type="button" data-axis="${axis}"${asleep ? " disabled" : ""} aria-pressed="${lit}" style="--axis:${axisColour(axes[axis])}" ` +
       `aria-label="${number}: axis ${escape(axes[axis])} of the result">${number}<sub aria-hidden="true">${escape(axes[axis])}</sub></button>`
     );
   });
@@ -120,6 +126,7 @@ export function figureHtml({ run, options, limits, plans, state, problem }, pict
   });
   const fills = [["birth", "where it was born"], ["value", "its value"]];
   if (options.picture) fills.unshift(["picture", "its piece of the picture"]);
+  if (limits.gradient) fills.push(["gradient", "its gradient"]);
   const numbers = [["none", "nothing"], ["birth", "birth row and column"], ["value", "value"], ["order", "reading order of a row"]];
   const { wide, narrow } = plans;
   const ratio = (plan, height) => `${plan.size.width} / ${height}`;
@@ -129,7 +136,7 @@ export function figureHtml({ run, options, limits, plans, state, problem }, pict
   return `
 <div class="vip-title"><strong>${escape(options.title)}</strong></div>
 <div class="vip-code" data-part="code">${codeHtml(run, state)}</div>
-<div class="vip-call" data-part="call">${callHtml(run, state)}</div>
+<div class="vip-call" data-part="call">${callHtml(run, state, true)}</div>
 <div class="vip-steps vip-scripted${run.steps.length > 12 ? " vip-many" : ""}" role="group" aria-label="Steps of the run" data-part="steps">${steps.join("")}</div>
 <div class="vip-player vip-scripted">
   <button type="button" data-do="back">◀ Back</button>
@@ -146,7 +153,7 @@ export function figureHtml({ run, options, limits, plans, state, problem }, pict
   ${optionHtml("fill", "Colour a cell by", fills, state.fill)}
   ${optionHtml("numbers", "Write in it", numbers, state.numbers)}
   ${limits.gradient ? `<label><input type="checkbox" data-part="backward"${state.backward ? " checked" : ""}> gradient, backward</label>` : ""}
-  <button type="button" data-do="copy">${"Copy link to this picture"}</button>
+  <button type="button" data-do="copy">Copy ${options.copied === "link" ? "link to this picture" : "the state"}</button>
   <button type="button" data-do="reset">Start again</button>
 </div>
 <p class="vip-link" data-part="link" hidden><label>Link <input type="text" readonly></label></p>

@@ -45,6 +45,7 @@ function bringToLife(el, model, all) {
   let position = state.step;
   let timer = 0;
   let playing = false;
+  let told = null; // the step that the call on the page is of
   const part = (name) => el.querySelector(`[data-part="${name}"]`);
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
   const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -79,12 +80,23 @@ function bringToLife(el, model, all) {
     }
   }
 
-  function tell() {
-    const { index } = moment(run, state, state.step);
-    part("code").innerHTML = codeHtml(run, state);
-    if (!part("call").contains(document.activeElement)) part("call").innerHTML = callHtml(run, state);
-    for (const button of part("call").querySelectorAll("[data-axis]"))
+  /** The call is rebuilt for another step only, so that focus stays on its numbers. */
+  function tellCall(step) {
+    const call = part("call");
+    if (step !== told) {
+      const focused = call.contains(document.activeElement) ? document.activeElement.dataset.axis : undefined;
+      call.innerHTML = callHtml(run, state);
+      if (focused !== undefined) (call.querySelector(`[data-axis="${focused}"]`) ?? stage).focus({ preventScroll: true });
+      told = step;
+    }
+    for (const button of call.querySelectorAll("[data-axis]"))
       button.setAttribute("aria-pressed", String(+button.dataset.axis === state.axis));
+  }
+
+  function tell() {
+    const { index, step } = moment(run, state, state.step);
+    part("code").innerHTML = codeHtml(run, state);
+    tellCall(step);
     part("left").innerHTML = headHtml(run, state, "left");
     part("right").innerHTML = headHtml(run, state, "right");
     part("memory").innerHTML = memoryHtml(run, state);
@@ -108,7 +120,6 @@ function bringToLife(el, model, all) {
     problem = "";
     if (!keepPosition) position = state.step;
     part("scrub").value = position;
-    if (stepped || "backward" in changes) part("call").innerHTML = "";
     tell();
     paint();
     model.set("state", writeState(state));
@@ -164,11 +175,21 @@ function bringToLife(el, model, all) {
     next();
   }
 
-  function stepBy(direction) {
-    const was = playing;
+  /** Stop, and show the step that was on its way. */
+  function pause() {
     stop();
-    if (!was) walkTo(state.step + direction * forward());
-    else change({ step: state.step });
+    change({ step: state.step });
+  }
+
+  function stepBy(direction) {
+    if (playing) return pause();
+    stop();
+    walkTo(state.step + direction * forward());
+  }
+
+  function jumpTo(step) {
+    stop();
+    change({ step });
   }
 
   function reset() {
@@ -215,9 +236,9 @@ function bringToLife(el, model, all) {
     ArrowUp: (e) => moveAlong(e.shiftKey ? 3 : 1, -1),
     n: () => stepBy(1),
     p: () => stepBy(-1),
-    Home: () => change({ step: 0 }),
-    End: () => change({ step: run.steps.length }),
-    " ": () => (playing ? stop() : play()),
+    Home: () => jumpTo(0),
+    End: () => jumpTo(run.steps.length),
+    " ": () => (playing ? pause() : play()),
     Escape: () => change({ cell: -1, axis: -1 }),
   };
 
@@ -238,7 +259,7 @@ function bringToLife(el, model, all) {
       ({
         back: () => stepBy(-1),
         next: () => stepBy(1),
-        play: () => (playing ? (stop(), change({ step: state.step })) : play()),
+        play: () => (playing ? pause() : play()),
         copy: copyLink,
         reset,
       })[button.dataset.do]?.();

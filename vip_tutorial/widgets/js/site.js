@@ -25,7 +25,8 @@ function pageModel(data) {
   const read = () => findInFragment(location.hash, name);
   if (read() !== null) values.state = read();
   window.addEventListener("hashchange", () => {
-    values.state = read() ?? "";
+    if (read() === null) return; // a link to elsewhere on the page
+    values.state = read();
     listeners["change:state"]?.forEach((listener) => listener());
   });
   return model;

@@ -36,12 +36,12 @@ export function writeState(state) {
  * Read such a text.  Where nothing in it can be read, `otherwise` is the state.
  * @param {string} text
  * @param {LensState} otherwise
- * @param {{steps: number, cells: number, gradient: boolean, picture: boolean}} limits
+ * @param {{steps: number, cells: number, gradient: boolean, picture: boolean, axes: (state: LensState) => number}} limits
  * @returns {{state: LensState, problem: string}} problem: a sentence, "" if none
  */
 export function readState(text, otherwise, limits) {
   const state = plainState();
-  const [version, ...parts] = String(text).split(";");
+  const [version, ...parts] = String(text).split(";").filter(Boolean);
   if (version !== "v1") return { state: { ...otherwise }, problem: "This link is not one that the figure knows; it shows its first picture." };
   const bad = [];
   const whole = (value, low, high) => /^-?\d{1,6}$/.test(value) && +value >= low && +value <= high;
@@ -49,16 +49,22 @@ export function readState(text, otherwise, limits) {
     const [key, value = ""] = part.split("=");
     if (key === "step" && whole(value, 0, limits.steps)) state.step = +value;
     else if (key === "cell" && whole(value, -1, limits.cells - 1)) state.cell = +value;
-    else if (key === "axis" && whole(value, -1, 7)) state.axis = +value;
+    else if (key === "axis" && whole(value, -1, 99)) state.axis = +value;
     else if (key === "numbers" && NUMBERS.includes(value)) state.numbers = value;
     else if (key === "fill" && FILLS.includes(value) && limits[value] !== false) state.fill = value;
     else if (key === "dir" && value === "back" && limits.gradient) state.backward = true;
     else bad.push(part.slice(0, 24));
   }
+  if (state.axis >= limits.axes(state)) {
+    bad.push(`axis=${state.axis}`);
+    state.axis = -1;
+  }
   // A link without a step that exists says too little to leave the first picture.
-  if (!parts.some((part) => part.startsWith("step=") && !bad.includes(part))) Object.assign(state, { ...otherwise });
+  const known = parts.some((part) => part.startsWith("step=") && !bad.includes(part));
+  if (!known) Object.assign(state, otherwise);
   const problem = bad.length
-    ? `This link asks for “${bad.join("”, “")}”, which this figure does not have; the rest of it is shown.`
+    ? `This link asks for “${bad.slice(0, 3).join("”, “")}”, which this figure does not have; ` +
+      `${known ? "the rest of it is shown" : "it shows its first picture"}.`
     : "";
   return { state, problem };
 }
