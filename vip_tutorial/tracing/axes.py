@@ -72,7 +72,9 @@ def names_after(
         return _reshaped(first.axes, first.shape, after, claims, sizes)
     if step.op == "einsum" and isinstance(call.args[0], str):
         return _of_equation(call.args[0], operands, after)
-    if step.op in ("rot90", "take"):
+    if step.op in ("matmul", "mm", "bmm") and len(inputs) == 2:
+        return _of_product(*inputs, after)
+    if step.op in ("rot90", "take", "as_strided"):
         return [str(size) for size in after]
     if first.shape == after:
         return list(first.axes)
@@ -203,7 +205,7 @@ def _viewed(
 def _view_strides(call: Call, shape: list[int]) -> Sequence[int]:
     """Strides of the view that the call makes of a tensor with strides `_PRIMES`."""
     strides = _PRIMES[: len(shape)]
-    return call.on(torch.empty_strided(shape, strides, device="meta")).stride()
+    return call.on(torch.empty_strided(shape, strides, device="cpu")).stride()
 
 
 def _broadcast(inputs: list[TensorRecord], after: list[int]) -> list[str]:
@@ -232,6 +234,13 @@ def _of_equation(
     if "." in equation or len(result) != len(after):
         return [str(size) for size in after]
     return [names.get(letter, str(size)) for letter, size in zip(result, after)]
+
+
+def _of_product(left: TensorRecord, right: TensorRecord, after: list[int]) -> list[str]:
+    """Names after `left @ right`, where a row of the left meets a column."""
+    if len(right.shape) > 1 and len(left.shape) == len(after):
+        return [*left.axes[:-1], right.axes[-1]]
+    return [str(size) for size in after]
 
 
 def _matched(names: list[str], before: list[int], after: list[int]) -> list[str]:

@@ -17,7 +17,9 @@ KINDS = {
         "reshape view permute transpose swapaxes swapdims movedim moveaxis t T mT H mH "
         "flatten unflatten squeeze unsqueeze contiguous clone expand expand_as view_as "
         "reshape_as flip roll rot90 repeat tile narrow select getitem chunk split "
-        "unbind index_select gather unfold diagonal take ravel detach data".split()
+        "unbind index_select gather unfold diagonal take ravel detach data "
+        "tensor_split hsplit vsplit dsplit repeat_interleave take_along_dim "
+        "masked_select".split()
     ),
     # A linear map along the last axis.
     "mix": frozenset(["linear"]),

@@ -129,7 +129,7 @@ class _Recorder(TorchFunctionMode):
             record.values = _numbers(x)
         tensors.append(record)
         self.live.append(x)
-        follow = self.with_gradient and x.requires_grad
+        follow = self.with_gradient and x.grad_fn is not None
         self.edges.append(get_gradient_edge(x) if follow else None)
         self.versions.append(_version(x))
         self.known[id(x)] = record.id
