@@ -30,7 +30,7 @@ help:
 	@echo 'make lint        check the Python code; `make format` mends what it can'
 	@echo 'make notebooks   strip the outputs of book/*.ipynb and renew their first cell'
 	@echo 'make colab-check run every notebook with the versions of Google Colab (5 GB)'
-	@echo 'make repo URL=https://github.com/you/fork'
+	@echo 'make repo URL=https://github.com/YOUR-NAME/YOUR-FORK'
 	@echo '                 point the project at your fork'
 	@echo 'make clean       remove what was built; the environments $(VENV)* stay'
 	@echo

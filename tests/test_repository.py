@@ -53,6 +53,7 @@ def test_setting_the_address_leaves_no_old_one(copy):
     left = [
         f"{name}: {form}"
         for name, text in texts(copy).items()
+        if not name.startswith("tests/")  # they make addresses up
         for form in (old.url, old.pages, f"/github/{old.slug}/")
         if form in text
     ]

@@ -1,6 +1,6 @@
 """The repository's address: kept in one place, set everywhere.
 
-    make repo URL=https://github.com/you/fork
+    make repo URL=https://github.com/YOUR-NAME/YOUR-FORK
 
 `_config.yml` holds the address (`repository: url:`).  Badges, launch buttons, links,
 citation and the first cell of every notebook repeat it, because the programs that read
@@ -82,7 +82,7 @@ def parse(url: str) -> Repository:
     given = url.strip()
     wanted = "give it as https://github.com/OWNER/NAME"
     if not given:
-        raise ValueError("no URL: make repo URL=https://github.com/you/fork")
+        raise ValueError("no URL: make repo URL=https://github.com/YOUR-NAME/YOUR-FORK")
     if given.startswith(("git@", "ssh://")):
         raise ValueError(
             f"{given} is an ssh address, which readers can't use; {wanted}"
