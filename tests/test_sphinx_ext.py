@@ -1,0 +1,92 @@
+"""The Sphinx extension: no stale page, no spoilt formula, figures in place."""
+
+import shutil
+from types import SimpleNamespace
+
+import pytest
+
+from vip_tutorial import sphinx_ext, trace
+from vip_tutorial.data import as_tokens, digit
+from vip_tutorial.permute_mlp import PermuteMLP
+from vip_tutorial.widgets import PermuteLens
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the package, for the extension to look at."""
+    copy = tmp_path / "vip_tutorial"
+    shutil.copytree(sphinx_ext._PACKAGE, copy)
+    monkeypatch.setattr(sphinx_ext, "_PACKAGE", copy)
+    return copy
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "permute_mlp.py",
+        "tracing/axes.py",
+        "widgets/js/run.js",
+        "widgets/css/permute_lens.css",
+    ],
+)
+def test_any_change_of_the_package_runs_the_chapters_anew(package, tmp_path, file):
+    def configured():
+        app = SimpleNamespace(outdir=tmp_path / "html")
+        config = SimpleNamespace(html_theme_options={})
+        sphinx_ext._configure(app, config)
+        return config
+
+    before = configured()
+    assert configured() == before
+    (package / file).write_text((package / file).read_text() + "\n")
+    after = configured()
+    # A new cache, so cells run; a changed setting, so Sphinx reads every page again.
+    assert after.nb_execution_cache_path != before.nb_execution_cache_path
+    assert after.vip_package_digest != before.vip_package_digest
+
+
+def test_the_digest_is_a_setting_that_makes_sphinx_read_all_pages():
+    settings = {}
+    app = SimpleNamespace(
+        add_config_value=lambda name, default, rebuild: settings.update(
+            {name: rebuild}
+        ),
+        add_html_math_renderer=lambda *a, **k: None,
+        connect=lambda *a, **k: None,
+    )
+    sphinx_ext.setup(app)
+    assert settings["vip_package_digest"] == "env"
+
+
+def test_a_formula_becomes_mathml_that_says_its_source():
+    html = sphinx_ext._mathml(r"H \times S = C", "block")
+    assert html.startswith(r'<math alttext="H \times S = C"') and "<mi>H</mi>" in html
+
+
+@pytest.mark.parametrize("formula", [r"\begin{aligned} a \end{aligned}", "x'"])
+def test_a_formula_that_would_come_out_wrong_stops_the_build(formula):
+    with pytest.raises(ValueError, match="which MathML output lacks"):
+        sphinx_ext._mathml(formula, "inline")
+
+
+def test_a_figure_gets_its_first_frame_and_the_page_its_script():
+    picture, _ = digit(3)
+    run = trace(PermuteMLP(8, 8).height, as_tokens(picture, dim=8))
+    lens = PermuteLens(run, name="three", picture=picture)
+    added = []
+    app = SimpleNamespace(
+        add_css_file=added.append, add_js_file=lambda file, **k: added.append(file)
+    )
+    context = {"body": f"<p>a</p>{lens.static_html()}<p>b</p>", "script_files": []}
+    sphinx_ext._finish_page(app, "page", "page.html", context, None)
+    assert added == ["vip_widgets.css", "vip_widgets.js"]
+    assert context["body"].count("<svg") == 4  # panes and memory, wide and narrow
+    assert context["body"].startswith("<p>a</p>") and context["body"].endswith(
+        "<p>b</p>"
+    )
+
+
+def test_a_page_without_a_figure_gets_no_script():
+    context = {"body": "<p>a</p>", "script_files": ["a.js", "sphinx-thebe.js"]}
+    sphinx_ext._finish_page(None, "page", "page.html", context, None)
+    assert context == {"body": "<p>a</p>", "script_files": ["a.js"]}
