@@ -43,7 +43,8 @@ function bringToLife(el, model, all) {
   const { run, options, limits, start, plans } = all;
   let { state, problem } = all;
   let position = state.step;
-  let timer = 0;
+  let moving = 0; // request for the next frame of a move
+  let resting = 0; // timer of the rest between two steps of play
   let playing = false;
   let told = null; // the step that the call on the page is of
   const part = (name) => el.querySelector(`[data-part="${name}"]`);
@@ -128,7 +129,7 @@ function bringToLife(el, model, all) {
 
   /** Walk to a whole position; the cells move unless the reader wants calm. */
   function walkTo(target, then) {
-    cancelAnimationFrame(timer);
+    cancelAnimationFrame(moving);
     target = Math.max(0, Math.min(run.steps.length, target));
     const start = position;
     if (calm.matches || start === target) {
@@ -144,10 +145,10 @@ function bringToLife(el, model, all) {
       position = start + (target - start) * share;
       part("scrub").value = position;
       paint();
-      if (share < 1) timer = requestAnimationFrame(frame);
+      if (share < 1) moving = requestAnimationFrame(frame);
       else then?.();
     };
-    timer = requestAnimationFrame(frame);
+    moving = requestAnimationFrame(frame);
   }
 
   const forward = () => (state.backward ? -1 : 1);
@@ -155,8 +156,8 @@ function bringToLife(el, model, all) {
 
   function stop() {
     playing = false;
-    cancelAnimationFrame(timer);
-    clearTimeout(timer);
+    cancelAnimationFrame(moving);
+    clearTimeout(resting);
     const button = el.querySelector('[data-do="play"]');
     button.setAttribute("aria-pressed", "false");
     button.textContent = "▶ Play";
@@ -170,7 +171,7 @@ function bringToLife(el, model, all) {
     button.textContent = "❚❚ Pause";
     const next = () => {
       if (!playing || atEnd()) return stop();
-      walkTo(state.step + forward(), () => (timer = setTimeout(next, calm.matches ? 2 * REST_MS : REST_MS)));
+      walkTo(state.step + forward(), () => (resting = setTimeout(next, calm.matches ? 2 * REST_MS : REST_MS)));
     };
     next();
   }
