@@ -179,8 +179,16 @@ def count_to_300(x):
     return x
 
 
-def test_too_many_steps_are_marked():
-    recording = trace(count_to_300, torch.zeros(2))
+def count_in_place(x):
+    x = x.clone()
+    for _ in range(300):
+        x.add_(1)
+    return x
+
+
+@pytest.mark.parametrize("function", [count_to_300, count_in_place])
+def test_too_many_steps_are_marked(function):
+    recording = trace(function, torch.zeros(2))
     assert len(recording.steps) == 256
     assert recording.values(recording.outputs[0]) == [300.0, 300.0]
     assert recording.omitted == [

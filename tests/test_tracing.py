@@ -260,6 +260,18 @@ def test_order_is_for_permutations_alone():
     assert set(orders.values()) == {None}
 
 
+def test_a_call_by_keywords_is_a_move_like_any_other():
+    recording = trace(keyword_calls, x234)
+    assert [step.kind for step in recording.steps] == ["move", "move"]
+    assert recording.homes(2) == trace(one_line_chain, x234).homes(2)
+
+
+def test_a_default_device_does_not_disturb_the_maps():
+    with torch.device("meta"):
+        recording = trace(one_line_chain, x234)
+    assert recording.homes(3) == trace(one_line_chain, x234).homes(3)
+
+
 def test_an_index_that_is_followed_moves_no_elements():
     table = torch.randn(5, 3)
     step = trace(lambda i: table[i], torch.tensor([4, 0])).steps[0]
@@ -364,6 +376,15 @@ def test_names_follow_the_elements_and_not_what_the_code_calls_them():
         ["B", "H", "W", "N*S"],
         ["B", "H", "W", "N", "S"],
     ]
+
+
+def scrambled(x):
+    B, H, C = x.shape
+    return x.reshape(B, C, H), x.reshape(B, H, H, C // H)
+
+
+def test_a_reshape_does_not_move_names():
+    assert axes_of(scrambled, (2, 3, 6)) == [["B", "6", "3"], ["B", "H", "3", "2"]]
 
 
 class Listing:
@@ -564,6 +585,12 @@ def written_later(x):
     return (y + a).sum(), a
 
 
+def moved_and_returned(x):
+    y = x * 2
+    y.permute(2, 0, 1)
+    return (y,)
+
+
 class Twice(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x):
@@ -580,7 +607,14 @@ def own_backward(x):
 
 
 @pytest.mark.parametrize(
-    "function", [reshaped_and_mixed, unused_and_detached, written_later, own_backward]
+    "function",
+    [
+        reshaped_and_mixed,
+        unused_and_detached,
+        written_later,
+        moved_and_returned,
+        own_backward,
+    ],
 )
 def test_gradients_are_those_of_autograd(function):
     def result_alone(x):
@@ -591,13 +625,22 @@ def test_gradients_are_those_of_autograd(function):
     gradient = torch.randn_like(result)
     expected = torch.autograd.grad(result, [x, *others], gradient)
     whole = trace(function, x, gradient=gradient)
-    for id_, grad in zip([0, *whole.outputs[1:]], expected):
+    expected = (gradient, *expected)
+    for id_, grad in zip([whole.outputs[0], 0, *whole.outputs[1:]], expected):
         assert whole.gradient(id_) == pytest.approx(numbers(grad))
     # With the result alone, what moves alone use is derived from them.
     derived = trace(result_alone, x, gradient=gradient)
     for record in whole.tensors:
         if record.gradient is not None:
             assert derived.gradient(record.id) == pytest.approx(record.gradient)
+
+
+def test_a_tensor_has_the_gradient_of_its_own_time():
+    recording = trace(written_later, x234, gradient=torch.tensor(1.0))
+    before, _, after = (step.output for step in recording.steps[:3])
+    assert recording.steps[2].op == "mul_"
+    assert set(recording.gradient(before)) == {3.0 + 1.0}
+    assert set(recording.gradient(after)) == {1.0}
 
 
 def test_gradients_of_moves_are_derived_and_complete():

@@ -101,8 +101,7 @@ def mixed_axes(name, kind, before, call) -> list[int] | None:
         shape = args[1] if len(args) > 1 else kwargs["normalized_shape"]
         return list(range(rank - len(shape), rank))
     if kind == "reduce" or name in ALONG_AXIS:
-        place = 2 if name == "norm" else 1  # norm(x, p, dim)
-        dim = args[place] if len(args) > place else None
+        dim = args[1] if len(args) > 1 else None
         dim = kwargs.get("dim", kwargs.get("axis", dim))
         if dim is None or isinstance(dim, bool) or dim in ((), []):
             return list(range(rank))
