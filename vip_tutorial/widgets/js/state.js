@@ -53,7 +53,7 @@ export function readState(text, otherwise, limits) {
     else if (key === "numbers" && NUMBERS.includes(value)) state.numbers = value;
     else if (key === "fill" && FILLS.includes(value) && limits[value] !== false) state.fill = value;
     else if (key === "dir" && value === "back" && limits.gradient) state.backward = true;
-    else bad.push(part.slice(0, 24));
+    else bad.push(part);
   }
   if (state.axis >= limits.axes(state)) {
     bad.push(`axis=${state.axis}`);
@@ -63,9 +63,11 @@ export function readState(text, otherwise, limits) {
   const known = parts.some((part) => part.startsWith("step=") && !bad.includes(part));
   if (!known) Object.assign(state, otherwise);
   const problem = bad.length
-    ? `This link asks for “${bad.slice(0, 3).join("”, “")}”, which this figure does not have; ` +
+    ? `This link asks for “${bad.slice(0, 3).map((part) => part.slice(0, 24)).join("”, “")}”, which this figure does not have; ` +
       `${known ? "the rest of it is shown" : "it shows its first picture"}.`
-    : "";
+    : known
+      ? ""
+      : "This link names no step; the figure shows its first picture.";
   return { state, problem };
 }
 
