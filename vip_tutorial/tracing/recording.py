@@ -47,12 +47,14 @@ class Step:
     """One call that ran.
 
     Attributes:
-        op: Its name, e.g. "permute".
+        op: Its name, e.g. "permute"; "written" where a tensor was written to through
+            another view of its memory.
         call: The call with the values that it ran with, "permute(0, 3, 2, 1, 4)".
         kind: "move", "mix" (a linear map), "pointwise", "reduce" or "other".
         inputs: Ids of the recorded tensors that went in.
         output: Id of the tensor that came out.
-        copy: Whether the result has memory of its own.  False: it is a view.
+        copy: Whether the result has memory of its own.  False: it is a view, or its
+            input, written to in place.
         map: For a move, `map[k]` is the element of the first input that the output's
             element `k` shows, both counted in logical order; None if left out.
         order: For a permutation of axes, `order[k]` is the input's axis that the
