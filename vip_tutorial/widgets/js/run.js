@@ -60,7 +60,7 @@ export function readRun(json) {
     if (!isStep(step, tensors)) throw new Error(`step ${i + 1} of this recording is damaged`);
     const inside = sizeOf(tensors[step.inputs[0]].shape);
     const size = sizeOf(tensors[step.output].shape);
-    if (step.map && !(isWhole(step.map, inside) && step.map.length === size))
+    if (step.map != null && !(isWhole(step.map, inside) && step.map.length === size))
       throw new Error(`step ${i + 1} of this recording moves elements that do not exist`);
   });
   if (!isWhole(inputs, tensors.length)) throw new Error("this recording has no such inputs");
