@@ -15,8 +15,8 @@ Options:
     --remote    let git fetch from the repository itself
     NOTEBOOK    check these only
 
-Exit status: 0 if all is well, 1 if a notebook has a fault, 3 if there is no Python 3.13
-or too little disk.
+Exit status: 0 if all is well, 1 if a notebook has a fault, 3 if something that the check
+needs is missing: Python 3.13, git, disk.
 """
 
 import argparse
@@ -156,6 +156,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--remote", action="store_true", help="fetch from the remote")
     parser.add_argument("notebook", nargs="*", type=Path)
     options = parser.parse_args(arguments)
+    if not shutil.which("git"):
+        _give_up("git is missing: the first cell installs the package through it")
+    if not options.remote and not (ROOT / ".git").exists():
+        _give_up("this folder is no clone made by git: use --remote, or clone it")
     if not options.here:
         command = [make_environment(), __file__, "--here", *arguments]
         # Or the debugger, which nobody uses here, prints a warning of its own.
