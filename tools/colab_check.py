@@ -15,8 +15,8 @@ Options:
     --remote    let git fetch from the repository itself
     NOTEBOOK    check these only
 
-Exit status: 0 if all is well, 1 if a notebook has a fault, 3 if something that the check
-needs is missing: Python 3.13, git, disk.
+Exit status: 0 if all is well, 1 if a notebook has a fault, 3 if something is missing
+that the check needs: Python 3.13, git, disk.
 """
 
 import argparse
