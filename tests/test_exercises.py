@@ -73,6 +73,7 @@ def fast_and_slow_exchanged(x, N):
         (lambda x, N: torch.zeros_like(right_rows(x, N)), "walks along nothing"),
         (rows_of_rows, "must walk along H and S"),
         (fast_and_slow_exchanged, "H must be the slow axis"),
+        (lambda x, N: right_rows(x, N).flip(1), "in the order B, N, W"),
     ],
 )
 def test_height_rows_says_what_is_wrong(answer, told, capsys):

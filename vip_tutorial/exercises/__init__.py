@@ -1,6 +1,12 @@
 """Checks for the book's exercises: they run your answer and say what it does."""
 
-from .height import check_height_rows
+from .address import check_address
 from .permutes import check_undoes
+from .rows import check_height_rows, check_width_rows
 
-__all__ = ["check_height_rows", "check_undoes"]
+__all__ = [
+    "check_address",
+    "check_height_rows",
+    "check_undoes",
+    "check_width_rows",
+]

@@ -1,0 +1,114 @@
+"""The exercises of the chapters on the branches: lay columns, or rows, side by side."""
+
+import math
+import random
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+_TRIES = 20
+
+Rows = Callable[[Tensor, int], Tensor]
+
+
+class _Wanted(NamedTuple):
+    """What the rows of a branch hold, in words, as a shape and as an einsum."""
+
+    holds: str
+    shape: str
+    einsum: str
+
+
+_HEIGHT = _Wanted("column", "B N W H*S", "bhwns->bnwhs")
+_WIDTH = _Wanted("row", "B N H W*S", "bhwns->bnhws")
+
+
+def check_height_rows(rows: Rows) -> None:
+    """Say whether `rows(x, N)` lays every column of the picture out as a row.
+
+    Each element of the test pictures carries its own number, so the check can tell
+    not only that something is wrong but where the elements went.
+
+    Args:
+        rows: Your function, from `(B, H, W, C)` and the number of segments N to
+            `(B, N, W, H*S)` with S = C // N.  All sizes differ here, so that no two
+            axes can be confused by accident.
+    """
+    _check(rows, _HEIGHT)
+
+
+def check_width_rows(rows: Rows) -> None:
+    """Say whether `rows(x, N)` lays every row of the picture out, segment by segment.
+
+    Args:
+        rows: Your function, from `(B, H, W, C)` and the number of segments N to
+            `(B, N, H, W*S)` with S = C // N; see `check_height_rows`.
+    """
+    _check(rows, _WIDTH)
+
+
+def _check(rows: Rows, wanted: _Wanted) -> None:
+    generator = random.Random(0)
+    for _ in range(_TRIES):
+        problem = _problem(rows, wanted, generator.sample(range(2, 8), 5))
+        if problem:
+            print(f"Not yet. {problem}")
+            return
+    print(
+        f"Right: each row is one {wanted.holds} of the picture. "
+        f"Tried on {_TRIES} shapes."
+    )
+
+
+def _problem(rows: Rows, wanted: _Wanted, sizes: list[int]) -> str:
+    B, H, W, N, S = sizes
+    x = torch.arange(float(math.prod(sizes))).reshape(B, H, W, N * S)
+    given = x.clone()
+    called = f"rows(x, N={N}) with x of shape (B, H, W, C) = {tuple(x.shape)}"
+    try:
+        got = rows(x, N)
+    except Exception as error:
+        return f"{called} raised {type(error).__name__}: {error}"
+    if got is None:
+        return f"{called} returned None. Does your function end in a return?"
+    if not isinstance(got, Tensor):
+        return f"{called} returned {type(got).__name__}; it must return a tensor."
+    if not torch.equal(x, given):
+        return f"{called} changed its input. Build a new tensor instead."
+    right = torch.einsum(wanted.einsum, x.reshape(sizes)).flatten(3)
+    if got.shape != right.shape:
+        names = "(" + wanted.shape.replace(" ", ", ") + ")"
+        return (
+            f"{called} has shape {tuple(got.shape)}; needed {names} = "
+            f"{tuple(right.shape)}."
+        )
+    if torch.equal(got, right):
+        return ""
+    return f"The shape is right, the order is not. {_read(got, right, wanted, sizes)}"
+
+
+def _read(got: Tensor, right: Tensor, wanted: _Wanted, sizes: list[int]) -> str:
+    """Which axes the first wrong row walks along, and which it should."""
+    row = int((got != right).any(dim=-1).flatten().nonzero()[0])
+    found = _axes_along(got.flatten(0, 2)[row], sizes)
+    needed = _axes_along(right.flatten(0, 2)[row], sizes)
+    if found == needed:
+        slow = needed[0]
+        return (
+            f"Row {row} walks along the right axes in the wrong order: {slow} must be "
+            "the slow axis of the row and S the fast one, and the rows must stand in "
+            f"the order {wanted.shape.rsplit(' ', 1)[0].replace(' ', ', ')}."
+        )
+    return (
+        f"Row {row} of your result walks along {found}; to hold one {wanted.holds} of "
+        f"the picture it must walk along {needed}."
+    )
+
+
+def _axes_along(row: Tensor, sizes: list[int]) -> str:
+    inside = [int(v) for v in row if 0 <= v < math.prod(sizes)]
+    coordinates = torch.unravel_index(torch.tensor(inside, dtype=torch.long), sizes)
+    moving = [n for n, at in zip("BHWNS", coordinates) if at.unique().numel() > 1]
+    return " and ".join(moving) or "nothing"
