@@ -1,0 +1,415 @@
+"""The permute lens, driven with the mouse: steps, play, scrub, follow, options."""
+
+import re
+
+import pytest
+import torch
+
+TOY = (1, 4, 4, 8)
+N, S = 4, 2
+
+
+def tuple_text(parts) -> str:
+    return f"({', '.join(map(str, parts))})"
+
+
+def birth_names(homes: torch.Tensor) -> list[str]:
+    places = torch.stack(torch.unravel_index(homes.flatten(), TOY)).T.tolist()
+    return [f"h{h} w{w} c{c}" for _, h, w, c in places]
+
+
+def homes_after(step: int) -> torch.Tensor:
+    """Which element of the input stands where, by PyTorch."""
+    x = torch.arange(128).reshape(TOY)
+    stages = [x, x := x.reshape(1, 4, 4, N, S), x := x.permute(0, 3, 2, 1, 4)]
+    stages += [x := x.reshape(1, 4, 4, 8)] * 2  # the Linear leaves every cell in place
+    stages += [x := x.reshape(1, N, 4, 4, S), x := x.permute(0, 3, 2, 1, 4)]
+    return [*stages, x.reshape(TOY)][step]
+
+
+def mixed(colour: str, white: float) -> list[int]:
+    """A colour, so much of the way to white."""
+    parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    return [round(v + (255 - v) * white) for v in parts]
+
+
+HUES = ["#E69F00", "#56B4E9", "#009E73", "#CC79A7"]  # Okabe and Ito's
+
+
+def birth_colour(name: str) -> list[int]:
+    """Hue by the birth row, lightness by the birth column."""
+    row, column = int(name[1]), int(name[4])
+    return mixed(HUES[row], 0.62 * (1 - column / 3))
+
+
+def test_first_picture_is_the_one_asked_for(toy, open_lens):
+    lens = open_lens(toy)
+    assert lens.position == 3
+    assert lens.said.startswith("Step 3 of 7, reshape(1, 4, 4, 8): a copy")
+    assert lens.current == ["3 reshape"]
+    assert lens.state is None  # nothing is written into the address unasked
+
+
+@pytest.mark.parametrize("step", range(1, 8))
+def test_each_step_shows_the_recorded_facts(toy, open_lens, step):
+    lens = open_lens(toy)
+    lens.go_to(step)
+    run = toy.trace
+    recorded = run.steps[step - 1]
+    assert lens.position == step
+    assert lens.state == f"v1;step={step}"
+    assert lens.current == [f"{step} {recorded.op}"]
+    assert lens.said.startswith(f"Step {step} of 7, {recorded.op}")
+    for head, id_ in zip(lens.head, (recorded.inputs[0], recorded.output)):
+        tensor = run.tensors[id_]
+        assert f"shape {tuple_text(tensor.shape)}" in head
+        assert f"strides {tuple_text(tensor.strides)}" in head
+        assert tuple_text(tensor.axes).replace("*", "·") in head
+    copies = sum(s.copy for s in run.steps[:step] if s.kind == "move")
+    memory = lens.part("memory").inner_text()
+    assert f"Copies so far: {copies} of {run.copies}." in memory
+    source = recorded.source
+    assert lens.part("code").locator("code").inner_text() == source.text
+    marked = lens.part("code").locator("mark").inner_text()
+    assert marked == source.text[source.start : source.end]
+    assert f"line {source.line}, in height" in lens.part("code").inner_text()
+    written = (
+        lens.part("call")
+        .locator("code")
+        .evaluate(
+            "(code) => { const copy = code.cloneNode(true);"
+            "copy.querySelectorAll('sub').forEach((sub) => sub.remove());"
+            "return copy.textContent; }"
+        )
+    )
+    assert written == recorded.call
+
+
+@pytest.mark.parametrize("step", range(8))
+def test_every_cell_stands_where_pytorch_puts_it(toy, open_lens, step):
+    lens = open_lens(toy, f"toy=v1;step={step}")
+    run = toy.trace
+    index = max(0, step - 1)
+    sides = {"left": index, "right": step} if step else {"left": 0}
+    found = lens.cells()
+    assert set(found["right"]) == (set() if step == 0 else set(found["left"]))
+    for side, stage in sides.items():
+        cells, homes = found[side], homes_after(stage)
+        names = birth_names(homes)
+        assert sorted(cells) == sorted(names)
+        # Read like a page of print, block after block, the cells are the elements in
+        # their logical order: the last two axes are the cells of a block.
+        inner = homes.shape[-1]
+        rows = [names[i : i + inner] for i in range(0, len(names), inner)]
+        for row in rows:
+            boxes = [cells[name][1] for name in row]
+            assert len({top for _, top, _, _ in boxes}) == 1
+            assert boxes == sorted(boxes)
+        # Address by address, this is the memory that the recorded strides read.
+        id_ = run.steps[stage - 1].output if stage else run.inputs[0]
+        strides = run.tensors[id_].strides
+        for place, name in zip(
+            torch.cartesian_prod(*map(torch.arange, homes.shape)), names
+        ):
+            assert cells[name][0] == sum(c * s for c, s in zip(place.tolist(), strides))
+        # Hue is the birth row, lightness the birth column; after the Linear the upper
+        # half of a cell shows its home.
+        points = []
+        for left, top, right, bottom in (cells[name][1] for name in names):
+            points.append(((left + right) / 2, top + (bottom - top) / 4))
+        for name, colour in zip(names, lens.colours(points)):
+            assert colour == pytest.approx(birth_colour(name), abs=2)
+
+
+def test_what_a_blend_has_seen_is_in_its_lower_half(toy, open_lens):
+    lens = open_lens(toy, "toy=v1;step=4")
+    left, top, right, bottom = lens.cells()["right"]["h2 w1 c5"][1]
+    width = right - left
+    points = [
+        (left + width * (i + 0.5) / 4, top + (bottom - top) * 0.8) for i in range(4)
+    ]
+    for colour, hue in zip(lens.colours(points), HUES):
+        assert colour == pytest.approx(mixed(hue, 0), abs=2)
+
+
+def test_next_and_back(toy, open_lens):
+    lens = open_lens(toy, "toy=v1;step=0")
+    assert lens.said.startswith("The input, (B, H, W, C) = (1, 4, 4, 8): 128 numbers.")
+    for step in range(1, 8):
+        lens.press("next")
+        assert lens.position == step
+    lens.press("next")  # there is no further step
+    assert lens.position == 7
+    for step in reversed(range(7)):
+        lens.press("back")
+        assert lens.position == step
+    lens.press("back")
+    assert lens.position == 0
+    assert lens.current == []
+
+
+def test_cells_travel_between_steps(toy, open_lens):
+    lens = open_lens(toy, "toy=v1;step=1")
+    before = lens.picture()
+    lens.page.clock.pause_at(lens.page.evaluate("Date.now()") + 1000)
+    lens.button("next").click()
+    words = lens.said
+    assert words.startswith("Step 2 of 7")  # can be read while the cells move
+    lens.page.clock.run_for(450)
+    assert 1.2 < lens.position < 1.8
+    halfway = lens.picture()
+    lens.page.clock.run_for(600)
+    assert lens.position == 2
+    assert lens.said == words
+    assert len({before, halfway, lens.picture()}) == 3
+    arrived = lens.picture()
+    lens.go_to(1)
+    lens.go_to(2)
+    assert lens.picture() == arrived
+
+
+def test_play_to_the_end_and_again(toy, open_lens):
+    lens = open_lens(toy, "toy=v1;step=5")
+    play = lens.button("play")
+    play.click()
+    assert play.get_attribute("aria-pressed") == "true"
+    assert "Pause" in play.inner_text()
+    lens.page.clock.run_for(5000)
+    assert lens.position == 7
+    assert play.get_attribute("aria-pressed") == "false"
+    assert "Play" in play.inner_text()
+    play.click()  # from the end it starts over
+    lens.page.clock.run_for(1000)
+    assert lens.said.startswith("Step 1 of 7")
+
+
+def test_pause_shows_the_step_that_was_on_its_way(toy, open_lens):
+    lens = open_lens(toy, "toy=v1;step=0")
+    lens.page.clock.pause_at(lens.page.evaluate("Date.now()") + 1000)
+    lens.button("play").click()
+    lens.page.clock.run_for(2000)  # one step, a rest, and into the second
+    assert 1 < lens.position < 2
+    lens.button("play").click()
+    assert lens.position == 2
+    assert lens.said.startswith("Step 2 of 7")
+    lens.page.clock.run_for(5000)
+    assert lens.position == 2
+
+
+@pytest.mark.parametrize("stopper", ["next", "back", "reset", "step 6"])
+def test_any_other_button_stops_play(toy, open_lens, stopper):
+    lens = open_lens(toy, "toy=v1;step=0")
+    lens.button("play").click()
+    lens.page.clock.run_for(300)
+    if stopper == "step 6":
+        lens.go_to(6)
+    else:
+        lens.press(stopper)
+    stopped_at = lens.position
+    assert stopped_at == {"reset": 3, "step 6": 6}.get(stopper, 1)
+    lens.page.clock.run_for(5000)
+    assert lens.position == stopped_at
+    assert lens.button("play").get_attribute("aria-pressed") == "false"
+
+
+def scrub(lens, value: float, event: str = "input") -> None:
+    lens.part("scrub").evaluate(
+        "(range, [value, event]) => { range.value = value;"
+        "range.dispatchEvent(new Event(event, { bubbles: true })); }",
+        [value, event],
+    )
+
+
+def test_scrub(toy, open_lens):
+    lens = open_lens(toy, "toy=v1;step=0")
+    pictures = []
+    for value in (0.5, 1, 2.25, 2.75, 7):
+        scrub(lens, value)
+        assert lens.position == value
+        words = f"Step {-(-value // 1):.0f} of 7"
+        assert lens.said.startswith(words)
+        assert lens.part("scrub").get_attribute("aria-valuetext").startswith(words)
+        pictures.append(lens.picture())
+    assert len(set(pictures)) == len(pictures)
+    scrub(lens, 4.4)
+    scrub(lens, 4.4, "change")  # let go: it goes on to the nearest step
+    lens.settle()
+    assert lens.position == 4
+    assert lens.state == "v1;step=4"
+
+
+def test_scrub_with_the_mouse(toy, open_lens):
+    lens = open_lens(toy)
+    box = lens.part("scrub").bounding_box()
+    lens.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    lens.page.mouse.down()
+    lens.page.mouse.move(box["x"] + box["width"] * 0.8, box["y"] + box["height"] / 2)
+    assert 5 < lens.position < 6.5
+    lens.page.mouse.up()
+    lens.settle()
+    assert lens.position in (5, 6)
+
+
+def test_click_a_cell_to_follow_it_and_again_to_let_go(toy, open_lens):
+    lens = open_lens(toy)
+    plain = lens.pictures()
+    lens.click_cell("h2 w1 c5")
+    recorded = toy.trace.steps[2]
+    before, after = (
+        toy.trace.tensors[recorded.inputs[0]],
+        toy.trace.tensors[recorded.output],
+    )
+    n, s = divmod(5, S)
+    here = sum(c * k for c, k in zip((0, n, 1, 2, s), before.strides))
+    there = sum(c * k for c, k in zip((0, n, 1, 2 * S + s), after.strides))
+    assert (
+        f"You follow h2 w1 c5, address {here} before the step, address {there} in new "
+        "memory after it, value "
+    ) in lens.said
+    values = torch.tensor(toy.trace.values(toy.trace.inputs[0])).reshape(TOY)
+    value = float(re.search(r"value (-?[\d.]+)\.", lens.said)[1])
+    assert value == pytest.approx(values[0, 2, 1, 5].item(), rel=1e-3)
+    home = torch.arange(128).reshape(TOY)[0, 2, 1, 5].item()
+    assert lens.state == f"v1;step=3;cell={home}"
+    assert all(a != b for a, b in zip(plain, lens.pictures()))
+    lens.press("next")  # it is followed through every step
+    assert "You follow h2 w1 c5" in lens.said
+    assert "it has seen 8 numbers: h 0 to 3, w 1, c 4 to 5" in lens.said
+    lens.press("back")
+    lens.click_cell("h2 w1 c5", side="left")
+    assert "You follow" not in lens.said
+    assert lens.state == "v1;step=3"
+    assert lens.pictures() == plain
+
+
+def test_a_click_beside_the_cells_does_nothing(toy, open_lens):
+    lens = open_lens(toy)
+    words = lens.said
+    lens.part("panes").locator("canvas").click(position={"x": 1, "y": 1})
+    assert lens.said == words
+    assert lens.state is None
+
+
+@pytest.mark.parametrize("axis", range(5))
+def test_each_number_of_the_call_lights_its_axis(toy, open_lens, axis):
+    lens = open_lens(toy, "toy=v1;step=2")
+    plain = lens.picture()
+    order = toy.trace.steps[1].order
+    before, after = (toy.trace.tensors[i] for i in (1, 2))
+    button = lens.part("call").locator(f'[data-axis="{axis}"]')
+    assert button.inner_text().startswith(str(order[axis]))
+    assert f"axis {after.axes[axis]}" in button.get_attribute("aria-label")
+    button.click()
+    assert button.get_attribute("aria-pressed") == "true"
+    name, source = after.axes[axis], before.axes[order[axis]]
+    assert (
+        f"Axis {axis} of the output is {name}, {after.shape[axis]} long; it was axis "
+        f"{order[axis]} of the input, {source}; one step along it jumps "
+        f"{after.strides[axis]} place"
+    ) in lens.said
+    lit = [
+        lens.part(side).locator(".vip-lit").inner_text() for side in ("left", "right")
+    ]
+    assert lit == [source, name]
+    assert lens.state == f"v1;step=2;axis={axis}"
+    lens.page.mouse.move(0, 0)
+    assert lens.picture() != plain
+    button.click()
+    assert button.get_attribute("aria-pressed") == "false"
+    assert lens.state == "v1;step=2"
+
+
+def test_hovering_a_number_shows_its_axis_for_the_time_being(toy, open_lens):
+    lens = open_lens(toy, "toy=v1;step=2")
+    plain = lens.picture()
+    lens.part("call").locator('[data-axis="1"]').hover()
+    assert lens.part("right").locator(".vip-lit").inner_text() == "N"
+    assert lens.picture() != plain
+    lens.page.mouse.move(0, 0)
+    assert lens.part("right").locator(".vip-lit").count() == 0
+    assert lens.picture() == plain
+
+
+def test_another_step_forgets_the_axis(toy, open_lens):
+    lens = open_lens(toy, "toy=v1;step=2;axis=1")
+    assert "Axis 1 of the output is N" in lens.said
+    lens.press("next")
+    assert "Axis" not in lens.said
+    assert lens.state == "v1;step=3"
+
+
+def test_colour_by_value(toy, open_lens):
+    lens = open_lens(toy, "toy=v1;step=0")
+    lens.part("fill").select_option("value")
+    assert lens.state == "v1;step=0;fill=value"
+    values = torch.tensor(toy.trace.values(toy.trace.inputs[0]))
+    cells = lens.cells()["left"]
+    names = birth_names(homes_after(0))
+    centres = [
+        ((x0 + x1) / 2, (y0 + y1) / 2)
+        for x0, y0, x1, y1 in (cells[n][1] for n in names)
+    ]
+    for value, colour in zip(values.tolist(), lens.colours(centres)):
+        strength = abs(value) / values.abs().max().item()
+        end = "#2166AC" if value < 0 else "#C05800"
+        assert colour == pytest.approx(mixed(end, 1 - strength), abs=2)
+
+
+def test_what_is_written_into_the_cells(toy, open_lens):
+    lens = open_lens(toy)
+    pictures = {lens.picture()}
+    for choice in ("birth", "value", "order"):
+        lens.part("numbers").select_option(choice)
+        assert lens.state == f"v1;step=3;numbers={choice}"
+        pictures.add(lens.picture())
+    assert len(pictures) == 4
+    lens.part("numbers").select_option("none")
+    assert lens.picture() in pictures
+
+
+def test_the_gradient_goes_the_way_back(toy, open_lens):
+    lens = open_lens(toy)
+    forward = lens.picture()
+    lens.part("backward").check()
+    assert lens.position == 7
+    assert lens.said.startswith("The gradient arrives at the output.")
+    assert lens.state == "v1;step=7;dir=back"
+    lens.press("next")  # Next goes on with the gradient, back through the steps
+    assert lens.position == 6
+    assert lens.said.startswith("Step 7 of 7, reshape(1, 4, 4, 8), backward:")
+    assert lens.picture() != forward
+    lens.click_cell("h2 w1 c5")
+    gradient = torch.tensor(toy.trace.gradient(toy.trace.steps[-1].inputs[0]))
+    gradient = gradient.reshape(1, 4, 4, N, S)[0, 2, 1, 5 // S, 5 % S].item()
+    said = float(re.search(r"gradient (-?[\d.]+)\.", lens.said)[1])
+    assert said == pytest.approx(gradient, rel=1e-3)
+    for _ in range(6):
+        lens.press("next")
+    assert lens.position == 0
+    gradient = torch.tensor(toy.trace.gradient(0)).reshape(TOY)[0, 2, 1, 5].item()
+    said = float(re.search(r"gradient (-?[\d.]+)\.", lens.said)[1])
+    assert said == pytest.approx(gradient, rel=1e-3)
+    lens.press("next")
+    assert lens.position == 0
+    lens.press("back")
+    assert lens.position == 1
+    lens.part("backward").uncheck()
+    assert lens.position == 0
+    assert "dir=back" not in lens.state
+
+
+def test_start_again(toy, open_lens):
+    lens = open_lens(toy)
+    first = lens.pictures()
+    lens.go_to(6)
+    lens.click_cell("h0 w0 c0")
+    lens.part("fill").select_option("value")
+    lens.part("numbers").select_option("birth")
+    lens.press("copy")
+    lens.press("reset")
+    assert lens.position == 3
+    assert lens.pictures() == first
+    assert lens.part("fill").input_value() == "birth"
+    assert lens.part("numbers").input_value() == "none"
+    assert lens.part("link").is_hidden()
+    assert lens.state == "v1;step=3"
