@@ -99,9 +99,14 @@ export function memoryHtml(run, state) {
   const { step, index } = moment(run, state, state.step);
   const done = state.step === 0 ? 0 : index + 1;
   const total = run.copies(run.steps.length);
-  const drawn = run.storage(run.mainInput(step)).length > 0;
-  const what = !drawn ? "not drawn, too many numbers or too far apart" : writes(step) ? "read above, written below" : "the step writes nothing";
+  const what = whyNoStrip(run, run.mainInput(step)) || (writes(step) ? "read above, written below" : "the step writes nothing");
   return `Memory: ${what}. <b>Copies so far: ${run.copies(done)} of ${total}.</b>`;
+}
+
+function whyNoStrip(run, id) {
+  if (run.storage(id).length) return "";
+  if (!run.isComplete(id)) return "too many numbers to draw";
+  return run.homes(id) ? "the numbers lie too far apart to draw" : "not drawn for numbers without a place in the input";
 }
 
 export function sayText(run, state, plan) {
