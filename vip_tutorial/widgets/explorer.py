@@ -48,9 +48,10 @@ class BranchExplorer(KernelFree, ipywidgets.VBox):
     def run(self) -> Trace:
         """Trace the chosen branch with the chosen sizes."""
         N, S = self.segments.value, self.per_segment.value
-        torch.manual_seed(self.seed.value)
-        module = PermuteMLP(N * S, N)
-        x = torch.randn(1, N, N, N * S)
+        with torch.random.fork_rng(devices=[]):  # the reader's own numbers go on
+            torch.manual_seed(self.seed.value)
+            module = PermuteMLP(N * S, N)
+            x = torch.randn(1, N, N, N * S)
         gradient = torch.zeros_like(x)
         gradient[0, N // 2, N // 2] = 1  # the blame of one token
         return trace(getattr(module, self.branch.value), x, gradient=gradient)

@@ -1,0 +1,438 @@
+"""The figures without a browser: widgets, HTML for a page, the JavaScript core."""
+
+import copy
+import html.parser
+import json
+import random
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import ipywidgets
+import pytest
+import torch
+import traitlets
+
+from vip_tutorial import PermuteMLP, WeightedPermuteMLP, trace
+from vip_tutorial.widgets import BranchExplorer, PermuteLens
+from vip_tutorial.widgets import bundle as bundling
+from vip_tutorial.widgets.bundle import bundle
+
+ROOT = Path(__file__).parents[1]
+JS = ROOT / "vip_tutorial" / "widgets" / "js"
+
+
+@pytest.fixture(scope="module")
+def run():
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(1, 2, 2, 4, generator=generator)
+    return trace(WeightedPermuteMLP(4, 2).height, x, gradient=torch.ones_like(x))
+
+
+@pytest.fixture(scope="module")
+def core():
+    """The JavaScript core, with no page around it."""
+    engine = pytest.importorskip("py_mini_racer").MiniRacer()
+    engine.eval(bundle("permute_lens.js", "site.js"))
+    return engine
+
+
+def first_frame(lens_or_state) -> str:
+    site = pytest.importorskip("vip_tutorial.widgets.site", exc_type=ImportError)
+    state = lens_or_state
+    if isinstance(state, PermuteLens):
+        state = {name: getattr(state, name) for name in state.shown}
+    return site.first_frame("lens", state)
+
+
+# --- An ordinary ipywidget -----------------------------------------------------------
+
+
+def test_traits_can_be_observed(run):
+    lens, seen = PermuteLens(run), []
+    lens.observe(seen.append, names="state")
+    lens.state = "v1;step=2"
+    assert [change["new"] for change in seen] == ["v1;step=2"]
+
+
+def test_traits_can_be_linked(run):
+    one, two = PermuteLens(run, name="one"), PermuteLens(run, name="two")
+    traitlets.link((one, "state"), (two, "state"))
+    one.state = "v1;step=3"
+    assert two.state == "v1;step=3"
+    ipywidgets.jslink((one, "state"), (two, "state"))
+
+
+def test_it_can_be_put_in_a_box(run):
+    lens = PermuteLens(run)
+    box = ipywidgets.VBox([ipywidgets.IntSlider(), lens])
+    assert box.children[1] is lens
+
+
+def test_what_is_sent_to_the_page_is_plain_json(run):
+    lens = PermuteLens(run, picture=torch.rand(2, 2))
+    sent = lens.get_state()
+    assert set(lens.shown) <= set(sent)
+    text = json.dumps({name: sent[name] for name in lens.shown}, allow_nan=False)
+    assert "Infinity" not in text
+
+
+def test_numbers_that_json_lacks(run):
+    x = torch.tensor([1.0, float("nan"), float("inf"), float("-inf")])
+    lens = PermuteLens(trace(lambda x: x.flip(0), x))
+    data = json.loads(payload(lens), parse_constant=lambda name: pytest.fail(name))
+    assert data["recording"]["tensors"][0]["values"] == [1, "nan", "inf", "-inf"]
+    assert "vip-stage" in first_frame(lens)
+
+
+def test_another_run_in_the_same_figure(run):
+    lens, seen = PermuteLens(run), []
+    lens.observe(seen.append, names="recording")
+    lens.show(trace(PermuteMLP(4, 2).width, torch.zeros(1, 2, 2, 4)))
+    assert len(seen) == 1
+    assert lens.recording["name"] == "PermuteMLP.width"
+
+
+def test_the_explorer_traces_anew_when_a_slider_moves():
+    explorer = BranchExplorer(segments=2, per_segment=1, name="mine")
+    assert explorer.lens.name == "mine"
+    shapes = [explorer.lens.recording["tensors"][0]["shape"]]
+    explorer.segments.value = 3
+    shapes.append(explorer.lens.recording["tensors"][0]["shape"])
+    explorer.per_segment.value = 2
+    shapes.append(explorer.lens.recording["tensors"][0]["shape"])
+    assert shapes == [[1, 2, 2, 2], [1, 3, 3, 3], [1, 3, 3, 6]]
+    explorer.branch.value = "width"
+    assert explorer.lens.recording["name"] == "PermuteMLP.width"
+    before = explorer.lens.recording
+    explorer.seed.value = 5
+    assert explorer.lens.recording != before
+    explorer.seed.value = 0
+    assert explorer.lens.recording == before
+
+
+def test_the_explorer_leaves_the_readers_random_numbers_alone():
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    explorer = BranchExplorer(segments=2)
+    explorer.seed.value = 3
+    assert torch.equal(torch.rand(3), expected)
+
+
+# --- HTML for a page alone -----------------------------------------------------------
+
+
+def payload(lens) -> str:
+    """The JSON as a browser reads it out of the HTML."""
+
+    class Reader(html.parser.HTMLParser):
+        found, inside, closed = "", False, 0
+
+        def handle_starttag(self, tag, attributes):
+            self.inside = tag == "script"
+
+        def handle_data(self, data):
+            self.found += data if self.inside else ""
+
+        def handle_endtag(self, tag):
+            self.inside = False
+
+    reader = Reader()
+    reader.feed(lens.static_html())
+    return reader.found
+
+
+def test_notebooks_get_a_view_and_pages_get_html(run):
+    for widget in (PermuteLens(run), BranchExplorer(segments=2)):
+        bundled = widget._repr_mimebundle_()
+        data = bundled[0] if isinstance(bundled, tuple) else bundled
+        assert "application/vnd.jupyter.widget-view+json" in data
+        assert data["text/html"] == widget.static_html()
+
+
+def test_the_html_holds_what_the_core_reads(run):
+    lens = PermuteLens(run, name="a-1", title="T", start="v1;step=2")
+    assert 'id="a-1"' in lens.static_html()
+    data = json.loads(payload(lens))
+    assert data == {name: getattr(lens, name) for name in lens.shown}
+    assert data["recording"] == run.to_json()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "</script><script>alert(1)</script>",
+        "<!--<script>",
+        "<!-- </script> -->",
+        "]]>",
+        "<b>&amp;\"'`",
+        "a\u2028b\u2029c",
+        "\x00\x1b",
+        "ü→🙂",
+    ],
+)
+def test_no_text_in_the_data_ends_or_hides_its_element(run, text):
+    lens = PermuteLens(run, title=text)
+    found = lens.static_html()
+    inside = found[found.index("json") + 6 : found.rindex("</script>")]
+    assert "<" not in inside
+    assert json.loads(payload(lens))["title"] == text
+    frame = first_frame(lens)
+    assert "<script" not in frame
+    assert "<b>&amp;" not in frame  # it is text there, not HTML
+
+
+# --- Arguments -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "wrong", [None, torch.zeros(2), {"format": "vip-trace"}, "height", PermuteMLP]
+)
+def test_what_is_no_recording(wrong):
+    with pytest.raises(TypeError, match=r"recorded run, got .*PermuteLens\(trace"):
+        PermuteLens(wrong)
+
+
+@pytest.mark.parametrize("name", ["", "-", "a b", "a&b", "a=b", "a/b", "ä", "a;b"])
+def test_names_that_cannot_stand_in_a_link(run, name):
+    with pytest.raises(ValueError, match="stands in links"):
+        PermuteLens(run, name=name)
+    lens = PermuteLens(run, name="good")
+    with pytest.raises(ValueError, match="stands in links"):
+        lens.name = name
+    assert lens.name == "good"
+
+
+def test_misspelt_arguments(run):
+    with pytest.raises(TypeError, match="no argument first_stp, titel"):
+        PermuteLens(run, titel="T", first_stp=3)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [torch.zeros(3), torch.zeros(1, 2, 2), torch.tensor(0.5), [[float("nan")]]],
+    ids=str,
+)
+def test_what_is_no_picture(run, picture):
+    with pytest.raises(ValueError, match=r"picture has shape .* must be \(H, W\)"):
+        PermuteLens(run, picture=picture)
+
+
+@pytest.mark.parametrize("argument", ["title", "start", "hue", "light", "state"])
+def test_arguments_of_another_type(run, argument):
+    with pytest.raises(traitlets.TraitError, match=argument):
+        PermuteLens(run, **{argument: 3})
+
+
+# --- The JavaScript core -------------------------------------------------------------
+
+
+def test_the_modules_import_what_there_is_and_no_more():
+    sources = {file.name: file.read_text(encoding="utf-8") for file in JS.glob("*.js")}
+    exported = re.compile(r"^export (?:\w+ )+?(\w+)\b", re.M)
+    exports = {name: set(exported.findall(text)) for name, text in sources.items()}
+    for file, source in sources.items():
+        imports = re.findall(r'^import \{([^}]*)\} from "\./(.*)";\n', source, re.M)
+        assert len(imports) == len(re.findall(r"^import", source, re.M)), file
+        code = re.sub(r"^import.*\n", "", source, flags=re.M)
+        for names, origin in imports:
+            taken = {name.strip() for name in names.split(",")} - {""}
+            assert taken <= exports[origin], f"{file} from {origin}"
+            unused = {name for name in taken if not re.search(rf"\b{name}\b", code)}
+            assert not unused, f"{file} has no use for {unused}"
+
+
+def test_a_bundle_is_one_script_without_imports():
+    source = bundle("permute_lens.js", "site.js")
+    assert not re.search(r"^\s*(import|export)\b", source, re.M)
+    names = re.findall(r"^// (\w+\.js)$", source, re.M)
+    assert sorted(names) == sorted(file.name for file in JS.glob("*.js"))
+    assert PermuteLens._esm.endswith("export default { render: renderLens };\n")
+
+
+def test_a_bundle_refuses_a_name_that_two_modules_define(tmp_path, monkeypatch):
+    monkeypatch.setattr(bundling, "_JS", tmp_path)
+    (tmp_path / "a.js").write_text('import { b } from "./b.js";\nconst same = 1;\n')
+    (tmp_path / "b.js").write_text("export const b = 2;\nfunction same() {}\n")
+    with pytest.raises(ValueError, match=r"a\.js and b\.js both define same"):
+        bundle("a.js")
+    (tmp_path / "b.js").write_text("export const b = 2;\n  const same = 3;\n")
+    assert "  const same = 3;" in bundle("a.js")  # within a block it is no clash
+
+
+def test_the_wheel_holds_the_javascript_and_the_styles(tmp_path):
+    pytest.importorskip("setuptools", minversion="77")
+    source = tmp_path / "source"
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "vip_tutorial", source / "vip_tutorial", ignore=ignore)
+    for name in ("pyproject.toml", "README.md", "LICENSE", "LICENSE-CONTENT"):
+        if (ROOT / name).exists():
+            shutil.copy(ROOT / name, source)
+    options = ["--no-deps", "--no-build-isolation", "--no-index", "-q", "-w", tmp_path]
+    command = [sys.executable, "-m", "pip", "wheel", *options, source]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    packed = set(zipfile.ZipFile(wheel).namelist())
+    files = {
+        file.relative_to(ROOT).as_posix()
+        for file in (ROOT / "vip_tutorial").rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+    assert files <= packed
+    assert {"vip_tutorial/widgets/css/permute_lens.css"} < files
+
+
+STATES = """
+const LIMITS = { steps: 7, cells: 128, gradient: true, picture: true, axes: () => 5 };
+function roundTrip(state) {
+  const first = { ...plainState(), step: 3, fill: "picture", cell: 1, axis: 2 };
+  const { state: read, problem } = readState(writeState(state), first, LIMITS);
+  return JSON.stringify([read, problem]);
+}
+"""
+
+
+def test_states_come_back_as_they_were_written(core):
+    core.eval(STATES)
+    rng = random.Random(0)
+    for _ in range(200):
+        state = {
+            "step": rng.randint(0, 7),
+            "cell": rng.choice([-1, rng.randrange(128)]),
+            "fill": rng.choice(["birth", "picture", "value", "gradient"]),
+            "numbers": rng.choice(["none", "birth", "value", "order"]),
+            "backward": rng.random() < 0.5,
+            "axis": rng.choice([-1, rng.randrange(5)]),
+        }
+        read, problem = json.loads(core.eval(f"roundTrip({json.dumps(state)})"))
+        assert read == state
+        assert problem == ""
+
+
+def test_what_is_written_today_is_a_promise(core):
+    # Links like these are out in the world: the words for a state never change.
+    state = {"step": 4, "cell": 21, "fill": "value", "numbers": "order"}
+    state |= {"backward": True, "axis": 2}
+    written = core.eval(f"writeState({json.dumps(state)})")
+    assert written == "v1;step=4;cell=21;fill=value;numbers=order;axis=2;dir=back"
+    plain = json.loads(core.eval("JSON.stringify(plainState())"))
+    assert plain == {
+        "step": 0,
+        "cell": -1,
+        "fill": "birth",
+        "numbers": "none",
+        "backward": False,
+        "axis": -1,
+    }
+
+
+# --- First frames --------------------------------------------------------------------
+
+
+def test_a_first_frame_is_a_picture_with_words(run):
+    frame = first_frame(PermuteLens(run, start="v1;step=3"))
+    assert frame.count("<svg") == 4  # the tensors and the memory, wide and narrow
+    assert "Step 3 of 7, reshape(1, 2, 2, 4): a copy" in frame
+    assert 'class="vip-omitted"' not in frame
+
+
+def test_a_first_frame_shows_the_start_and_not_a_passing_state(run):
+    frame = first_frame(PermuteLens(run, start="v1;step=2", state="v1;step=5"))
+    assert "Step 2 of 7" in frame
+
+
+@pytest.mark.parametrize("start", ["v9", "v1;step=99", "nonsense", "v1;cell=3"])
+def test_a_start_that_makes_no_sense_is_the_usual_one(run, start):
+    assert "Step 1 of 7" in first_frame(PermuteLens(run, start=start))
+
+
+@pytest.mark.parametrize(
+    "state",
+    [{}, {"recording": None}, {"recording": {"format": "vip-trace", "version": 2}}],
+    ids=str,
+)
+def test_a_first_frame_of_damaged_data_is_a_sentence(state):
+    frame = first_frame(state)
+    assert frame.startswith('<p class="vip-problem">This figure cannot be drawn: ')
+    assert "The rest of the page works without it." in frame
+
+
+def test_a_small_part_of_much_memory_has_a_small_strip():
+    images = torch.rand(1797, 8, 8)
+    last = first_frame(PermuteLens(trace(lambda x: x.transpose(1, 2), images[-1:])))
+    first = first_frame(PermuteLens(trace(lambda x: x.transpose(1, 2), images[:1])))
+    assert len(last) == pytest.approx(len(first), rel=0.05)
+
+
+def test_numbers_far_apart_in_memory_are_not_drawn_there():
+    column = torch.rand(40_000, 8)[::1000, 0]
+    frame = first_frame(PermuteLens(trace(lambda x: x.reshape(4, 10).T, column)))
+    assert "the numbers lie too far apart to draw" in frame
+    assert len(frame) < 60_000
+
+
+def test_every_cell_of_a_tensor_without_axes():
+    frame = first_frame(PermuteLens(trace(lambda x: x * 2, torch.tensor(3.0))))
+    assert "vip-stage" in frame
+
+
+# --- Any damage at all ---------------------------------------------------------------
+
+TRIAL = """
+const WORDS = [codeHtml, callHtml, memoryHtml, sayText, rowWords];
+const STATES = [{}, { cell: 3 }, { fill: "value", numbers: "value", axis: 1 }];
+function trial(data) {
+  if (lensFirstFrame(data).includes("vip-problem")) return "refused";
+  const { run, start, plans } = prepare({ get: (key) => data[key] });
+  const forward = run.steps.flatMap((_, step) => STATES.map((s) => ({ step, ...s })));
+  const back = forward.map((s) => ({ ...s, step: s.step + 1, backward: true }));
+  for (const state of [...forward, ...back]) {
+    const full = { ...start, ...state };
+    const texts = WORDS.map((words) => words(run, full));
+    texts.push(headHtml(run, full, "left"), headHtml(run, full, "right"));
+    if (!texts.every((text) => typeof text === "string")) throw new Error("no text");
+    for (const plan of Object.values(plans))
+      for (const position of [full.step, Math.max(0, full.step - 0.5)])
+        drawPanes(plan, full, position), drawMemory(plan, full, position);
+  }
+  return "drawn";
+}
+"""
+JUNK = [None, -1, 0, 1, 7, 0.5, 10**9, "", "x", [], [0], [None], {}, True]
+
+
+def all_places(value, path=()):
+    if isinstance(value, dict | list):
+        keys = value if isinstance(value, dict) else range(min(len(value), 9))
+        for key in keys:
+            yield (*path, key)
+            yield from all_places(value[key], (*path, key))
+
+
+def test_whatever_is_damaged_is_refused_or_drawn(run, core):
+    core.eval(TRIAL)
+    lens = PermuteLens(run)
+    data = {name: getattr(lens, name) for name in lens.shown}
+    places = list(all_places(data["recording"]))
+    rng = random.Random(0)
+    outcomes = {"refused": 0, "drawn": 0}
+    for _ in range(300):
+        damaged = copy.deepcopy(data)
+        path, junk = rng.choice(places), rng.choice(JUNK)
+        parent = damaged["recording"]
+        for key in path[:-1]:
+            parent = parent[key]
+        parent[path[-1]] = junk
+        try:
+            outcome = core.eval(f"trial({json.dumps(damaged)})", timeout_sec=10)
+        except Exception as error:
+            error.add_note(f"{junk!r} at {path}")
+            raise
+        outcomes[outcome] += 1
+    assert outcomes["refused"] > 100
+    assert outcomes["drawn"] > 20
