@@ -34,11 +34,12 @@ def has_it(notebook: dict) -> bool:
 
 
 def put(notebook: dict) -> None:
-    """Make the set-up cell the first code cell, in the place of an older one."""
-    cells = [cell for cell in notebook["cells"] if cell.get("id") != "setup"]
-    code = [i for i, cell in enumerate(cells) if cell["cell_type"] == "code"]
-    cells.insert(code[0] if code else len(cells), first_cell())
-    notebook["cells"] = cells
+    """Make the set-up cell the first code cell; one that is there keeps its place."""
+    code = [i for i, c in enumerate(notebook["cells"]) if c["cell_type"] == "code"]
+    place = code[0] if code else len(notebook["cells"])
+    before, after = notebook["cells"][:place], notebook["cells"][place:]
+    others = [cell for cell in after if cell.get("id") != "setup"]
+    notebook["cells"] = [*before, first_cell(), *others]
     # Cells have ids since this version of the format.
     notebook["nbformat_minor"] = max(5, notebook["nbformat_minor"])
 

@@ -166,6 +166,8 @@ class PermuteMLP(Branches):
 class WeightedPermuteMLP(Branches):
     """Weighted Permute-MLP: the three branches, blended channel by channel.
 
+    The branches themselves, `height`, `width` and `channel`, are those of `Branches`.
+
     Args:
         dim: Channels of a token, C; at least 4.
         segment_dim: Number of channel segments, N = H = W.
@@ -195,7 +197,7 @@ class WeightedPermuteMLP(Branches):
         if branch_order not in ("hwc", "cwh"):
             raise ValueError(
                 f"branch_order is {branch_order!r}; it must be 'hwc' (the authors' "
-                "code) or 'cwh' (the article's listing)"
+                "code) or 'cwh' (the often reprinted listing)"
             )
         if dim < 4:
             raise ValueError(
@@ -232,7 +234,7 @@ class WeightedPermuteMLP(Branches):
         weights = weights.reshape(B, C, 3)  # (B, C, 3)
         weights = weights.permute(2, 0, 1)  # (3, B, C)
         weights = weights.softmax(dim=0)  # (3, B, C)
-        # Read backwards, the article's order c, w, h is h, w, c.
+        # Read backwards, the order c, w, h is h, w, c.
         return weights if self.branch_order == "hwc" else weights.flip(0)
 
 
@@ -260,7 +262,7 @@ def _check_input(x: Tensor, weight: Tensor, dim: int, segment_dim: int) -> None:
     shape = tuple(x.shape)
     if len(shape) != 4:
         hint = {
-            2: "x[None, :, None, :] does not make a grid either: reshape to B, H, W, C",
+            2: "B, H and W have to be told apart: x.reshape(B, H, W, C)",
             3: "add a batch with x[None] if this is one image (H, W, C), or "
             "x.reshape(B, H, W, C) if it is a row of tokens (B, H*W, C)",
             5: "undo the split into segments with x.flatten(3)",

@@ -111,4 +111,6 @@ def _axes_along(row: Tensor, sizes: list[int]) -> str:
     inside = [int(v) for v in row if 0 <= v < math.prod(sizes)]
     coordinates = torch.unravel_index(torch.tensor(inside, dtype=torch.long), sizes)
     moving = [n for n, at in zip("BHWNS", coordinates) if at.unique().numel() > 1]
-    return " and ".join(moving) or "nothing"
+    if len(moving) > 1:
+        return ", ".join(moving[:-1]) + " and " + moving[-1]
+    return moving[0] if moving else "nothing"

@@ -148,6 +148,28 @@ class Trace:
                 total[source] += after[k]
         return total
 
+    def first(self, count: int) -> "Trace":
+        """The recording as if the run had ended after `count` steps, without gradients.
+
+        Raises:
+            ValueError: If there are not so many steps.
+        """
+        if not 1 <= count <= len(self.steps):
+            raise ValueError(
+                f"first({count}) of a recording of {len(self.steps)} steps: take "
+                f"1 to {len(self.steps)}"
+            )
+        steps = self.steps[:count]
+        used = {id_ for step in steps for id_ in (*step.inputs, step.output)}
+        tensors = self.tensors[: max(used.union(self.inputs)) + 1]
+        return replace(
+            self,
+            tensors=[replace(record, gradient=None) for record in tensors],
+            steps=steps,
+            outputs=[steps[-1].output],
+            result=None,
+        )
+
     def table(self) -> str:
         """The steps as text: call, view or copy, axes, shape, strides."""
         rows = [("", "", "axes", "shape", "strides")]

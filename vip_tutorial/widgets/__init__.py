@@ -1,5 +1,13 @@
 """The book's figures: each an ordinary ipywidget that also runs on a page alone.
 
+    permute_lens.py, explorer.py   the widgets, one Python class each
+    host.py                        what they share: one core, three hosts
+    js/permute_lens.js             the lens in JavaScript; start reading here
+    js/run.js                      a recorded run: homes, addresses, values
+    js/scene.js, panes.js, memory.js, words.js   what is drawn and said of it
+    js/site.js, site.py            the figures on the built site
+    bundle.py                      joins the JavaScript modules into one script
+
 Needs anywidget and ipywidgets, 7.7 or 8: `pip install "vip_tutorial[widgets]"`.
 """
 

@@ -21,22 +21,24 @@ export function birthHue(row) {
   return HUES[row % HUES.length];
 }
 
-/** Blue for negative, orange for positive, white at zero; `scale` is the strongest. */
+/** Blue for negative, orange for positive, pale at zero; `scale` is the strongest. */
 export function valueFill(value, scale) {
   if (!Number.isFinite(value)) return "#FF00FF";
   const strength = scale > 0 ? Math.min(1, Math.abs(value) / scale) : 0;
-  return mix("#FFFFFF", value < 0 ? "#2166AC" : "#C05800", strength);
+  return mix("#E9EAEC", value < 0 ? "#2166AC" : "#C05800", strength);
 }
 
-/** Grey level of a pixel, 0 (black) to 1 (white). */
+/** Shade of a pixel, 0 (paper) to 1 (ink). */
 export function pixelFill(level) {
-  return mix("#101018", "#FFFFFF", Math.max(0, Math.min(1, level)));
+  return mix("#E8E4D8", "#14141C", Math.max(0, Math.min(1, level)));
 }
 
-/** Text colour that can be read on a fill. */
+/** Black or white, whichever has the higher contrast with a fill. */
 export function inkOn(fill) {
-  const [r, g, b] = channels(fill);
-  return 0.299 * r + 0.587 * g + 0.114 * b > 120 ? "#111111" : "#FFFFFF";
+  const light = (v) => (v <= 10 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4);
+  const [r, g, b] = channels(fill).map(light);
+  const luminance = 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  return luminance > 0.179 ? "#111111" : "#FFFFFF"; // where both contrasts are equal
 }
 
 function mix(from, to, share) {

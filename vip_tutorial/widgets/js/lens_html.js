@@ -1,4 +1,4 @@
-// The permute lens as HTML: what `lens.js` brings to life, and what stands on the page
+// The permute lens as HTML: what `permute_lens.js` brings to life, and what stands on the page
 // before, and without, any script.
 
 import { axisColour } from "./colours.js";
@@ -6,9 +6,9 @@ import { drawMemory, writes } from "./memory.js";
 import { paintSvg } from "./paint.js";
 import { drawPanes, fitsNotes } from "./panes.js";
 import { readRun, sizeOf } from "./run.js";
-import { litAxis, moment, planScene } from "./scene.js";
+import { fillOf, litAxis, moment, planScene } from "./scene.js";
 import { plainState, readState } from "./state.js";
-import { axisWords, cellWords, rowWords, stepWords, tuple } from "./words.js";
+import { axisWords, cellWords, colourWords, rowWords, stepWords, tuple } from "./words.js";
 
 const escape = (text) => String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 
@@ -85,7 +85,7 @@ export function headHtml(run, state, side) {
   const lit = litAxis(run, state, now, id);
   const names = axes.map((name, axis) => {
     const colours = name.split("*").map((part) => `<b style="--axis:${axisColour(part)}">${escape(part)}</b>`);
-    return `<span${axis === lit ? ' class="vip-lit"' : ""}>${colours.join("·")}</span>`;
+    return `<span${axis === lit ? ' class="vip-lit"' : ""}>${colours.join("*")}</span>`;
   });
   const label = side === "left" ? "before" : untouched ? "not yet moved" : "after";
   return (
@@ -99,8 +99,13 @@ export function memoryHtml(run, state) {
   const { step, index } = moment(run, state, state.step);
   const done = state.step === 0 ? 0 : index + 1;
   const total = run.copies(run.steps.length);
-  const what = whyNoStrip(run, run.mainInput(step)) || (writes(step) ? "read above, written below" : "the step writes nothing");
+  const what = whyNoStrip(run, run.mainInput(step)) || doneTo(step);
   return `Memory: ${what}. <b>Copies so far: ${run.copies(done)} of ${total}.</b>`;
+}
+
+function doneTo(step) {
+  if (!writes(step)) return "the step writes nothing";
+  return step.kind === "move" ? "read above, written below" : "read above, new numbers below";
 }
 
 function whyNoStrip(run, id) {
@@ -112,9 +117,10 @@ function whyNoStrip(run, id) {
 export function sayText(run, state, plan) {
   const parts = [stepWords(run, state)];
   if (plan && state.numbers !== "none" && !fitsNotes(plan, state, moment(run, state, state.step)))
-    parts.push("The cells are too small to write in; follow one to hear its numbers.");
+    parts.push("The cells are too small to write in; follow one to read its numbers.");
   if (state.axis >= 0) parts.push(axisWords(run, state));
   else if (state.cell >= 0) parts.push(cellWords(run, state));
+  parts.push(colourWords(state));
   return parts.join(" ");
 }
 
@@ -124,7 +130,7 @@ function optionHtml(role, label, choices, chosen) {
 }
 
 export function figureHtml({ run, options, limits, plans, state, problem }, pictures) {
-  const many = run.steps.length > 12; // then a button has room for its number only
+  const many = run.steps.length > 16; // then a button has room for its number only
   const steps = run.steps.map((step, i) => {
     const name = many ? ` title="${escape(step.op)}" aria-label="${i + 1} ${escape(step.op)}"` : "";
     return `<button type="button" data-step="${i}"${name}><small>${i + 1}</small>${many ? "" : ` ${escape(step.op)}`}</button>`;
@@ -142,7 +148,7 @@ export function figureHtml({ run, options, limits, plans, state, problem }, pict
 <div class="vip-title"><strong>${escape(options.title)}</strong></div>
 <div class="vip-code" data-part="code">${codeHtml(run, state)}</div>
 <div class="vip-call" data-part="call">${callHtml(run, state, true)}</div>
-<div class="vip-steps vip-scripted${run.steps.length > 12 ? " vip-many" : ""}" role="group" aria-label="Steps of the run" data-part="steps">${steps.join("")}</div>
+<div class="vip-steps vip-scripted${many ? " vip-many" : ""}" role="group" aria-label="Steps of the run" data-part="steps">${steps.join("")}</div>
 <div class="vip-player vip-scripted">
   <button type="button" data-do="back">◀ Back</button>
   <button type="button" data-do="play" aria-pressed="false">▶ Play</button>
@@ -155,7 +161,7 @@ export function figureHtml({ run, options, limits, plans, state, problem }, pict
 <div class="vip-stage" style="${stage("strip", [memoryHeight(wide), memoryHeight(narrow)])}">${pictures.strip}</div>
 <p class="vip-say" data-part="say" aria-live="polite">${escape([problem, sayText(run, state)].filter(Boolean).join(" "))}</p>
 <div class="vip-options vip-scripted">
-  ${optionHtml("fill", "Colour a cell by", fills, state.fill)}
+  ${optionHtml("fill", "Colour a cell by", fills, fillOf(state))}
   ${optionHtml("numbers", "Write in it", numbers, state.numbers)}
   ${limits.gradient ? `<label><input type="checkbox" data-part="backward"${state.backward ? " checked" : ""}> gradient, backward</label>` : ""}
   <button type="button" data-do="copy">Copy ${options.copied === "link" ? "link to this picture" : "the state"}</button>

@@ -7,6 +7,7 @@ import { fillOf, looksOf, markedRow, moment } from "./scene.js";
 
 const ARC = 26; // room above the strip for the jumps
 const MOST_JUMPS = 64;
+const NARROWEST_JUMP = 6; // in a finer strip the jumps would be a scribble
 
 /** The memory before the step, and what the step wrote. */
 export function drawMemory(plan, state, position) {
@@ -17,7 +18,7 @@ export function drawMemory(plan, state, position) {
   if (!run.storage(input).length) return drawing;
   const done = state.backward ? 1 : now.progress;
   drawStrip(plan, drawing, state, now, input, ARC, Infinity);
-  drawJumps(plan, drawing, state, now, input);
+  if (writes(now.step) && strip.cellWidth >= NARROWEST_JUMP) drawJumps(plan, drawing, state, now, input);
   if (writes(now.step) && run.storage(output).length) {
     const size = sizeOf(run.tensors[output].shape);
     const written = Math.round(done * size);

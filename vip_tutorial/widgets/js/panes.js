@@ -71,10 +71,10 @@ function drawTensor(plan, drawing, state, now, id, at, progress) {
     const { fill, seen: all } = looks[k];
     const seen = blended ? all : undefined;
     drawing.box(x, y, w, h, fill, alpha(k));
-    // What a blend has seen is shown in its lower part; its home above.
-    seen?.forEach((hue, i) => drawing.box(x + (w * i) / seen.length, y + h * 0.5, w / seen.length, h * 0.5, hue, alpha(k)));
-    const note = writable && noteIn(plan, state, id, k, marked);
-    if (note) drawing.text(x + w / 2, y + h / 2 + (seen ? 0 : 3.5), note, 10, alpha(k) < 1 ? "ink" : inkOn(fill));
+    // What a blend has seen is shown in its lower third; its home above.
+    seen?.forEach((hue, i) => drawing.box(x + (w * i) / seen.length, y + h * 0.66, w / seen.length, h * 0.34, hue, alpha(k)));
+    const note = writable && (!seen || h > 15) && noteIn(plan, state, id, k, marked);
+    if (note) drawing.text(x + w / 2, y + (seen ? h * 0.33 : h / 2) + 3.5, note, 10, alpha(k) < 1 ? "ink" : inkOn(fill));
   }
   if (still) drawMarks(plan, drawing, state, now, id, at, layout, marked);
   const here = state.cell >= 0 ? run.whereIs(state.cell, id) : -1;
@@ -136,7 +136,7 @@ function drawMarks(plan, drawing, state, now, id, at, layout, marked) {
 function frameRows(run, cell, drawing, id, at, layout) {
   const meetsLinear = run.steps.some((step) => step.kind === "mix" && [run.mainInput(step), step.output].includes(id));
   const length = layout.rowLength;
-  if (!meetsLinear || cell.height < 4) return;
+  if (!meetsLinear || cell.height < 7) return;
   for (let k = 0; k < sizeOf(run.tensors[id].shape); k += length) {
     const [x, y] = layout.place(k);
     drawing.outline(at.x + x - 0.5, at.y + y - 0.5, length * cell.width, cell.height, "ink", 0.75);

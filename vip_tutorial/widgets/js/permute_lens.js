@@ -7,7 +7,7 @@ import { callHtml, codeHtml, figureHtml, headHtml, memoryHtml, prepare, problemH
 import { drawMemory } from "./memory.js";
 import { paintCanvas } from "./paint.js";
 import { drawPanes, hit } from "./panes.js";
-import { followed, moment } from "./scene.js";
+import { fillOf, followed, moment } from "./scene.js";
 import { readState, writeState } from "./state.js";
 import { birthName, rowWords, stepWords } from "./words.js";
 
@@ -108,7 +108,8 @@ function bringToLife(el, model, all) {
       if (i === index && (state.step > 0 || state.backward)) button.setAttribute("aria-current", "step");
       else button.removeAttribute("aria-current");
     });
-    part("fill").value = state.fill;
+    part("fill").value = fillOf(state);
+    part("fill").disabled = state.backward; // the way back is the gradient's
     part("numbers").value = state.numbers;
     if (part("backward")) part("backward").checked = state.backward;
     part("scrub").setAttribute("aria-valuetext", stepWords(run, state));

@@ -128,9 +128,15 @@ function computeLooks({ run, birth, options }, id, fill) {
     const at = unravel(home, root);
     return [at[birth.hue] ?? 0, at[birth.light] ?? 0]; // a single number has no axes
   });
-  if (fill === "picture" && born)
-    return each((k) => ({ fill: pixelFill(options.picture?.[born[k][0]]?.[born[k][1]] ?? 0) }));
   const seen = run.seenAlong(id, birth.hue);
+  if (fill === "picture" && born) {
+    const grey = (row, column) => pixelFill(options.picture?.[row]?.[column] ?? 0);
+    const columns = run.seenAlong(id, birth.light);
+    return each((k) => ({
+      fill: grey(...born[k]),
+      seen: seen && columns && (isSeveral(seen[k]) || isSeveral(columns[k])) ? greysIn(seen[k], columns[k], grey) : undefined,
+    }));
+  }
   return each((k) => ({
     fill: born ? birthFill(born[k][0], born[k][1], root[birth.light]) : UNKNOWN,
     seen: seen && (!born || isSeveral(seen[k])) ? huesIn(seen[k]) : undefined,
@@ -141,8 +147,14 @@ function isSeveral(mask) {
   return (mask & (mask - 1)) !== 0;
 }
 
+function greysIn(rows, columns, grey) {
+  return bitsOf(rows).flatMap((row) => bitsOf(columns).map((column) => grey(row, column)));
+}
+
 function huesIn(mask) {
-  const hues = [];
-  for (let row = 0; row < 24; row++) if (mask & (1 << row)) hues.push(birthHue(row));
-  return hues;
+  return bitsOf(mask).map(birthHue);
+}
+
+function bitsOf(mask) {
+  return Array.from({ length: 24 }, (_, bit) => bit).filter((bit) => mask & (1 << bit));
 }

@@ -2,7 +2,7 @@
 // description, so that they cannot drift apart.
 
 import { writes } from "./memory.js";
-import { moment } from "./scene.js";
+import { fillOf, moment } from "./scene.js";
 import { lineAlong, sizeOf, unravel } from "./run.js";
 
 /** "(B, N, W, H*S)" */
@@ -30,10 +30,10 @@ export function stepWords(run, state) {
     return "The gradient arrives at the output. Press Next to send it back through the steps.";
   const { step, index } = moment(run, state, state.step);
   const name = `Step ${index + 1} of ${count}, ${step.call.replace(/\(tensor.*/, "")}`;
-  return state.backward ? `${name}, backward: ${backwardWords(run, step)}` : `${name}: ${forwardWords(run, step, index)}`;
+  return state.backward ? `${name}, backward: ${backwardWords(run, step)}` : `${name}: ${forwardWords(run, state, step, index)}`;
 }
 
-function forwardWords(run, step, index) {
+function forwardWords(run, state, step, index) {
   const [before, after] = [run.tensors[run.mainInput(step)], run.tensors[step.output]];
   const size = sizeOf(after.shape);
   if (step.kind === "move" && !step.copy) {
@@ -46,16 +46,25 @@ function forwardWords(run, step, index) {
       `a copy, number ${run.copies(index + 1)} of ${run.copies(run.steps.length)}. No strides over the old memory read ` +
       `${tuple(after.axes)} in this order, so all ${size} numbers are written anew.`
     );
-  if (step.kind === "mix") {
-    const row = after.axes[after.axes.length - 1];
-    return (
-      `each row along ${row} is replaced by as many blends of the whole row. ` +
-      "A cell keeps its home (upper half) and shows all that it has now seen (lower half)."
-    );
-  }
+  if (step.kind === "mix") return mixWords(run, state, step, before, after);
   if (step.kind === "reduce") return `${size} numbers remain; each has seen every number that it sums up.`;
   if (step.kind === "pointwise") return "element by element; no number meets another place's number.";
   return `${size} new numbers.`;
+}
+
+function mixWords(run, state, step, before, after) {
+  const [taken, given] = [before, after].map(({ shape }) => shape[shape.length - 1]);
+  const row = `each row of ${taken} numbers along ${before.axes[before.axes.length - 1]}`;
+  if (taken !== given)
+    return `${row} is replaced by ${given} blends of the whole row. The new numbers have no home in the input.`;
+  const shown = ["value", "gradient"].includes(state.fill) ? "" : " A cell keeps its home and shows below it all that it has now seen.";
+  return `${row} is replaced by as many blends of the whole row.${run.homes(step.output) ? shown : ""}`;
+}
+
+/** What the colours of the cells mean, where they are numbers. */
+export function colourWords(state) {
+  if (!["value", "gradient"].includes(fillOf(state))) return "";
+  return "Blue is negative, orange positive, pale near zero.";
 }
 
 function backwardWords(run, step) {
