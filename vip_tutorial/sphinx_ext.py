@@ -24,6 +24,11 @@ _FIGURE = re.compile(
     r'<script type="application/json">(?P<state>.*?)</script></div>',
     re.DOTALL,
 )
+# A page opened from disk may not fetch the pages that it would sum up; found they are.
+_NO_SUMMARIES_FROM_DISK = (
+    'if (location.protocol === "file:") '
+    "DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;"
+)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -77,6 +82,8 @@ def _finish_page(app, pagename, templatename, context, doctree) -> None:
     if figures:
         app.add_css_file("vip_widgets.css")
         app.add_js_file("vip_widgets.js", loading_method="defer")
+    if pagename == "search":
+        app.add_js_file(None, body=_NO_SUMMARIES_FROM_DISK)
     # The same list that add_js_file has just added to.
     context["script_files"][:] = filter(_is_read, context["script_files"])
 
