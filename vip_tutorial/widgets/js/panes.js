@@ -109,7 +109,7 @@ function noteIn(plan, state, id, k, marked) {
 /** A number in at most four characters where that is possible. */
 export function shortNumber(value) {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";
-  const digits = Math.abs(value) < 9.95 ? 1 : 0;
+  const digits = Math.abs(value) < 9.95 && !Number.isInteger(value) ? 1 : 0;
   return value.toFixed(digits).replace(/^-/, "−").replace(/^−?0\.0$/, "0");
 }
 

@@ -10,6 +10,7 @@ const SIZES = {
   narrow: { width: 328, pane: 158, height: 340, cell: { width: 18, height: 14 }, perLine: 32 },
 };
 const UNKNOWN = "#999999"; // a cell that has no place in the input
+const MIN_PER_LINE = 24; // a short strip has wide cells, but not absurdly wide ones
 export const MARGIN = 4; // room for outlines
 
 /** Everything about a lens's pictures that does not change while it is used. */
@@ -37,7 +38,7 @@ export function planScene(run, options, format) {
     size,
     cellsOf,
     paneHeight: Math.ceil(Math.max(...heights, 40)) + 2 * MARGIN,
-    strip: { perLine, line, height: lines * (line + 1), cellWidth: size.width / perLine },
+    strip: { perLine, line, height: lines * (line + 1), cellWidth: size.width / Math.min(perLine, Math.max(cells, MIN_PER_LINE)) },
     birth: birthAxes(run, options),
     looks: new Map(),
   };
