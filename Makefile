@@ -44,7 +44,7 @@ help:
 setup: $(READY)
 
 $(READY): requirements.txt pyproject.toml
-	@if ! $(RUN) -c '$(FITS)' >/dev/null 2>&1; then \
+	@if ! $(RUN) -c '$(FITS)' >/dev/null 2>&1 || ! $(RUN) -m pip -V >/dev/null 2>&1; then \
 	  $(FIND_PYTHON); \
 	  rm -rf $(VENV); \
 	  "$$found" -m venv $(VENV); \

@@ -1,5 +1,6 @@
 """Each mistake gets a sentence: what came, what was needed, what to do about it."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -21,6 +22,10 @@ SHAPES = {  # of the input of a module with dim=64, segment_dim=8: needed, fix
     (2, 0, 0, 64): ("H = W = segment_dim = 8", "resize"),
     (2, 8, 8, 32): ("dim = 64", "dim=32"),
     (2, 64, 8, 8): ("(B, H, W, C)", "x.permute(0, 2, 3, 1)"),
+    (2, 8, 64, 8): ("(B, H, W, C)", "x.permute(0, 1, 3, 2)"),
+    (2, 8, 8, 63): ("dim = 64", "nn.Linear(63, 64)"),  # dim=63 could not be cut
+    (2, 8, 8, 3): ("dim = 64", "nn.Linear(3, 64)"),
+    (2, 1, 8, 8, 64): ("(B, H, W, C)", "reshape"),  # flatten(3) would make C = 512
     (64,): ("(B, H, W, C)", "reshape"),
     (2, 64): ("(B, H, W, C)", "reshape"),
     (8, 8, 64): ("(B, H, W, C)", "x[None]"),
@@ -68,6 +73,33 @@ def test_another_dtype_than_the_weights_names_both(dtype):
     with pytest.raises(TypeError) as excinfo:
         WeightedPermuteMLP(64, 8)(torch.zeros(2, 8, 8, 64, dtype=dtype))
     says(excinfo, f"has dtype {dtype}", "torch.float32", "x.to(torch.float32)")
+
+
+def test_another_dtype_on_meta_is_told_the_same():
+    with pytest.raises(TypeError) as excinfo:
+        PermuteMLP(64, 8).to("meta")(
+            torch.zeros(2, 8, 8, 64, dtype=torch.float64, device="meta")
+        )
+    says(excinfo, "torch.float64", "torch.float32")
+
+
+def test_autocast_unites_dtypes_but_not_float64():
+    module = WeightedPermuteMLP(64, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        module(torch.zeros(1, 8, 8, 64, dtype=torch.bfloat16))
+        with pytest.raises(TypeError) as excinfo:
+            module(torch.zeros(1, 8, 8, 64, dtype=torch.float64))
+    says(excinfo, "torch.float64", "torch.float32")
+
+
+def test_a_sparse_input_is_refused():
+    with pytest.raises(TypeError) as excinfo:
+        WeightedPermuteMLP(64, 8)(torch.zeros(1, 8, 8, 64).to_sparse())
+    says(excinfo, "sparse", "x.to_dense()")
+
+
+def test_any_kind_of_integer_is_a_size():
+    assert PermuteMLP(np.int64(64), np.int32(8)).dim == 64
 
 
 def test_another_device_than_the_weights_names_both():

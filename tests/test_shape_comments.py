@@ -108,6 +108,7 @@ def complaints(source: str) -> dict[int, str]:
     file = "code_under_test.py"
     linecache.cache[file] = (len(source), None, source.splitlines(True), file)
     code = types.ModuleType("code_under_test")
+    code.__package__ = "vip_tutorial"  # for its relative imports
     exec(compile(source, file, "exec"), code.__dict__)
     watch = Watch(source, file)
     found = {line: "no run came here" for line in watch.comments}

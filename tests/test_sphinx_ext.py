@@ -4,6 +4,7 @@ import shutil
 from types import SimpleNamespace
 
 import pytest
+import torch
 
 from vip_tutorial import sphinx_ext, trace
 from vip_tutorial.data import as_tokens, digit
@@ -84,6 +85,13 @@ def test_a_figure_gets_its_first_frame_and_the_page_its_script():
     assert context["body"].startswith("<p>a</p>") and context["body"].endswith(
         "<p>b</p>"
     )
+
+
+def test_two_figures_of_one_name_stop_the_build():
+    lens = PermuteLens(trace(PermuteMLP(8, 8).height, torch.zeros(1, 8, 8, 8)))
+    context = {"body": 2 * lens.static_html(), "script_files": []}
+    with pytest.raises(ValueError, match="page has several figures called lens"):
+        sphinx_ext._finish_page(None, "page", "page.html", context, None)
 
 
 def test_a_page_without_a_figure_gets_no_script():

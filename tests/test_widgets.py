@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -377,6 +378,25 @@ def test_numbers_far_apart_in_memory_are_not_drawn_there():
     frame = first_frame(PermuteLens(trace(lambda x: x.reshape(4, 10).T, column)))
     assert "the numbers lie too far apart to draw" in frame
     assert len(frame) < 60_000
+
+
+def test_a_view_far_larger_than_its_memory_is_told_of_and_not_drawn():
+    def blown_up(x):
+        return x.expand(4, 20_000_000)[:, :2] * 1.0
+
+    lens = PermuteLens(trace(blown_up, torch.randn(4, 1)), start="v1;step=2")
+    began = time.process_time()
+    assert "too many numbers to draw" in first_frame(lens)
+    assert time.process_time() - began < 20  # it would take minutes, cell by cell
+
+
+@pytest.mark.parametrize("key", ["line", "file", "function"])
+def test_a_damaged_source_puts_no_element_into_the_page(run, key):
+    lens = PermuteLens(run)
+    state = json.loads(json.dumps({name: getattr(lens, name) for name in lens.shown}))
+    state["recording"]["steps"][0]["source"][key] = ["<img src=x onerror=alert()>"]
+    frame = first_frame(state)
+    assert "cannot be drawn" in frame and "<img" not in frame
 
 
 def test_every_cell_of_a_tensor_without_axes():

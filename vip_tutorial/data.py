@@ -1,5 +1,7 @@
 """Real pictures, small enough to follow every number: scikit-learn's digits."""
 
+import operator
+
 import torch
 from torch import Tensor, nn
 
@@ -22,7 +24,7 @@ def digit(index: int) -> tuple[Tensor, int]:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    count = len(digits.images)
+    index, count = operator.index(index), len(digits.images)
     if not 0 <= index < count:
         raise ValueError(
             f"there is no digit {index}: the index goes from 0 to {count - 1}"

@@ -19,6 +19,8 @@ code, so their checkpoints load unchanged.
 import torch
 from torch import Tensor, nn
 
+from .checks import check_input, checked_sizes
+
 
 class Mlp(nn.Module):
     """Two linear layers with a GELU between them, on the last axis.
@@ -73,7 +75,7 @@ class Branches(nn.Module):
 
     def __init__(self, dim: int, segment_dim: int = 8, qkv_bias: bool = False):
         super().__init__()
-        _check_sizes(dim, segment_dim)
+        dim, segment_dim = checked_sizes(dim, segment_dim)
         self.dim = dim
         self.segment_dim = segment_dim
         self.mlp_c = nn.Linear(dim, dim, bias=qkv_bias)
@@ -130,7 +132,7 @@ class Branches(nn.Module):
     def _check(self, x: Tensor) -> None:
         # A traced graph has no shapes to compare: torch.jit.trace would only warn.
         if not torch.jit.is_tracing():
-            _check_input(x, self.mlp_c.weight, self.dim, self.segment_dim)
+            check_input(x, self.mlp_c.weight, self.dim, self.segment_dim)
 
 
 class PermuteMLP(Branches):
@@ -194,6 +196,7 @@ class WeightedPermuteMLP(Branches):
         branch_order: str = "hwc",
     ):
         super().__init__(dim, segment_dim, qkv_bias)
+        dim = self.dim
         if branch_order not in ("hwc", "cwh"):
             raise ValueError(
                 f"branch_order is {branch_order!r}; it must be 'hwc' (the authors' "
@@ -236,73 +239,3 @@ class WeightedPermuteMLP(Branches):
         weights = weights.softmax(dim=0)  # (3, B, C)
         # Read backwards, the order c, w, h is h, w, c.
         return weights if self.branch_order == "hwc" else weights.flip(0)
-
-
-def _check_sizes(dim: int, segment_dim: int) -> None:
-    for name, value in {"dim": dim, "segment_dim": segment_dim}.items():
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise TypeError(f"{name} is {value!r}; it must be a whole number")
-        if value < 1:
-            raise ValueError(f"{name} is {value}; it must be at least 1")
-    if dim % segment_dim:
-        larger = (dim // segment_dim + 1) * segment_dim
-        raise ValueError(
-            f"dim {dim} cannot be cut into segment_dim = {segment_dim} equal segments: "
-            f"{dim} / {segment_dim} leaves {dim % segment_dim}; take dim = {larger} "
-            f"or a segment_dim that divides {dim}"
-        )
-
-
-def _check_input(x: Tensor, weight: Tensor, dim: int, segment_dim: int) -> None:
-    if not isinstance(x, Tensor):
-        raise TypeError(
-            f"input is a {type(x).__name__}; it must be a torch.Tensor of shape "
-            "(B, H, W, C), e.g. torch.as_tensor(x)"
-        )
-    shape = tuple(x.shape)
-    if len(shape) != 4:
-        hint = {
-            2: "B, H and W have to be told apart: x.reshape(B, H, W, C)",
-            3: "add a batch with x[None] if this is one image (H, W, C), or "
-            "x.reshape(B, H, W, C) if it is a row of tokens (B, H*W, C)",
-            5: "undo the split into segments with x.flatten(3)",
-        }.get(len(shape), "reshape it to B, H, W, C")
-        raise ValueError(
-            f"input has shape {shape}, {len(shape)} axes; it must be (B, H, W, C), "
-            f"channels last: {hint}"
-        )
-    if not x.dtype.is_floating_point:
-        raise TypeError(
-            f"input has dtype {x.dtype}; the module computes with real numbers of "
-            f"its weights' dtype: convert with x.to({weight.dtype})"
-        )
-    if shape[3] != dim:
-        hint = "give the module dim=" + str(shape[3])
-        if shape[1] == dim:
-            hint = "this looks like (B, C, H, W): call x.permute(0, 2, 3, 1) first"
-        raise ValueError(
-            f"input has shape {shape}: its last axis is {shape[3]}, but C must be "
-            f"dim = {dim}, in the layout (B, H, W, C); {hint}"
-        )
-    if shape[1] != segment_dim or shape[2] != segment_dim:
-        raise ValueError(
-            f"input has shape {shape}: H = {shape[1]} and W = {shape[2]}, but the "
-            f"module needs H = W = segment_dim = {segment_dim}, because mlp_h and "
-            f"mlp_w are Linear(C, C) and take H*S and W*S numbers, S = C // "
-            f"segment_dim; resize the grid of tokens to {segment_dim} x {segment_dim}"
-            + (
-                f" or build the module with segment_dim={shape[1]}"
-                if shape[1] == shape[2] and shape[1] and dim % shape[1] == 0
-                else ""
-            )
-        )
-    if x.device != weight.device:
-        raise ValueError(
-            f"input is on {x.device} but the weights are on {weight.device}: move one "
-            f"of them, e.g. x.to('{weight.device}')"
-        )
-    if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
-        raise TypeError(
-            f"input has dtype {x.dtype} but the weights have {weight.dtype}: convert "
-            f"one of them, e.g. x.to({weight.dtype})"
-        )

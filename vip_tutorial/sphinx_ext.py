@@ -78,7 +78,9 @@ def _write_assets(app: Sphinx) -> None:
 
 
 def _finish_page(app, pagename, templatename, context, doctree) -> None:
-    context["body"], figures = _FIGURE.subn(_draw_first_frame, context.get("body", ""))
+    body = context.get("body", "")
+    _refuse_double_names(pagename, body)
+    context["body"], figures = _FIGURE.subn(_draw_first_frame, body)
     if figures:
         app.add_css_file("vip_widgets.css")
         app.add_js_file("vip_widgets.js", loading_method="defer")
@@ -86,6 +88,17 @@ def _finish_page(app, pagename, templatename, context, doctree) -> None:
         app.add_js_file(None, body=_NO_SUMMARIES_FROM_DISK)
     # The same list that add_js_file has just added to.
     context["script_files"][:] = filter(_is_read, context["script_files"])
+
+
+def _refuse_double_names(pagename: str, body: str) -> None:
+    """A link names a figure of its page, so no two may have the same name."""
+    names = [json.loads(figure["state"])["name"] for figure in _FIGURE.finditer(body)]
+    double = sorted({name for name in names if names.count(name) > 1})
+    if double:
+        raise ValueError(
+            f"{pagename} has several figures called {', '.join(double)}; give each "
+            "its own, e.g. PermuteLens(..., name='height-toy')"
+        )
 
 
 def _is_read(script: Any) -> bool:

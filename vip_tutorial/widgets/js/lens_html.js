@@ -50,7 +50,7 @@ export function codeHtml(run, state) {
     source.text.slice(source.end),
   ];
   return (
-    `<span class="vip-where">${escape(source.file)}, line ${source.line}, in ${escape(source.function)}</span>` +
+    `<span class="vip-where">${escape(source.file)}, line ${escape(source.line)}, in ${escape(source.function)}</span>` +
     `<code>${escape(before)}<mark>${escape(call)}</mark>${escape(after)}</code>`
   );
 }

@@ -18,10 +18,11 @@ const REST_MS = 700;
 /** anywidget's entry point. */
 export function renderLens({ model, el }) {
   let close = () => {};
-  const draw = () => {
+  const draw = (again = false) => {
     el.classList.add("vip", "vip-lens");
     try {
       const all = prepare(model);
+      if (again) all.problem = ""; // the state was for another run; nobody used a link
       if (!el.querySelector(":scope > .vip-stage")) el.innerHTML = figureHtml(all, { panes: "", strip: "" });
       close = bringToLife(el, model, all);
     } catch (error) {
@@ -32,11 +33,15 @@ export function renderLens({ model, el }) {
     close();
     close = () => {};
     el.innerHTML = "";
-    draw();
+    draw(true);
   };
   draw();
-  for (const key of ["recording", "title", "picture", "hue", "light"]) model.on(`change:${key}`, redraw);
-  return () => close();
+  const watched = ["recording", "title", "picture", "hue", "light"].map((key) => `change:${key}`);
+  for (const event of watched) model.on(event, redraw);
+  return () => {
+    for (const event of watched) model.off?.(event, redraw);
+    close();
+  };
 }
 
 function bringToLife(el, model, all) {
@@ -296,6 +301,7 @@ function bringToLife(el, model, all) {
     event.preventDefault();
     act(event);
   });
+  on(part("call"), "keydown", (event) => event.key === "Escape" && change({ axis: -1 }));
   const elementAt = (event) => {
     const box = canvases.panes.getBoundingClientRect();
     const scale = plan().size.width / box.width;

@@ -64,6 +64,8 @@ export function readRun(json) {
       throw new Error(`step ${i + 1} of this recording moves elements that do not exist`);
   });
   if (!isWhole(inputs, tensors.length)) throw new Error("this recording has no such inputs");
+  if (!(json.omitted ?? []).every?.((text) => typeof text === "string"))
+    throw new Error("what this recording left out is damaged");
   return new Run(json);
 }
 
@@ -97,7 +99,8 @@ function isStep(step, tensors) {
   return (
     (order == null || (isWhole(order, rank) && order.length === tensors[output].shape.length)) &&
     (mixed == null || isWhole(mixed, rank)) &&
-    (source == null || (typeof source.text === "string" && isWhole([source.start, source.end])))
+    (source == null || ([source.text, source.file, source.function].every((text) => typeof text === "string") &&
+        isWhole([source.line, source.start, source.end])))
   );
 }
 
@@ -293,6 +296,7 @@ class Run {
    */
   storage(id) {
     return this.#once(`storage ${id}`, () => {
+      if (!this.homes(id)) return []; // too large, or no place in the input
       const cells = new Array(this.#span(id).length).fill(-1);
       if (cells.length) this.homes(id)?.forEach((home, k) => (cells[this.place(id, k)] = home));
       return cells;

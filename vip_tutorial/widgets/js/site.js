@@ -35,8 +35,9 @@ function pageModel(data) {
 /** @param {Record<string, (context: {model: object, el: HTMLElement}) => void>} renderers */
 export function hydrate(renderers) {
   for (const figure of document.querySelectorAll("[data-vip-widget]")) {
-    const el = figure.querySelector(".vip");
+    const el = figure.querySelector(".vip") ?? figure;
     try {
+      if (!Object.hasOwn(renderers, figure.dataset.vipWidget)) throw new Error("no such figure");
       const data = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
       renderers[figure.dataset.vipWidget]({ model: pageModel(data), el });
       if (findInFragment(location.hash, data.name) !== null) figure.scrollIntoView();

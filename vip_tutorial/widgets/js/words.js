@@ -14,9 +14,14 @@ export function tuple(parts) {
 export function birthName(run, home) {
   const { axes, shape } = run.tensors[run.root];
   return unravel(home, shape)
-    .map((c, axis) => (shape[axis] > 1 ? axes[axis].toLowerCase() + c : ""))
+    .map((c, axis) => (shape[axis] > 1 ? coordinate(axes[axis], c) : ""))
     .filter(Boolean)
     .join(" ");
+}
+
+/** "h2", or "d0=2" where the name itself ends in a digit. */
+function coordinate(name, c) {
+  return name.toLowerCase() + (/\d$/.test(name) ? "=" : "") + c;
 }
 
 /** One or two sentences on the step that is shown. */

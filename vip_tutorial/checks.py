@@ -1,0 +1,116 @@
+"""Refuse what the module cannot take, in words that say how to mend it.
+
+Without these checks the module would fail inside a Linear, with a message that names
+neither H nor N, or in some cases not fail at all.
+"""
+
+import operator
+
+import torch
+from torch import Tensor
+
+
+def checked_sizes(dim: int, segment_dim: int) -> tuple[int, int]:
+    """`dim` and `segment_dim` as ints, if the one can be cut by the other."""
+    sizes = []
+    for name, value in {"dim": dim, "segment_dim": segment_dim}.items():
+        try:
+            size = operator.index(value)  # any kind of integer, NumPy's too
+        except TypeError:
+            size = None
+        if size is None or isinstance(value, bool):
+            raise TypeError(f"{name} is {value!r}; it must be a whole number")
+        if size < 1:
+            raise ValueError(f"{name} is {value}; it must be at least 1")
+        sizes.append(size)
+    dim, segment_dim = sizes
+    if dim % segment_dim:
+        larger = (max(dim, 3) // segment_dim + 1) * segment_dim
+        raise ValueError(
+            f"dim {dim} cannot be cut into segment_dim = {segment_dim} equal segments: "
+            f"{dim} / {segment_dim} leaves {dim % segment_dim}; take dim = {larger} "
+            f"or a segment_dim that divides {dim}"
+        )
+    return dim, segment_dim
+
+
+def check_input(x: Tensor, weight: Tensor, dim: int, segment_dim: int) -> None:
+    """Refuse an input that the module with these weights and sizes cannot take."""
+    if not isinstance(x, Tensor):
+        raise TypeError(
+            f"input is a {type(x).__name__}; it must be a torch.Tensor of shape "
+            "(B, H, W, C), e.g. torch.as_tensor(x)"
+        )
+    if x.layout != torch.strided or not x.dtype.is_floating_point:
+        raise TypeError(
+            f"input is a {x.layout} tensor of dtype {x.dtype}; the module computes "
+            "with dense tensors of real numbers of its weights' dtype: convert with "
+            + ("x.to_dense()" if x.layout != torch.strided else f"x.to({weight.dtype})")
+        )
+    _check_shape(tuple(x.shape), dim, segment_dim)
+    if x.device != weight.device:
+        raise ValueError(
+            f"input is on {x.device} but the weights are on {weight.device}: move one "
+            f"of them, e.g. x.to('{weight.device}')"
+        )
+    if x.dtype != weight.dtype and not _autocast_unites(x, weight):
+        raise TypeError(
+            f"input has dtype {x.dtype} but the weights have {weight.dtype}: convert "
+            f"one of them, e.g. x.to({weight.dtype})"
+        )
+
+
+def _check_shape(shape: tuple[int, ...], dim: int, segment_dim: int) -> None:
+    if len(shape) != 4:
+        raise ValueError(
+            f"input has shape {shape}, {len(shape)} axes; it must be (B, H, W, C), "
+            f"channels last: {_axes_hint(shape, dim)}"
+        )
+    _, H, W, C = shape
+    if C != dim:
+        hint = _channels_hint(shape, dim, segment_dim)
+        raise ValueError(
+            f"input has shape {shape}: its last axis is {C}, but C must be dim = "
+            f"{dim}, in the layout (B, H, W, C); {hint}"
+        )
+    if H != segment_dim or W != segment_dim:
+        mend = f"resize the grid of tokens to {segment_dim} x {segment_dim}"
+        if H == W and H > 0 and dim % H == 0:
+            mend += f" or build the module with segment_dim={H}"
+        raise ValueError(
+            f"input has shape {shape}: H = {H} and W = {W}, but the module needs "
+            f"H = W = segment_dim = {segment_dim}, because mlp_h and mlp_w are "
+            f"Linear(C, C) and take H*S and W*S numbers, S = C // segment_dim; {mend}"
+        )
+
+
+def _axes_hint(shape: tuple[int, ...], dim: int) -> str:
+    if len(shape) == 3:
+        return (
+            "add a batch with x[None] if this is one image (H, W, C), or "
+            "x.reshape(B, H, W, C) if it is a row of tokens (B, H*W, C)"
+        )
+    if len(shape) == 5 and shape[3] * shape[4] == dim:
+        return "undo the split into segments with x.flatten(3)"
+    return "reshape it with x.reshape(B, H, W, C)"
+
+
+def _channels_hint(shape: tuple[int, ...], dim: int, segment_dim: int) -> str:
+    if shape[1] == dim:
+        return "this looks like (B, C, H, W): call x.permute(0, 2, 3, 1) first"
+    if shape[2] == dim:
+        return "this looks like (B, H, C, W): call x.permute(0, 1, 3, 2) first"
+    if shape[3] >= 4 and shape[3] % segment_dim == 0:
+        return f"give the module dim={shape[3]}"
+    return f"give the tokens {dim} channels, e.g. by nn.Linear({shape[3]}, {dim})"
+
+
+def _autocast_unites(x: Tensor, weight: Tensor) -> bool:
+    """Whether autocast will bring both to one dtype; it leaves float64 alone."""
+    kind = x.device.type
+    if not torch.amp.is_autocast_available(kind):
+        return False
+    return torch.is_autocast_enabled(kind) and torch.float64 not in (
+        x.dtype,
+        weight.dtype,
+    )
