@@ -2,12 +2,14 @@
 
 import importlib.util
 import json
+import linecache
 import math
 import site
 import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -358,8 +360,14 @@ def picked(x):
     return x.reshape(W, H)
 
 
+def partly_unpacked(x):
+    B, _, _ = x.shape
+    return x.flip(0)
+
+
 def test_other_lines_name_no_axes():
     assert axes_of(picked, (2, 2)) == [["d0", "d1"]]
+    assert axes_of(partly_unpacked, (2, 3, 3)) == [["d0", "d1", "d2"]]
 
 
 def forgotten_permute(x):
@@ -434,6 +442,8 @@ NAMED = [  # call, shape of x, axes of x, axes of the result; sizes repeat on pu
     (lambda x: x @ x.T, (4, 4), "NC", "N N"),
     (lambda x: x @ torch.ones(4, 4), (4, 4), "NC", "N C"),
     (lambda x: x.as_strided((4, 4), (1, 4)), (4, 4), "HW", "4 4"),
+    (lambda x: x.rot90()[0] + x, (4, 4), "HW", "H W"),
+    (lambda x, N=4: x.expand(N, 4), (1, 4), "BH", "N H"),
 ]
 
 
@@ -462,14 +472,19 @@ def test_a_broadcast_takes_its_names_from_both():
         (lambda x: torch.norm(x, 2, 1), [1]),
         (lambda x: x.var(False), [0, 1, 2]),
         (lambda x: x.std(1), [1]),
+        (lambda x: x.sum(np.int64(1)), [1]),
+        (lambda x: x.mean((np.int64(0), 1)), [0, 1]),
+        (lambda x: x.softmax(np.int64(1)), [1]),
         (lambda x: x.softmax(-1), [2]),
         (lambda x: F.layer_norm(x, (3, 4)), [1, 2]),
         (lambda x: x @ torch.ones(4, 4), None),
     ],
 )
 def test_mixed_axes(function, mixed):
-    step = trace(function, x234).steps[-1]
+    recording = trace(function, x234)
+    step = recording.steps[-1]
     assert step.mixed == mixed
+    json.dumps(recording.to_json())
     if mixed is None:
         return
     x = x234.double().requires_grad_()
@@ -529,6 +544,40 @@ def test_a_module_of_the_reader_is_named_without_its_folder(tmp_path):
     spec.loader.exec_module(module)
     source = trace(module.f, x34).steps[0].source
     assert (source.file, source.line, source.text) == ("my_module.py", 2, "return x.mT")
+
+
+def as_if_from(file: str, text: str, shown: str | None = None):
+    """`f` of a module whose file is not there, or was edited after the import."""
+    linecache.cache[file] = (1, None, (shown or text).splitlines(True), file)
+    names = {}
+    exec(compile(text, file, "exec"), names)
+    return names["f"]
+
+
+@pytest.mark.parametrize("shown", ["ä" * 99, "ä", "äää: return x.mT ", "\n"])
+def test_a_file_that_was_edited_after_the_import(shown):
+    f = as_if_from("edited.py", "def f(x): return x.mT.mT", shown)
+    for step in trace(f, x34).steps:
+        source = step.source
+        assert source is None or 0 <= source.start < source.end <= len(source.text)
+
+
+def test_a_package_with_a_name_that_begins_like_torch_is_not_torch():
+    file = str(Path(torch.__file__).parent) + "vision/ops.py"
+    f = as_if_from(file, "def f(x): return x.mT")
+    assert trace(f, x34).steps[0].source.file == "ops.py"
+
+
+def test_a_long_line_is_cut_around_the_call():
+    f = as_if_from(
+        "long.py", f"def f(x): return x.mT, {'1+' * 999}1, x.mT[{'0+' * 999}0]"
+    )
+    first, second, third = [step.source for step in trace(f, x34).steps]
+    texts = [s.text[s.start : s.end] for s in (first, second, third)]
+    assert texts[:2] == ["x.mT", "x.mT"]
+    assert texts[2].startswith("x.mT[0+0+") and texts[2].endswith("…")
+    assert first.text.startswith("def f") and second.text.startswith("…x.mT[0+")
+    assert [len(s.text) for s in (first, second, third)] == [400] * 3
 
 
 def test_code_without_a_file_has_no_source():
@@ -661,6 +710,206 @@ def test_a_gradient_leaves_the_readers_tensor_alone():
     x = torch.randn(2, 3, 4)
     trace(torch.sin, x, gradient=torch.ones(2, 3, 4))
     assert x.grad is None and not x.requires_grad
+
+
+def writes_to_its_input(x):
+    y = x * 2
+    return x.mul_(3) + y
+
+
+def test_a_function_may_write_to_its_input():
+    x, ones = torch.randn(3), torch.ones(3)
+    recording = trace(writes_to_its_input, x.clone(), gradient=ones)
+    assert recording.gradient(0) == [5.0] * 3
+    assert recording.values(recording.outputs[0]) == pytest.approx(numbers(x * 5))
+    assert recording.result.requires_grad
+    x.requires_grad_()
+    trace(torch.sin, x, gradient=ones).result.sum().backward()
+    assert x.grad is None  # as documented: it is cut off
+
+
+def many_steps(x):
+    for _ in range(200):
+        x = (x + 1).mT
+    return x, (x * 2).mT
+
+
+def test_gradients_are_right_where_steps_were_cut():
+    recording = trace(many_steps, x34, gradient=torch.ones(3, 4))
+    assert len(recording.steps) == 256
+    for record in recording.tensors[:-1]:
+        assert set(recording.gradient(record.id)) == {1.0}
+
+
+# --- what is hard to follow ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "call, size",
+    [
+        (lambda x, o: torch.index_select(x, 0, torch.tensor([2, 0]), out=o), (2, 4)),
+        (lambda x, o: torch.take(x, torch.tensor([5, 1]), out=o), (2,)),
+        (lambda x, o: torch.gather(x, 0, torch.tensor([[2]]), out=o), (1, 1)),
+        (lambda x, o: torch.masked_select(x, x > 10, out=o), (1,)),
+    ],
+)
+def test_a_call_that_writes_to_out_is_made_once(call, size):
+    expected = call(x34, torch.empty(size))
+    recording = trace(lambda x: call(x, torch.empty(size)), x34)
+    assert torch.equal(recording.result, expected)
+    assert recording.values(recording.outputs[0]) == numbers(expected)
+    assert (recording.steps[-1].kind, recording.steps[-1].map) == ("other", None)
+
+
+def test_unfold_of_images_is_no_move():
+    x = torch.randn(1, 2, 4, 4)
+    for function in (nn.Unfold(2), lambda x: F.unfold(x, 2)):
+        (step,) = trace(function, x).steps
+        assert (step.op, step.kind) == ("unfold", "other")
+    (step,) = trace(lambda x: x.unfold(2, 2, 1), x).steps
+    assert step.kind == "move" and step.map
+
+
+@pytest.mark.parametrize("part", ["element_map", "permutation", "names_after"])
+def test_what_cannot_be_explored_is_said(part, monkeypatch):
+    def fail(*args):
+        raise RuntimeError("not implemented for Long")
+
+    monkeypatch.setattr(f"vip_tutorial.tracing.recorder.{part}", fail)
+    recording = trace(lambda x: x.permute(1, 0), x34)
+    assert recording.values(recording.outputs[0]) == numbers(x34.T)
+    assert len(recording.tensors[-1].axes) == 2
+    (sentence,) = recording.omitted
+    assert "could not be found out: permute" in sentence
+
+
+@pytest.mark.filterwarnings("ignore")  # jvp imports what torch deprecates
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: torch.vmap(lambda row: row * x)(x),
+        lambda x: torch.func.jvp(lambda y: y * x, (x,), (x,))[1],
+        lambda x: torch.func.jacrev(lambda y: (y * x).permute(1, 0))(x),
+    ],
+)
+def test_transforms_of_functions_run_as_they_do_alone(function):
+    x = torch.randn(3, 3)
+    recording = trace(function, x)
+    assert torch.equal(recording.result, function(x))
+    assert recording.values(recording.outputs[0]) == numbers(function(x))
+    assert "vmap" in recording.omitted[-1]
+    json.dumps(recording.to_json())
+
+
+@pytest.mark.filterwarnings("ignore")  # nested and quantized tensors are beta
+@pytest.mark.parametrize(
+    "convert, word",
+    [
+        (torch.Tensor.to_sparse, "sparse_coo"),
+        (lambda x: torch.nested.nested_tensor([x[0], x[1]]), "nested"),
+        (lambda x: torch.quantize_per_tensor(x, 0.1, 0, torch.qint8), "quantized"),
+    ],
+)
+def test_tensors_without_strides(convert, word):
+    with pytest.raises(TypeError, match=f"cannot follow a {word} tensor"):
+        trace(torch.neg, convert(x34))
+    with pytest.raises(ValueError, match=f"returned a {word} tensor"):
+        trace(convert, x34)
+    recording = trace(lambda x, y: (convert(x), x + 1), x34, convert(x34))
+    assert recording.inputs == [0] and len(recording.outputs) == 1
+    assert "no step made: 2" in recording.omitted[0]
+
+
+def test_many_axes_and_very_large_shapes():
+    x = torch.zeros([1] * 24 + [2])
+    (step,) = trace(lambda x: x.permute(*reversed(range(25))), x).steps
+    assert step.order == [*reversed(range(25))]
+    huge = torch.empty(10**7, 10**6, device="meta")
+    recording = trace(lambda x: x[None], huge, axes="HW")
+    assert recording.tensors[-1].axes == ["1", "H", "W"]
+    assert len(recording.omitted) == 1  # the values, and nothing else
+
+
+def test_a_trace_inside_a_trace_is_not_seen():
+    plain = [step.call for step in trace(one_line_chain, x234).steps]
+    for gradient, more in ((None, []), (torch.ones(6, 4), ["detach()"])):
+        inner = lambda x: trace(one_line_chain, x, gradient=gradient).result  # noqa
+        recording = trace(inner, x234)
+        assert [step.call for step in recording.steps] == more + plain
+        assert recording.homes(recording.outputs[0]) is not None
+
+
+def test_a_recording_is_bounded():
+    tensors = [torch.randn(2000) for _ in range(400)]
+    recording = trace(lambda *x: x[0], *tensors)
+    assert sum(len(r.values or ()) for r in recording.tensors) <= 64 * 2048
+    assert "131,072 numbers at most" in recording.omitted[0]
+    assert "335 tensors" in recording.omitted[0]
+
+    def grow(x):
+        for _ in range(100):
+            x = (x * 2).flip(0)
+        return x
+
+    recording = trace(grow, tensors[0], gradient=tensors[0])
+    stored = [r.values or () for r in recording.tensors]
+    stored += [r.gradient or () for r in recording.tensors]
+    stored += [step.map or () for step in recording.steps]
+    assert sum(map(len, stored)) <= 64 * 2048
+    assert "numbers at most" in recording.omitted[0]
+    assert all(recording.gradient(r.id) is None for r in recording.tensors)
+
+
+def test_a_call_with_very_many_arguments_is_cut():
+    step = trace(lambda x: x[[0] * 50_000], x34).steps[0]
+    assert len(step.call) == 400 and step.call.endswith("0…")
+
+
+def test_a_small_part_of_a_large_tensor_has_no_map():
+    recording = trace(lambda x: x[0], torch.randn(30, 3), max_elements=20)
+    assert recording.steps[0].map is None
+    assert len(recording.values(1)) == 3
+
+
+def test_numbers_are_short_and_of_the_right_kind():
+    x = torch.tensor([3.0, 1e15, 1e20])
+    values = trace(torch.neg, x).to_json()["tensors"][0]["values"]
+    assert [type(v) for v in values] == [int, float, float]
+
+
+def test_complex_numbers_are_shown_by_their_size():
+    x = torch.tensor([3 + 4j, -2j])
+    assert trace(lambda x: x * 1, x).values(0) == [5.0, 2.0]
+
+
+@pytest.mark.parametrize("axes", [[1, 2], ["H", None], 5])
+def test_names_of_axes_are_strings(axes):
+    with pytest.raises(TypeError, match="it must hold strings"):
+        trace(torch.neg, x34, axes=axes)
+
+
+class Doubler:
+    @classmethod
+    def of_class(cls, x):
+        return x * 2
+
+    def method(self, x):
+        return x * 2
+
+
+@pytest.mark.parametrize(
+    "function, name",
+    [
+        (abs, "abs"),
+        (torch.relu, "relu"),
+        (Doubler.of_class, "Doubler.of_class"),
+        (Doubler().method, "Doubler.method"),
+        (one_line_chain, "one_line_chain"),
+        (nn.ReLU(), "ReLU"),
+    ],
+)
+def test_the_name_of_what_ran(function, name):
+    assert trace(function, x234).name == name
 
 
 # --- the rest ----------------------------------------------------------------------

@@ -37,14 +37,13 @@ def unpacked_names(line: str) -> list[str] | None:
 def permutation(name: str, call: Call, ndim: int) -> list[int] | None:
     """`order` with `output axis k = input axis order[k]`; None for other calls.
 
-    The call is made on an empty tensor whose axes all have different sizes, so that
-    the sizes of the result tell which axis went where.
+    The call is made on an empty tensor whose axes all have different strides, so that
+    the strides of the result tell which axis went where.
     """
     if name not in _PERMUTATIONS:
         return None
-    sizes = list(range(2, 2 + ndim))
-    probe = torch.empty(sizes, device="meta")
-    return [sizes.index(n) for n in call.on(probe).shape]
+    probe = torch.empty_strided([1] * ndim, tuple(range(ndim)), device="meta")
+    return list(call.on(probe).stride())
 
 
 def names_after(
@@ -205,7 +204,9 @@ def _viewed(
 def _view_strides(call: Call, shape: list[int]) -> Sequence[int]:
     """Strides of the view that the call makes of a tensor with strides `_PRIMES`."""
     strides = _PRIMES[: len(shape)]
-    return call.on(torch.empty_strided(shape, strides, device="cpu")).stride()
+    # Memory is needed only where an index is a tensor, which is read.
+    device = "cpu" if len(call.tensors()) > 1 else "meta"
+    return call.on(torch.empty_strided(shape, strides, device=device)).stride()
 
 
 def _broadcast(inputs: list[TensorRecord], after: list[int]) -> list[str]:
@@ -274,6 +275,6 @@ def _parsed(text: str, mode: str = "exec") -> Any:
     text = text.strip()
     try:  # the brackets let an expression run over several lines
         tree = ast.parse(f"({text}\n)" if mode == "eval" else text, mode=mode)
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     return tree.body if mode == "eval" else (tree.body or [None])[0]

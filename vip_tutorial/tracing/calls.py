@@ -1,6 +1,7 @@
 """One call of the torch API: what it is, what it says, what it does to elements."""
 
 import math
+import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -37,9 +38,14 @@ KINDS = {
     "reduce": frozenset("mean sum amax amin prod std var norm logsumexp".split()),
 }
 ALONG_AXIS = frozenset(["softmax", "log_softmax", "cumsum"])
+LONGEST = 400  # characters of a call or of a line that are kept
 
 
-def kind_of(name: str) -> str:
+def kind_of(name: str, call: "Call") -> str:
+    if call.kwargs.get("out") is not None:
+        return "other"  # made again, it would write to the reader's tensor again
+    if name == "unfold" and call.func is not Tensor.unfold:
+        return "other"  # F.unfold pads and gathers patches
     return next((kind for kind, names in KINDS.items() if name in names), "other")
 
 
@@ -103,10 +109,13 @@ def mixed_axes(name, kind, before, call) -> list[int] | None:
     if kind == "reduce" or name in ALONG_AXIS:
         dim = args[1] if len(args) > 1 else None
         dim = kwargs.get("dim", kwargs.get("axis", dim))
-        if dim is None or isinstance(dim, bool) or dim in ((), []):
+        if dim is None or isinstance(dim, bool):
             return list(range(rank))
-        dims = [dim] if isinstance(dim, int) else list(dim)
-        return [d % rank for d in dims] if rank else []
+        dims = dim if isinstance(dim, tuple | list) else [dim]
+        if not dims:
+            return list(range(rank))
+        # An index may be a number of NumPy, which is no int and not JSON.
+        return [operator.index(d) % rank for d in dims] if rank else []
     return None
 
 
@@ -124,7 +133,8 @@ def call_text(name: str, call: Call) -> str:
         values = [_argument_text(a) for a in args if a is not None]
         values += [f"{k}={_argument_text(v)}" for k, v in kwargs.items()]
         text = f"{name}({', '.join(values)})"
-    return text if call.index is None else f"{text}[{call.index}]"
+    text = text if call.index is None else f"{text}[{call.index}]"
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
 
 
 def _argument_text(value: Any) -> str:
@@ -139,6 +149,17 @@ def _argument_text(value: Any) -> str:
         return "..."
     text = str(value)
     return type(value).__name__ if " at 0x" in text else text
+
+
+def is_plain(x: Tensor) -> bool:
+    """Whether a tensor has strides and a piece of memory that can be looked at."""
+    if x.layout != torch.strided or x.is_nested or x.is_quantized:
+        return False
+    try:
+        x.untyped_storage()
+    except (NotImplementedError, RuntimeError):  # inside vmap, jvp, jacrev
+        return False
+    return True
 
 
 def is_empty_shell(x: Tensor) -> bool:

@@ -1,7 +1,8 @@
 """Watch the torch calls of a run and write each of them down."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from .calls import (
     element_map,
     flat,
     is_empty_shell,
+    is_plain,
     kind_of,
     mixed_axes,
     operation,
@@ -25,6 +27,9 @@ from .source import calling_line
 
 MAX_ELEMENTS = 2048
 MAX_STEPS = 256
+MAX_TENSORS = 64  # so many tensors of the largest size fit into a recording
+# What the recorder itself does with tensors no other trace around it may see.
+_unobserved = torch._C.DisableTorchFunction
 
 
 def trace(
@@ -42,38 +47,49 @@ def trace(
         axes: Names of the first input's axes, e.g. "BHWC".  If None they are read
             from a line `B, H, W, C = x.shape` of the code that runs, or else numbered.
         gradient: If given, a tensor like the output: each recorded tensor also gets
-            the gradient of `(gradient * output).sum()`.
+            the gradient of `(gradient * output).sum()`.  The function is then given
+            inputs that require gradients and are detached from the caller's: so
+            `result` requires grad too, and no gradient goes from it to the caller.
         max_elements: For a tensor with more elements, values, gradient and element
             map are left out; shapes, strides and the rest are kept.
 
     Returns:
         The recording.  Its `result` is what `function(*inputs)` returns, to the bit.
+        Its size is bounded: it holds at most 256 steps and `64 * max_elements`
+        numbers, and 400 characters of each call and of each line of source.  What
+        comes later or is longer is left out; `omitted` says which numbers and steps.
 
     Raises:
-        TypeError: If the first input or `gradient` is no tensor.
+        TypeError: If the first input or `gradient` is no tensor, if the first input
+            has no strides (sparse, nested, quantized), or if a name is no string.
         ValueError: If the function returns no tensor, if `axes` or `gradient` do not
             fit, or if the output does not depend on the inputs.
     """
     if not inputs or not isinstance(inputs[0], Tensor):
         got = type(inputs[0]).__name__ if inputs else "nothing"
         raise TypeError(f"trace needs a tensor to follow, got {got}: trace(f, x)")
+    if not is_plain(inputs[0]):
+        raise TypeError(
+            f"trace cannot follow {_what(inputs[0])}: it follows plain tensors, "
+            "with strides, outside vmap and its like; convert it first"
+        )
     if gradient is not None:
         if not isinstance(gradient, Tensor):
             raise TypeError(
                 f"gradient is a {type(gradient).__name__}; it must be a tensor like "
                 "the output, e.g. torch.ones_like(f(x))"
             )
-        inputs = tuple(_leaf(x) for x in inputs)
+        inputs = tuple(_entered(x) for x in inputs)
     recorder = _Recorder(max_elements, gradient is not None)
-    for x in inputs:
-        if isinstance(x, Tensor):
-            recorder.recording.inputs.append(recorder.register(x))
+    with _unobserved():
+        recorder.add_inputs(inputs)
     if axes is not None:
         recorder.name_axes(0, _given_axes(axes, inputs[0]))
         recorder.named.add(0)
     with recorder:
         result = function(*inputs)
-    return recorder.finish(function, result, gradient)
+    with _unobserved():
+        return recorder.finish(function, result, gradient)
 
 
 class _Recorder(TorchFunctionMode):
@@ -92,15 +108,25 @@ class _Recorder(TorchFunctionMode):
         self.sizes: dict[str, int] = {}  # size of each axis name
         self.named: set[int] = set()
         self.steps_cut = False
-        self.unseen = 0
+        self.unseen: dict[int, Tensor] = {}  # that no step made, by id()
+        self.room = MAX_TENSORS * max_elements  # numbers that may still be stored
+        self.roomy: set[int] = set()  # records for whose numbers there was room
+        self.crowded_out = 0
+        self.puzzling: dict[str, None] = {}  # calls that could not be explored
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         name = operation(func)
-        for x in flat((args, kwargs)):
-            if isinstance(x, Tensor):
-                self._catch_up(x)
+        with _unobserved():
+            for x in flat((args, kwargs)):
+                if isinstance(x, Tensor):
+                    self._catch_up(x)
         result = func(*args, **kwargs)
+        with _unobserved():
+            self._observe(name, func, args, kwargs, result)
+        return result
+
+    def _observe(self, name, func, args, kwargs, result) -> None:
         if name in ("shape", "size"):
             self._read_axes(args[0])
         elif name is not None:
@@ -110,7 +136,14 @@ class _Recorder(TorchFunctionMode):
                 if isinstance(output, Tensor):
                     call = Call(func, args, kwargs, i if many else None)
                     self._record(name, call, output)
-        return result
+
+    def add_inputs(self, inputs: Sequence[Any]) -> None:
+        for x in inputs:
+            if isinstance(x, Tensor):
+                if is_plain(x):
+                    self.recording.inputs.append(self.register(x))
+                else:
+                    self.unseen[id(x)] = x
 
     def register(self, x: Tensor) -> int:
         tensors = self.recording.tensors
@@ -125,8 +158,9 @@ class _Recorder(TorchFunctionMode):
             dtype=str(x.dtype).removeprefix("torch."),
             device=str(x.device),
         )
-        if x.numel() <= self.max_elements:
-            record.values = _numbers(x)
+        if x.numel() <= self.max_elements and self._has_room(x.numel()):
+            self.roomy.add(record.id)
+            record.values = self._explored("values of a tensor", _numbers, x)
         tensors.append(record)
         self.live.append(x)
         follow = self.with_gradient and x.grad_fn is not None
@@ -134,6 +168,21 @@ class _Recorder(TorchFunctionMode):
         self.versions.append(_version(x))
         self.known[id(x)] = record.id
         return record.id
+
+    def _has_room(self, count: int) -> bool:
+        if count > self.room:
+            self.crowded_out += 1
+            return False
+        self.room -= count
+        return True
+
+    def _explored(self, what: str, function: Callable, *args: Any) -> Any:
+        """A reader's run is never stopped by what the recorder does on its own."""
+        try:
+            return function(*args)
+        except Exception:  # it may be any call at all
+            self.puzzling[what] = None
+            return None
 
     def name_axes(self, id_: int, names: list[str]) -> None:
         record = self.recording.tensors[id_]
@@ -178,8 +227,8 @@ class _Recorder(TorchFunctionMode):
         inputs = [id_ for id_ in operands if id_ is not None]
         if not inputs:
             return  # made from nothing that is followed, e.g. a mask or a parameter
-        if output.layout != torch.strided or output.is_nested:
-            self.unseen += 1
+        if not is_plain(output):
+            self.unseen[id(output)] = output
             return
         if self._full():
             return
@@ -187,14 +236,14 @@ class _Recorder(TorchFunctionMode):
         subject = self.known.get(id(call.subject))  # the output may be the same object
         after = tensors[self.register(output)]
         line = calling_line()
-        kind = kind_of(name)
+        kind = kind_of(name, call)
         if subject != before.id and kind != "pointwise":
             kind = "other"  # e.g. table[x]: it is the table's elements that move
         if kind == "move" and before.dtype != after.dtype:
             kind = "other"  # x.view(torch.int32): the same bits, other numbers
         step = Step(
             op=name,
-            call=call_text(name, call),
+            call=self._explored(name, call_text, name, call) or name,
             kind=kind,
             inputs=inputs,
             output=after.id,
@@ -202,15 +251,21 @@ class _Recorder(TorchFunctionMode):
             source=line,
         )
         if kind == "move":
-            step.order = permutation(name, call, len(before.shape))
-            if max(math.prod(before.shape), output.numel()) <= self.max_elements:
-                step.map = element_map(call, before.shape)
+            rank = len(before.shape)
+            step.order = self._explored(name, permutation, name, call, rank)
+            # The map takes the place of the values, and so their room.
+            small = math.prod(before.shape) <= self.max_elements
+            if small and after.id in self.roomy:
+                step.map = self._explored(name, element_map, call, before.shape)
             if step.map is not None:
                 after.values = None
         else:
-            step.mixed = mixed_axes(name, kind, before, call)
+            step.mixed = self._explored(name, mixed_axes, name, kind, before, call)
         records = [None if id_ is None else tensors[id_] for id_ in operands]
-        names = names_after(step, call, records, after.shape, self.sizes)
+        arguments = (step, call, records, after.shape, self.sizes)
+        names = self._explored(name, names_after, *arguments)
+        if names is None or len(names) != output.ndim:
+            names = [str(size) for size in after.shape]
         self.name_axes(after.id, names)
         self.recording.steps.append(step)
 
@@ -218,17 +273,25 @@ class _Recorder(TorchFunctionMode):
         recording = self.recording
         recording.name = _name(function)
         recording.result = result
-        outputs = [x for x in flat(result) if isinstance(x, Tensor)]
-        if not outputs:
+        returned = [x for x in flat(result) if isinstance(x, Tensor)]
+        if not returned:
             raise ValueError(
                 f"{recording.name} returned {type(result).__name__}, no tensor: "
                 "return the tensor that it computes"
+            )
+        outputs = [x for x in returned if is_plain(x)]
+        self.unseen |= {id(x): x for x in returned if not is_plain(x)}
+        if not outputs:
+            raise ValueError(
+                f"{recording.name} returned {_what(returned[0])}, which a trace cannot "
+                "show: return a plain tensor, with strides"
             )
         for x in outputs:
             self._catch_up(x)
             id_ = self.known.get(id(x))
             if id_ is None or self.versions[id_] != _version(x):
-                self.unseen += id_ is None
+                if id_ is None:
+                    self.unseen[id(x)] = x
                 id_ = self.register(x)
             recording.outputs.append(id_)
         if gradient is not None:
@@ -236,6 +299,7 @@ class _Recorder(TorchFunctionMode):
         recording.omitted = self._omissions()
         self.live.clear()
         self.edges.clear()
+        self.unseen.clear()
         return recording
 
     def _record_gradients(self, output: Tensor, gradient: Tensor) -> None:
@@ -265,16 +329,24 @@ class _Recorder(TorchFunctionMode):
         followed = {record.id for record, _ in wanted}
         # What is used by moves alone gets its gradient from them, see Trace.gradient.
         uses = {id_: [s for s in steps if id_ in s.inputs] for id_ in followed}
+        needed = []
         for (record, _), grad in zip(wanted, gradients):
             derived = uses[record.id] and all(
                 step.map is not None and step.output in followed
                 for step in uses[record.id]
             )
             if self.steps_cut or record.id in self.recording.outputs or not derived:
-                if grad is None:
-                    record.gradient = [0.0] * math.prod(record.shape)
-                else:
-                    record.gradient = _numbers(grad)
+                needed.append((record, grad))
+        # All or none: from a part of them wrong ones would be derived.
+        if not self._has_room(sum(math.prod(record.shape) for record, _ in needed)):
+            self.crowded_out += len(needed) - 1
+            return
+        for record, grad in needed:
+            if grad is None:
+                record.gradient = [0.0] * math.prod(record.shape)
+            else:
+                what = "gradient of a tensor"
+                record.gradient = self._explored(what, _numbers, grad)
 
     def _omissions(self) -> list[str]:
         sentences = []
@@ -286,6 +358,17 @@ class _Recorder(TorchFunctionMode):
                 f"{self.max_elements:,} elements (the largest has {max(large):,}) "
                 "were left out; trace a smaller input, or raise max_elements."
             )
+        if self.crowded_out:
+            sentences.append(
+                f"Values, element maps or gradients of {self.crowded_out} tensors were "
+                f"left out: a recording holds {MAX_TENSORS * self.max_elements:,} "
+                "numbers at most; trace a part of the function, or raise max_elements."
+            )
+        if self.puzzling:
+            sentences.append(
+                "Element maps, names of axes or values are missing where they could "
+                f"not be found out: {', '.join(self.puzzling)}."
+            )
         if self.steps_cut:
             sentences.append(
                 f"The steps after the first {MAX_STEPS} were left out; trace a part "
@@ -293,9 +376,9 @@ class _Recorder(TorchFunctionMode):
             )
         elif self.unseen:
             sentences.append(
-                f"Tensors that no step made: {self.unseen}. They came from where the "
-                "trace cannot look (NumPy, vmap, compiled code), or are not plain "
-                "tensors (sparse, nested)."
+                f"Tensors that no step made: {len(self.unseen)}. They came from where "
+                "the trace cannot look (NumPy, vmap, compiled code), or are not plain "
+                "tensors (sparse, nested, quantized)."
             )
         return sentences
 
@@ -313,7 +396,9 @@ def _numbers(x: Tensor) -> list[float] | None:
 
 
 def _given_axes(axes: str | Sequence[str], x: Tensor) -> list[str]:
-    names = list(axes)
+    names = list(axes) if isinstance(axes, Iterable) else [axes]
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f'axes is {axes!r}: it must hold strings, e.g. "BHWC"')
     if len(names) != x.ndim:
         raise ValueError(
             f"axes names {len(names)} axes, {names}, but the input has shape "
@@ -322,14 +407,41 @@ def _given_axes(axes: str | Sequence[str], x: Tensor) -> list[str]:
     return names
 
 
-def _leaf(x: Any) -> Any:
-    if isinstance(x, Tensor) and x.dtype.is_floating_point:
-        return x.detach().requires_grad_()
+class _Entry(torch.autograd.Function):
+    """Begins a graph at `x`, which may be written to: a leaf may not."""
+
+    @staticmethod
+    def forward(ctx, anchor: Tensor, x: Tensor) -> Tensor:
+        return x.detach()
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[None, None]:
+        return None, None
+
+
+def _entered(x: Any) -> Any:
+    if isinstance(x, Tensor) and x.dtype.is_floating_point and is_plain(x):
+        return _Entry.apply(torch.ones((), requires_grad=True), x)
     return x
 
 
+def _what(x: Tensor) -> str:
+    """E.g. "a sparse_coo tensor"."""
+    words = [
+        ("nested", x.is_nested),
+        ("quantized", x.is_quantized),
+        (str(x.layout).removeprefix("torch."), x.layout != torch.strided),
+    ]
+    word = next((word for word, true in words if true), "wrapped (vmap, jvp)")
+    return f"a {word} tensor"
+
+
 def _name(function: Callable) -> str:
+    name = getattr(function, "__name__", type(function).__name__)
     owner = getattr(function, "__self__", None)
-    if owner is not None:
-        return f"{type(owner).__name__}.{function.__name__}"
-    return getattr(function, "__name__", type(function).__name__)
+    if owner is None or isinstance(owner, ModuleType):
+        return name
+    if not isinstance(owner, type):
+        return f"{type(owner).__name__}.{name}"
+    # The functions of torch are methods of a class that nobody ever sees.
+    return name if owner.__name__.startswith("_") else f"{owner.__name__}.{name}"

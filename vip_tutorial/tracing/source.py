@@ -11,6 +11,8 @@ from types import FrameType
 
 import torch
 
+from .calls import LONGEST
+
 _PACKAGE = Path(__file__).parent.parent
 # With the separator at the end, or torchvision would pass for torch.
 _FOLDERS = tuple(str(Path(f).parent) + os.sep for f in (torch.__file__, __file__))
@@ -24,7 +26,8 @@ class SourceLine:
         file: Path inside this package, a bare file name, or "notebook cell".
         function: Name of the function that the line is in.
         line: Number of the line, from 1.
-        text: The line (or lines, if the call spans several), indentation removed.
+        text: The line (or lines, if the call spans several), indentation removed;
+            a very long one is cut, with "…" where something is missing.
         start: Where in `text` the call begins, e.g. at ".permute(0, 3, 2, 1, 4)".
         end: Where it ends.
     """
@@ -53,12 +56,13 @@ def _line(frame: FrameType) -> SourceLine | None:
     positions = next(islice(code.co_positions(), frame.f_lasti // 2, None))
     first, last, start_byte, end_byte = positions
     lines = linecache.getlines(code.co_filename, frame.f_globals)
-    if first is None or last is None or last > len(lines):
+    if None in positions or last > len(lines):
         return None
     block = [line.rstrip("\n") for line in lines[first - 1 : last]]
-    # Offsets count UTF-8 bytes from the start of the first and of the last line.
-    start = len(block[0].encode()[:start_byte].decode())
-    end = len(block[-1].encode()[:end_byte].decode())
+    # Offsets count UTF-8 bytes from the start of the first and of the last line.  They
+    # may cut a letter in two if the file was edited after it was imported.
+    start = len(block[0].encode()[:start_byte].decode(errors="replace"))
+    end = len(block[-1].encode()[:end_byte].decode(errors="replace"))
     # The lines are shown as far to the left as the first one can go.
     indents = [len(line) - len(line.lstrip()) for line in block]
     indents = [min(indent, indents[0]) for indent in indents]
@@ -68,14 +72,23 @@ def _line(frame: FrameType) -> SourceLine | None:
     end += len(text) - len(block[-1]) - indents[-1]
     if text[:start].endswith("."):  # Python 3.11 points behind the dot
         start -= 1
+    text = text.rstrip()
+    if not 0 <= start < end <= len(text):
+        return None  # the file was edited
+    start += _own_part(text[start:end])
     return SourceLine(
-        file=_public_name(code.co_filename),
-        function=code.co_name,
-        line=first,
-        text=text.rstrip(),
-        start=start + _own_part(text[start:end]),
-        end=end,
+        _public_name(code.co_filename), code.co_name, first, *_cut(text, start, end)
     )
+
+
+def _cut(text: str, start: int, end: int) -> tuple[str, int, int]:
+    """Keep of a long text the beginning, or the call if that comes later."""
+    if len(text) > LONGEST and end > LONGEST:
+        text = "…" + text[start:]
+        start, end = 1, end - start + 1
+    if len(text) > LONGEST:
+        text = text[: LONGEST - 1] + "…"
+    return text, start, min(end, len(text))
 
 
 def _own_part(call: str) -> int:
@@ -84,7 +97,7 @@ def _own_part(call: str) -> int:
         return 0
     try:  # the brackets let a chain run over several lines
         node = ast.parse(f"({call}\n)", mode="eval").body
-    except SyntaxError:
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return 0
     match node:
         case ast.Call(func=ast.Attribute(value=value)) | ast.Attribute(value=value):
