@@ -54,7 +54,8 @@ class BranchExplorer(KernelFree, ipywidgets.VBox):
             x = torch.randn(1, N, N, N * S)
         gradient = torch.zeros_like(x)
         gradient[0, N // 2, N // 2] = 1  # the blame of one token
-        return trace(getattr(module, self.branch.value), x, gradient=gradient)
+        branch = getattr(module, self.branch.value)
+        return trace(branch, x, axes="BHWC", gradient=gradient)
 
     def static_html(self) -> str:
         """The lens alone: without a kernel nothing could answer the sliders."""
