@@ -18,8 +18,15 @@ GOLDEN = {
         (6, "h0 w0 c0", "value", "value", False, None)
     ),
     "v1;step=3;fill=gradient": (3, None, "gradient", "none", False, None),
-    "v1;step=5;dir=back": (5, None, "birth", "none", True, None),
-    "v1;step=2;numbers=birth;axis=3;dir=back": (2, None, "birth", "birth", True, "H·S"),
+    "v1;step=5;dir=back": (5, None, "gradient", "none", True, None),
+    "v1;step=2;numbers=birth;axis=3;dir=back": (
+        2,
+        None,
+        "gradient",
+        "birth",
+        True,
+        "H*S",
+    ),
     # As mail programs and chats write them, and in another order.
     "v1%3Bstep%3D3%3Bcell%3D69": (3, "h2 w0 c5", "birth", "none", False, None),
     "v1;cell=69;step=3": (3, "h2 w0 c5", "birth", "none", False, None),
@@ -91,7 +98,7 @@ def test_golden_links(toy, open_lens, text):
     expected = list(GOLDEN[text])
     if text.endswith("dir=back") and expected[5]:
         expected[5] = None  # it stands on the left then
-        assert lens.part("left").locator(".vip-lit").inner_text() == "H·S"
+        assert lens.part("left").locator(".vip-lit").inner_text() == "H*S"
     assert shown(lens) == tuple(expected)
     assert "link" not in lens.said
     assert not lens.is_blank()
