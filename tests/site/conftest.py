@@ -7,58 +7,49 @@ failure, so that a machine that should have one cannot stay silent.
 import contextlib
 import functools
 import http.server
+import importlib
 import os
-import shutil
 import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
+from typing import NoReturn
 
 import pytest
 from lens_driver import Lens
-from lens_pages import figure, height_lens, page, write_assets
+from lens_pages import figure, height_lens, page
 
-from vip_tutorial.widgets.site import first_frame
+from browser import NoBrowser, launch
 
 ROOT = Path(__file__).parents[2]
-# No sandbox: it needs rights that containers lack, and the pages are our own.  No name
-# resolves: what the fence below would miss stays on this machine.
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-]
 
 
-def missing(reason: str) -> None:
+def missing(reason: str) -> NoReturn:
     if os.environ.get("VIP_REQUIRE_BROWSER") == "1":
         pytest.fail(f"{reason}, and VIP_REQUIRE_BROWSER=1 asks for it", pytrace=False)
     pytest.skip(reason)
 
 
+def needed(module: str) -> ModuleType:
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        missing(f"no browser tests: {error}")
+
+
 @pytest.fixture(scope="module")
 def browser():
     """Chromium.  One a module: while Playwright is on, asyncio is not for others."""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ModuleNotFoundError:
-        missing("no browser: Playwright is not installed")
     # The engine that draws first frames takes up an event loop that runs when it is
     # made.  Playwright's is not for it.
-    first_frame("lens", {})
-    with sync_playwright() as playwright:
-        own = playwright.chromium.executable_path
-        names = ("chromium", "chromium-browser", "google-chrome")
-        found = next(filter(None, map(shutil.which, names)), None)
-        if not found and not Path(own).exists():
-            missing(f"no browser: none of {', '.join(names)} on the PATH, no {own}")
-        browser = playwright.chromium.launch(executable_path=found or own, args=FLAGS)
+    needed("vip_tutorial.widgets.site").first_frame("lens", {})
+    with needed("playwright.sync_api").sync_playwright() as playwright:
+        try:
+            browser = launch(playwright)
+        except NoBrowser as reason:
+            missing(str(reason))
         yield browser
         browser.close()
 
@@ -84,7 +75,9 @@ class Places:
 def places(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     (folder / "lens").mkdir()
-    write_assets(folder / "lens")
+    site = needed("vip_tutorial.widgets.site")
+    (folder / "lens/vip_widgets.js").write_text(site.site_script(), encoding="utf-8")
+    (folder / "lens/vip_widgets.css").write_text(site.site_style(), encoding="utf-8")
     handler = functools.partial(Quiet, directory=folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -97,10 +90,7 @@ def places(tmp_path_factory):
 @pytest.fixture(scope="session")
 def site(places) -> Path:
     """The book, built from the working tree with warnings as errors."""
-    try:
-        import jupyter_book  # noqa: F401
-    except ModuleNotFoundError:
-        missing("no site: jupyter-book is not installed")
+    needed("jupyter_book")
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
     options = ["--path-output", places.folder, "-W", "-n", "--keep-going", "-q"]
     done = subprocess.run(

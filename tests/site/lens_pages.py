@@ -3,13 +3,11 @@
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
 
 from vip_tutorial import WeightedPermuteMLP, trace
 from vip_tutorial.widgets import PermuteLens
-from vip_tutorial.widgets.site import first_frame, site_script, site_style
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -28,13 +26,10 @@ PAGE = """<!doctype html>
 """
 
 
-def write_assets(folder: Path) -> None:
-    (folder / "vip_widgets.js").write_text(site_script(), encoding="utf-8")
-    (folder / "vip_widgets.css").write_text(site_style(), encoding="utf-8")
-
-
 def figure(lens: PermuteLens, damage: Callable[[str], str] = str) -> str:
     """A lens as it stands on a built page; `damage` changes its JSON afterwards."""
+    from vip_tutorial.widgets.site import first_frame  # it needs more than the lens
+
     state = {name: getattr(lens, name) for name in lens.shown}
     html = lens.static_html()
     html = html.replace("></div>", f">{first_frame(lens.kind, state)}</div>", 1)

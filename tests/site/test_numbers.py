@@ -8,7 +8,6 @@ from random import Random
 
 import pytest
 import torch
-from py_mini_racer import MiniRacer
 from torch import Tensor, nn
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP, trace
@@ -45,7 +44,7 @@ function answers(json, asked) {
 @pytest.fixture(scope="module")
 def answers() -> Callable[..., dict]:
     """What the figure's core says about some tensors of a recording."""
-    engine = MiniRacer()
+    engine = pytest.importorskip("py_mini_racer").MiniRacer()
     engine.eval(bundle("permute_lens.js", "site.js"))
     engine.eval(ASK)
 

@@ -7,9 +7,9 @@ import urllib.parse
 from pathlib import Path
 
 import pytest
-import yaml
 from lens_driver import Lens
 
+yaml = pytest.importorskip("yaml")
 ROOT = Path(__file__).parents[2]
 PROTOCOLS = ("http", "file")
 WIDTHS = (1280, 768, 360)
