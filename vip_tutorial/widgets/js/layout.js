@@ -33,7 +33,7 @@ export function arrange(shape, cellWidth, cellHeight) {
     extent[direction] = sizes[axis] * (extent[direction] + gap) - gap;
     seen++;
   }
-  const place = (k) => {
+  const placeOf = (k) => {
     const at = { x: 0, y: 0 };
     for (let axis = sizes.length - 1; axis >= 0; axis--) {
       at[steps[axis][0]] += (k % sizes[axis]) * steps[axis][1];
@@ -41,6 +41,8 @@ export function arrange(shape, cellWidth, cellHeight) {
     }
     return [at.x, at.y];
   };
+  const places = []; // every frame of a move asks for all of them
+  const place = (k) => (places[k] ??= placeOf(k));
   return { width: extent.x, height: extent.y, rowLength, place };
 }
 

@@ -14,7 +14,7 @@ export class Drawing {
   }
 
   box(x, y, width, height, fill, alpha = 1) {
-    const key = `${fill} ${alpha}`;
+    const key = alpha === 1 ? fill : `${fill} ${alpha}`;
     if (!this.boxes.has(key)) this.boxes.set(key, { fill, alpha, cells: [] });
     this.boxes.get(key).cells.push(x, y, width, height);
   }

@@ -1,10 +1,9 @@
 // Draws the tensor before a step and the tensor after it, or its cells on their way.
 
 import { axisColour, inkOn } from "./colours.js";
-import { arrange } from "./layout.js";
 import { Drawing } from "./paint.js";
 import { MOST_DRAWN, lineAlong, sizeOf, unravel } from "./run.js";
-import { MARGIN, fillOf, followed, litAxis, looksOf, markedRow, moment } from "./scene.js";
+import { MARGIN, fillOf, followed, layoutOf, litAxis, looksOf, markedRow, moment } from "./scene.js";
 
 export function drawPanes(plan, state, position) {
   const { run, size, paneHeight } = plan;
@@ -19,10 +18,8 @@ export function drawPanes(plan, state, position) {
 
 /** Where each element of the right-hand tensor stands on its way there. */
 function places(plan, now, progress) {
-  const { run } = plan;
-  const cell = plan.cellsOf[now.index];
-  const there = arrange(run.tensors[now.to].shape, cell.width, cell.height);
-  const here = arrange(run.tensors[now.from].shape, cell.width, cell.height);
+  const there = layoutOf(plan, now.to, now.index);
+  const here = layoutOf(plan, now.from, now.index);
   const origin = originOf(now);
   if (progress === null || progress >= 1 || !origin) return there.place;
   const eased = progress * progress * (3 - 2 * progress);
@@ -52,7 +49,7 @@ function drawTensor(plan, drawing, state, now, id, at, progress) {
     return;
   }
   const { shape } = run.tensors[id];
-  const layout = arrange(shape, cell.width, cell.height);
+  const layout = layoutOf(plan, id, now.index);
   const still = progress === null || progress >= 1;
   const place = still ? layout.place : places(plan, now, progress);
   const joined = fillOf(state) === "picture"; // then the cells of a token are one pixel
@@ -153,7 +150,7 @@ export function hit(plan, state, position, x, y) {
   const left = right ? size.width - size.pane + MARGIN : MARGIN;
   const homes = run.homes(id);
   if (!homes || (right && now.progress < 1)) return null;
-  const { place } = arrange(run.tensors[id].shape, cell.width, cell.height);
+  const { place } = layoutOf(plan, id, now.index);
   for (let k = 0; k < homes.length; k++) {
     const [cx, cy] = place(k);
     if (x >= left + cx && x < left + cx + cell.width && y >= MARGIN + cy && y < MARGIN + cy + cell.height)

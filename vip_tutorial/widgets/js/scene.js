@@ -41,7 +41,16 @@ export function planScene(run, options, format) {
     strip: { perLine, line, height: lines * (line + 1), cellWidth: size.width / Math.min(perLine, Math.max(cells, MIN_PER_LINE)) },
     birth: birthAxes(run, options),
     looks: new Map(),
+    layouts: new Map(),
   };
+}
+
+/** Where the cells of tensor `id` stand while step `index` is shown. */
+export function layoutOf({ run, cellsOf, layouts }, id, index) {
+  const key = `${id} ${index}`;
+  const { width, height } = cellsOf[index];
+  if (!layouts.has(key)) layouts.set(key, arrange(run.tensors[id].shape, width, height));
+  return layouts.get(key);
 }
 
 /** Ids of the tensors that have cells to draw. */
@@ -129,19 +138,26 @@ function computeLooks({ run, birth, options }, id, fill) {
     const at = unravel(home, root);
     return [at[birth.hue] ?? 0, at[birth.light] ?? 0]; // a single number has no axes
   });
+  // Cells that were born at one place and have seen the same look the same.
   const seen = run.seenAlong(id, birth.hue);
-  if (fill === "picture" && born) {
-    const grey = (row, column) => pixelFill(options.picture?.[row]?.[column] ?? 0);
-    const columns = run.seenAlong(id, birth.light);
-    return each((k) => ({
-      fill: grey(...born[k]),
-      seen: seen && columns && (isSeveral(seen[k]) || isSeveral(columns[k])) ? greysIn(seen[k], columns[k], grey) : undefined,
-    }));
-  }
-  return each((k) => ({
-    fill: born ? birthFill(born[k][0], born[k][1], root[birth.light]) : UNKNOWN,
-    seen: seen && (!born || isSeveral(seen[k])) ? huesIn(seen[k]) : undefined,
-  }));
+  const columns = fill === "picture" ? run.seenAlong(id, birth.light) : null;
+  const grey = (row, column) => pixelFill(options.picture?.[row]?.[column] ?? 0);
+  const look = (k) =>
+    fill === "picture" && born
+      ? {
+          fill: grey(...born[k]),
+          seen: seen && columns && (isSeveral(seen[k]) || isSeveral(columns[k])) ? greysIn(seen[k], columns[k], grey) : undefined,
+        }
+      : {
+          fill: born ? birthFill(born[k][0], born[k][1], root[birth.light]) : UNKNOWN,
+          seen: seen && (!born || isSeveral(seen[k])) ? huesIn(seen[k]) : undefined,
+        };
+  const known = new Map();
+  return each((k) => {
+    const key = `${born?.[k]} ${seen?.[k]} ${columns?.[k]}`;
+    if (!known.has(key)) known.set(key, look(k));
+    return known.get(key);
+  });
 }
 
 function isSeveral(mask) {

@@ -1,0 +1,346 @@
+"""Print what the book and its code cost, beside the budgets of the design.
+
+Usage:
+    python tools/bench.py                   everything
+    python tools/bench.py module            WeightedPermuteMLP on the CPU
+    python tools/bench.py build             the build, and each chapter
+    python tools/bench.py pages             the built pages in a browser
+
+Nothing is asserted, and the numbers depend on the machine and on what else it does:
+`make bench` on an idle one.
+"""
+
+import argparse
+import functools
+import gzip
+import http.server
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+ROOT = Path(__file__).parents[1]
+JUPYTER_BOOK = "from jupyter_book.cli.main import main; main()"
+SHAPES = [(64, 8, 8, 512), (32, 16, 16, 384), (8, 32, 32, 192)]
+
+
+def report(what: str, budget: str, measured: str, fine: bool | None = None) -> None:
+    verdict = {True: "ok", False: "OVER", None: ""}[fine]
+    print(f"{what:58} {budget:>12} {measured:>14}  {verdict}".rstrip(), flush=True)
+
+
+# --- The module ----------------------------------------------------------------------
+
+
+def authors_forward(x: Tensor, p: dict[str, Tensor], segments: int) -> Tensor:
+    """The authors' order of operations, written from the table of shapes.
+
+    Args:
+        x: `(B, H, W, C)`.
+        p: The parameters, by their official names.
+        segments: N.
+    """
+    linear = torch.nn.functional.linear
+    B, H, W, C = x.shape
+    S = C // segments
+    h = x.reshape(B, H, W, segments, S).permute(0, 3, 2, 1, 4)
+    h = linear(h.reshape(B, segments, W, H * S), p["mlp_h.weight"])
+    h = h.reshape(B, segments, W, H, S).permute(0, 3, 2, 1, 4).reshape(B, H, W, C)
+    w = x.reshape(B, H, W, segments, S).permute(0, 1, 3, 2, 4)
+    w = linear(w.reshape(B, H, segments, W * S), p["mlp_w.weight"])
+    w = w.reshape(B, H, segments, W, S).permute(0, 1, 3, 2, 4).reshape(B, H, W, C)
+    c = linear(x, p["mlp_c.weight"])
+    a = (h + w + c).permute(0, 3, 1, 2).flatten(2).mean(2)
+    a = linear(a, p["reweight.fc1.weight"], p["reweight.fc1.bias"])
+    a = linear(
+        torch.nn.functional.gelu(a), p["reweight.fc2.weight"], p["reweight.fc2.bias"]
+    )
+    a = a.reshape(B, C, 3).permute(2, 0, 1).softmax(0)[:, :, None, None, :]
+    x = h * a[0] + w * a[1] + c * a[2]
+    return linear(x, p["proj.weight"], p["proj.bias"])
+
+
+def bench_module() -> None:
+    from vip_tutorial import WeightedPermuteMLP
+
+    for shape in SHAPES:
+        torch.manual_seed(0)
+        x = torch.randn(shape)
+        module = WeightedPermuteMLP(shape[3], shape[1])
+        p = dict(module.named_parameters())
+        theirs = functools.partial(authors_forward, p=p, segments=shape[1])
+        difference = (module(x) - theirs(x)).abs().max().item()
+        if not difference < 1e-4:
+            sys.exit(f"the two formulations compute different things: {difference}")
+        for name, run in [("forward", forward), ("forward+backward", with_backward)]:
+            times = interleaved(
+                functools.partial(run, module, x), functools.partial(run, theirs, x)
+            )
+            own, budget = (f"{seconds * 1000:.1f} ms" for seconds in times)
+            # Equal, as far as a clock can tell, is not slower.
+            fine = times[0] <= times[1] * 1.03
+            report(f"WeightedPermuteMLP {shape} {name}", budget, own, fine)
+
+
+@torch.no_grad()
+def forward(module, x: Tensor) -> None:
+    module(x)
+
+
+def with_backward(module, x: Tensor) -> None:
+    leaf = x.detach().requires_grad_()
+    module(leaf).sum().backward()
+
+
+def interleaved(one, other, seconds: float = 4) -> tuple[float, float]:
+    """The shortest time of each; they take turns, so both meet the same weather."""
+    best = [float("inf")] * 2
+    end = time.perf_counter() + seconds
+    rounds = 0
+    while time.perf_counter() < end or rounds < 5:
+        order = [(0, one), (1, other)]
+        for k, run in order if rounds % 2 else reversed(order):
+            start = time.perf_counter()
+            run()
+            best[k] = min(best[k], time.perf_counter() - start)
+        rounds += 1
+    return best[0], best[1]
+
+
+# --- The build -----------------------------------------------------------------------
+
+
+def build(folder: Path) -> float:
+    start = time.perf_counter()
+    command = [sys.executable, "-c", JUPYTER_BOOK, "build", ROOT]
+    options = ["--path-output", folder, "-W", "-n", "--keep-going", "-q"]
+    done = subprocess.run([*command, *options], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(f"the book does not build:\n{done.stdout}\n{done.stderr}")
+    return time.perf_counter() - start
+
+
+def bench_build(folder: Path) -> None:
+    cold = build(folder)
+    report("book, cold build", "120 s", f"{cold:.0f} s", cold <= 120)
+    again = build(folder)
+    report("book, unchanged rebuild", "10 s", f"{again:.0f} s", again <= 10)
+    for chapter in chapters():
+        seconds = execution_time(ROOT / f"{chapter}.ipynb")
+        report(f"run {chapter}", "30 s", f"{seconds:.0f} s", seconds <= 30)
+
+
+def chapters() -> list[str]:
+    toc = (ROOT / "_toc.yml").read_text(encoding="utf-8")
+    entries = re.findall(r"^\s*-? *(?:file|root): (\S+)", toc, re.MULTILINE)
+    return [name for name in entries if (ROOT / f"{name}.ipynb").exists()]
+
+
+def execution_time(notebook: Path) -> float:
+    """Seconds for all cells, the kernel's start included."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    cells = nbformat.read(notebook, as_version=4)
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        NotebookClient(cells, resources={"metadata": {"path": folder}}).execute()
+    return time.perf_counter() - start
+
+
+# --- The pages -----------------------------------------------------------------------
+
+OBSERVE = """
+  window.seen = { lcp: 0, shift: 0, figureShift: 0 };
+  const watch = (type, call) => new PerformanceObserver((list) =>
+    list.getEntries().forEach(call)).observe({ type, buffered: true });
+  watch("largest-contentful-paint", ({ startTime }) => (seen.lcp = startTime));
+  watch("layout-shift", ({ value, sources }) => {
+    seen.shift += value;
+    const inFigure = ({ node }) =>
+      (node?.nodeType === 1 ? node : node?.parentElement)?.closest("[data-vip-widget]");
+    if (sources.some(inFigure)) seen.figureShift += value;
+  });
+"""
+# From the key's own time stamp until the frame that shows its effect has been painted.
+WATCH_KEYS = """() => {
+  window.delays = [];
+  const painted = (then) => requestAnimationFrame(() => {
+    const channel = new MessageChannel();
+    channel.port1.onmessage = then;
+    channel.port2.postMessage(null);
+  });
+  addEventListener("keydown", ({ timeStamp }) =>
+    painted(() => delays.push(performance.now() - timeStamp)), true);
+}"""
+SCRUB = """async (figure) => {
+  const range = figure.querySelector("[data-part=scrub]");
+  let frames = 0;
+  let work = 0;
+  const start = performance.now();
+  while (performance.now() - start < 3000) {
+    const now = await new Promise(requestAnimationFrame);
+    const turn = ((performance.now() - start) / 3000) * 2;
+    range.value = range.max * (turn < 1 ? turn : 2 - turn);
+    const before = performance.now();
+    range.dispatchEvent(new Event("input", { bubbles: true }));
+    work += performance.now() - before;
+    frames++;
+  }
+  return [frames / 3, work / frames];
+}"""
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args) -> None:
+        pass
+
+
+def bench_pages(folder: Path) -> None:
+    try:
+        from playwright.sync_api import sync_playwright
+
+        from browser import NoBrowser, launch
+    except ModuleNotFoundError as error:
+        print(f"pages: not measured, {error}")
+        return
+    site = folder / "_build" / "html"
+    if not site.exists():
+        build(folder)
+    write_large_page(folder)
+    handler = functools.partial(Quiet, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        try:
+            with sync_playwright() as playwright:
+                browser = launch(playwright)
+                for page in sorted(site.glob("book/*.html")):
+                    bench_page(browser, address, site, page)
+                for name, file in [("toy size", "toy"), ("2,048 elements", "large")]:
+                    bench_lens(browser, f"{address}/{file}.html", name)
+                browser.close()
+        except NoBrowser as reason:
+            print(f"pages: not measured, {reason}")
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def bench_page(browser, address: str, site: Path, page: Path) -> None:
+    outside = []
+
+    def judge(request) -> None:
+        if not request.url.startswith((address, "data:", "blob:")):
+            outside.append(request.url)
+
+    name = page.relative_to(site).with_suffix("").as_posix()
+    own = own_bytes(site, page)
+    report(f"{name}: own script, style, data", "100 KB", f"{own:.0f} KB", own <= 100)
+    context = browser.new_context(viewport={"width": 1280, "height": 1000})
+    context.add_init_script(OBSERVE)
+    opened = context.new_page()
+    opened.on("request", judge)
+    opened.goto(f"{address}/_build/html/{name}.html")
+    opened.wait_for_load_state("networkidle")
+    seen = opened.evaluate("seen")
+    context.close()
+    report(f"{name}: requests elsewhere", "0", str(len(outside)), not outside)
+    lcp = seen["lcp"] / 1000
+    report(f"{name}: largest paint", "1 s", f"{lcp:.2f} s", lcp <= 1)
+    shift = seen["figureShift"]
+    report(f"{name}: layout shift of figures", "0", f"{shift:.3f}", shift == 0)
+
+
+def own_bytes(site: Path, page: Path) -> float:
+    """Kilobytes, gzipped, of what is ours on a page, the text and the theme aside."""
+    html = page.read_text(encoding="utf-8")
+    figures = re.findall(r"<div data-vip-widget.*?</script></div>", html, re.DOTALL)
+    texts = ["".join(figures)]
+    if figures:
+        assets = ("vip_widgets.js", "vip_widgets.css")
+        texts += [(site / "_static" / name).read_text("utf-8") for name in assets]
+    return sum(len(gzip.compress(text.encode())) for text in texts if text) / 1000
+
+
+def write_large_page(folder: Path) -> None:
+    """One lens at toy size, and one as large as is drawn."""
+    from vip_tutorial import WeightedPermuteMLP, trace
+    from vip_tutorial.widgets import PermuteLens
+    from vip_tutorial.widgets.site import first_frame, site_script, site_style
+
+    for name, N, S in [("toy", 4, 2), ("large", 8, 4)]:
+        torch.manual_seed(0)
+        module = WeightedPermuteMLP(N * S, N)
+        lens = PermuteLens(trace(module.height, torch.randn(1, N, N, N * S)), name=name)
+        state = {key: getattr(lens, key) for key in lens.shown}
+        frame = first_frame(lens.kind, state)
+        figure = lens.static_html().replace("></div>", f">{frame}</div>", 1)
+        (folder / f"{name}.html").write_text(
+            f"<!doctype html><html lang=en><meta charset=utf-8><title>{name}</title>"
+            f"<style>{site_style()}</style><body>{figure}"
+            f"<script>{site_script()}</script></body></html>",
+            encoding="utf-8",
+        )
+
+
+def bench_lens(browser, address: str, size: str) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.goto(address)
+    figure = page.locator("[data-vip-widget]")
+    figure.locator("[data-ready]").wait_for()
+    page.locator("[data-part=panes]").focus()
+    page.evaluate(WATCH_KEYS)
+    for key in ["n", "ArrowRight", "ArrowDown", "n", "p", "Home", "End"] * 12:
+        page.keyboard.press(key)
+        page.wait_for_timeout(30)
+    delays = sorted(page.evaluate("delays"))
+    p95 = statistics.quantiles(delays, n=20)[-1]
+    report(f"lens, {size}: key to frame, p95", "50 ms", f"{p95:.0f} ms", p95 <= 50)
+    fps, work = figure.evaluate(SCRUB)
+    fine = fps >= 58 if size == "toy size" else None
+    report(f"lens, {size}: scrubbing", "60 fps", f"{fps:.0f} fps", fine)
+    report(f"lens, {size}: script for one frame", "16 ms", f"{work:.1f} ms", work <= 16)
+    page.close()
+
+
+# -------------------------------------------------------------------------------------
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parts = ("module", "build", "pages")
+    parser.add_argument("part", nargs="*", help=f"any of {', '.join(parts)}")
+    chosen = parser.parse_args().part or parts
+    if unknown := set(chosen) - set(parts):
+        parser.error(f"no part {', '.join(unknown)}; there are {', '.join(parts)}")
+    load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores{load}, Python "
+        f"{platform.python_version()}, torch {torch.__version__}, "
+        f"{torch.get_num_threads()} threads"
+    )
+    report("what", "budget", "measured")
+    with tempfile.TemporaryDirectory() as folder:
+        if "module" in chosen:
+            bench_module()
+        if "build" in chosen:
+            bench_build(Path(folder))
+        if "pages" in chosen:
+            bench_pages(Path(folder))
+
+
+if __name__ == "__main__":
+    main()
