@@ -87,6 +87,11 @@ def test_page(open_site, page, protocol, widths):
             assert opened.evaluate(TOO_WIDE) == [], f"{width} {theme}"
 
 
+# The theme gives listings that have to be scrolled a tab stop, a moment after a resize.
+TAB_STOPS_SET = """() => [...document.querySelectorAll("pre")].every(
+  (pre) => pre.scrollWidth <= pre.clientWidth || pre.tabIndex === 0)"""
+
+
 def check_axe(axe, page, **rules) -> None:
     # To preload style sheets axe would ask for them anew, and wrongly where they import
     # each other.
@@ -102,10 +107,12 @@ def test_axe_finds_nothing(open_site, axe, page):
     contrast = "color-contrast"
     for width in (360, 1280):
         opened.set_viewport_size({"width": width, "height": 1000})
+        opened.wait_for_function(TAB_STOPS_SET)
         check_axe(axe, opened, rules={contrast: {"enabled": False}})
     opened.evaluate(KEEP_ONE_OF_EACH)
     for theme in THEMES:
         set_theme(opened, theme)
+        opened.wait_for_function("document.getAnimations().length === 0")
         check_axe(axe, opened, runOnly=[contrast])
 
 
@@ -237,7 +244,8 @@ def test_no_lens_of_a_chapter_shifts_the_page(open_site, page):
     for width in (1280, 360):
         opened = open_site(page, width=width, script=script)
         opened.wait_for_load_state("load")
-        assert opened.evaluate("shifts") == []
+        # Less than a thousandth of the screen is type that settles, no figure that jumps.
+        assert [shift for shift in opened.evaluate("shifts") if shift[0] > 1e-3] == []
 
 
 def test_the_theme_button_turns_the_figures_too(open_site):
