@@ -27,7 +27,7 @@ def package(tmp_path, monkeypatch):
         "permute_mlp.py",
         "tracing/axes.py",
         "widgets/js/run.js",
-        "widgets/css/permute_lens.css",
+        "widgets/css/figure.css",
     ],
 )
 def test_any_change_of_the_package_runs_the_chapters_anew(package, tmp_path, file):

@@ -45,7 +45,7 @@ def first_frame(lens_or_state) -> str:
     site = pytest.importorskip("vip_tutorial.widgets.site", exc_type=ImportError)
     state = lens_or_state
     if isinstance(state, PermuteLens):
-        state = {name: getattr(state, name) for name in state.shown}
+        state = state.page_state()
     return site.first_frame("lens", state)
 
 
@@ -162,7 +162,7 @@ def test_the_html_holds_what_the_core_reads(run):
     lens = PermuteLens(run, name="a-1", title="T", start="v1;step=2")
     assert 'id="a-1"' in lens.static_html()
     data = json.loads(payload(lens))
-    assert data == {name: getattr(lens, name) for name in lens.shown}
+    assert data == lens.page_state()
     assert data["recording"] == run.to_json()
 
 
@@ -251,7 +251,8 @@ def test_the_modules_import_what_there_is_and_no_more():
 
 
 def test_a_bundle_is_one_script_without_imports():
-    source = bundle("permute_lens.js", "site.js")
+    site = pytest.importorskip("vip_tutorial.widgets.site", exc_type=ImportError)
+    source = bundle(*(w.module for w in site.WIDGETS.values()), "site.js")
     assert not re.search(r"^\s*(import|export)\b", source, re.M)
     names = re.findall(r"^// (\w+\.js)$", source, re.M)
     assert sorted(names) == sorted(file.name for file in JS.glob("*.js"))
@@ -288,7 +289,7 @@ def test_the_wheel_holds_the_javascript_and_the_styles(tmp_path):
         if file.is_file() and "__pycache__" not in file.parts
     }
     assert files <= packed
-    assert {"vip_tutorial/widgets/css/permute_lens.css"} < files
+    assert {"vip_tutorial/widgets/css/figure.css"} < files
 
 
 STATES = """
@@ -393,7 +394,7 @@ def test_a_view_far_larger_than_its_memory_is_told_of_and_not_drawn():
 @pytest.mark.parametrize("key", ["line", "file", "function"])
 def test_a_damaged_source_puts_no_element_into_the_page(run, key):
     lens = PermuteLens(run)
-    state = json.loads(json.dumps({name: getattr(lens, name) for name in lens.shown}))
+    state = json.loads(json.dumps(lens.page_state()))
     state["recording"]["steps"][0]["source"][key] = ["<img src=x onerror=alert()>"]
     frame = first_frame(state)
     assert "cannot be drawn" in frame and "<img" not in frame
@@ -440,7 +441,7 @@ def all_places(value, path=()):
 def test_whatever_is_damaged_is_refused_or_drawn(run, core):
     core.eval(TRIAL)
     lens = PermuteLens(run)
-    data = {name: getattr(lens, name) for name in lens.shown}
+    data = lens.page_state()
     places = list(all_places(data["recording"]))
     rng = random.Random(0)
     outcomes = {"refused": 0, "drawn": 0}

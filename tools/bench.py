@@ -283,7 +283,7 @@ def write_large_page(folder: Path) -> None:
         torch.manual_seed(0)
         module = WeightedPermuteMLP(N * S, N)
         lens = PermuteLens(trace(module.height, torch.randn(1, N, N, N * S)), name=name)
-        state = {key: getattr(lens, key) for key in lens.shown}
+        state = lens.page_state()
         frame = first_frame(lens.kind, state)
         figure = lens.static_html().replace("></div>", f">{frame}</div>", 1)
         (folder / f"{name}.html").write_text(

@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import NoReturn
 
 import pytest
+from figure_driver import Figure
 from lens_driver import Lens
 from lens_pages import figure, height_lens, page
 
@@ -166,6 +167,23 @@ def open_page(browser, fence):
 
         yield open_page
     fence.check()
+
+
+@pytest.fixture
+def open_figure(open_page, places):
+    """`open_figure(widget, fragment="costs=v1;H=9", **options)`: one on its page."""
+
+    def open_figure(widget, fragment="", protocol="http", damage=str, **options):
+        path = f"lens/{widget.name}.html"
+        html = page(figure(widget, damage))
+        (places.folder / path).write_text(html, encoding="utf-8")
+        address = places(protocol, path) + (fragment and f"#{fragment}")
+        opened = open_page(address, **options)
+        if options.get("java_script_enabled", True) and damage is str:
+            return Figure(opened, widget.name)
+        return opened
+
+    return open_figure
 
 
 @pytest.fixture

@@ -3,8 +3,10 @@
 import re
 from typing import TYPE_CHECKING
 
+from figure_driver import Figure
+
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Page
 
 # What the pointer meets: names the cells by the tooltip that each of them shows.
 FIND_CELLS = """(canvas) => {
@@ -35,25 +37,11 @@ COUNT_COLOURS = """(canvas) => {
 }"""
 
 
-class Lens:
+class Lens(Figure):
     """A living lens.  Its clock must be Playwright's, see `open_page`."""
 
     def __init__(self, page: "Page", name: str = "toy"):
-        self.page = page
-        self.name = name
-        self.figure = page.locator(f"#{name}")
-        self.box = self.figure.locator(".vip")
-        self.figure.locator("[data-ready]").wait_for()
-
-    def part(self, name: str) -> "Locator":
-        return self.figure.locator(f'[data-part="{name}"]')
-
-    def button(self, do: str) -> "Locator":
-        return self.figure.locator(f'[data-do="{do}"]')
-
-    def press(self, do: str) -> None:
-        self.button(do).click()
-        self.settle()
+        super().__init__(page, name)
 
     def go_to(self, step: int) -> None:
         """Press the button of a step, counted from 1."""
@@ -66,14 +54,6 @@ class Lens:
         for key in keys:
             self.page.keyboard.press(key)
             self.settle()
-
-    def settle(self) -> None:
-        """Let whatever moves arrive."""
-        self.page.clock.fast_forward(1000)
-
-    @property
-    def said(self) -> str:
-        return self.part("say").inner_text()
 
     @property
     def position(self) -> float:
@@ -88,13 +68,6 @@ class Lens:
     def current(self) -> list[str]:
         """The buttons that are marked as the step shown."""
         return self.part("steps").locator("[aria-current=step]").all_inner_texts()
-
-    @property
-    def state(self) -> str | None:
-        """This lens's part of the page's address."""
-        fragment = self.page.evaluate("location.hash")
-        found = re.search(rf"[#&]{self.name}=([^&]*)", fragment)
-        return found and found[1]
 
     def picture(self, part: str = "panes") -> str:
         canvas = self.part(part).locator("canvas")

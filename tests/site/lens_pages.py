@@ -30,7 +30,7 @@ def figure(lens: PermuteLens, damage: Callable[[str], str] = str) -> str:
     """A lens as it stands on a built page; `damage` changes its JSON afterwards."""
     from vip_tutorial.widgets.site import first_frame  # it needs more than the lens
 
-    state = {name: getattr(lens, name) for name in lens.shown}
+    state = lens.page_state()
     html = lens.static_html()
     html = html.replace("></div>", f">{first_frame(lens.kind, state)}</div>", 1)
     start = html.index('<script type="application/json">')

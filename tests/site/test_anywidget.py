@@ -60,7 +60,7 @@ class LiveLens(Lens):
 @pytest.fixture
 def open_live(open_page, places):
     def open_live(lens, load=FROM_ONE_TEXT, **options):
-        values = json.dumps({name: getattr(lens, name) for name in lens.shown})
+        values = json.dumps(lens.page_state())
         html = FRONT_END.format(
             style=lens._css, name=lens.name, values=values, load=load
         )

@@ -244,7 +244,7 @@ def test_no_lens_of_a_chapter_shifts_the_page(open_site, page):
     for width in (1280, 360):
         opened = open_site(page, width=width, script=script)
         opened.wait_for_load_state("load")
-        # Less than a thousandth of the screen is type that settles, no figure that jumps.
+        # Less than a thousandth of the screen is type that settles, no figure.
         assert [shift for shift in opened.evaluate("shifts") if shift[0] > 1e-3] == []
 
 

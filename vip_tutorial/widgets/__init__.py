@@ -1,17 +1,19 @@
 """The book's figures: each an ordinary ipywidget that also runs on a page alone.
 
-    permute_lens.py, explorer.py   the widgets, one Python class each
-    host.py                        what they share: one core, three hosts
-    js/permute_lens.js             the lens in JavaScript; start reading here
-    js/run.js                      a recorded run: homes, addresses, values
+    permute_lens.py, cost_calculator.py, ...   the widgets, one Python class each
+    host.py, js/host.js     what they share: one core, three hosts
+    js/permute_lens.js      the lens in JavaScript; start reading here
+    js/run.js               a recorded run: homes, addresses, values
     js/scene.js, panes.js, memory.js, words.js   what is drawn and said of it
-    js/site.js, site.py            the figures on the built site
+    js/figure.js            what the smaller figures share; js/costs.js is the simplest
+    js/site.js, site.py     the figures on the built site
     bundle.py                      joins the JavaScript modules into one script
 
 Needs anywidget and ipywidgets, 7.7 or 8: `pip install "vip_tutorial[widgets]"`.
 """
 
+from .cost_calculator import CostCalculator
 from .explorer import BranchExplorer
 from .permute_lens import PermuteLens
 
-__all__ = ["BranchExplorer", "PermuteLens"]
+__all__ = ["BranchExplorer", "CostCalculator", "PermuteLens"]

@@ -6,9 +6,15 @@ shows the first frame that the core drew at build time (see `sphinx_ext`).
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 import anywidget
+import traitlets
+
+from .bundle import bundle
+
+CSS = Path(__file__).parent / "css"
 
 
 class KernelFree:
@@ -29,17 +35,59 @@ class KernelFree:
 class BookWidget(KernelFree, anywidget.AnyWidget):
     """A widget of the book's own, drawn by JavaScript.
 
+    A widget class says `_esm = script(module, render)`, where to find its first frame,
+    and which traits the JavaScript reads.
+
     Attributes:
-        kind: Name of the widget in `site_script`.
-        shown: Traits that the JavaScript core reads; plain JSON each.
+        kind: Name of the widget on the site.
+        module: Its JavaScript module in `js/`.
+        render: JavaScript expression: its entry point, with anywidget's contract.
+        frame: JavaScript expression: the function that gives its first frame as HTML.
+        shown: Traits that the core reads beside those of every widget; plain JSON each.
+        title: Heading of the figure; a title of its own if empty.
+        name: Name of the figure in links, letters, digits and hyphens.
+        start: State of the first picture, as the figure's "copy" button gives it.
+        state: State of the figure now, in the same words; empty at the start.
+        link: Address of the page that the figure stands on; empty in a notebook.
     """
 
     kind: str
-    shown: tuple[str, ...]
+    module: str
+    render: str
+    frame: str
+    shown: tuple[str, ...] = ()
+
+    title = traitlets.Unicode("").tag(sync=True)
+    name = traitlets.Unicode("figure").tag(sync=True)
+    start = traitlets.Unicode("").tag(sync=True)
+    state = traitlets.Unicode("").tag(sync=True)
+    link = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self, **kwargs: Any):
+        if unknown := sorted(set(kwargs) - set(self.trait_names())):
+            raise TypeError(
+                f"{type(self).__name__} has no argument {', '.join(unknown)}"
+            )
+        super().__init__(**kwargs)
+
+    @traitlets.validate("name")
+    def _check_name(self, proposal: dict[str, Any]) -> str:
+        name = proposal["value"]
+        if not name.replace("-", "").isalnum() or not name.isascii():
+            raise ValueError(
+                f"name is {name!r}; it stands in links, so it may hold letters, "
+                "digits and hyphens only, e.g. 'height-branch'"
+            )
+        return name
+
+    def page_state(self) -> dict[str, Any]:
+        """What the JavaScript core reads, where there is no kernel to ask."""
+        names = ("title", "name", "start", "state", *self.shown)
+        return {name: getattr(self, name) for name in names}
 
     def static_html(self) -> str:
         """The widget's state, and a place to draw."""
-        state = json.dumps({name: getattr(self, name) for name in self.shown})
+        state = json.dumps(self.page_state())
         # "</script>" would end the element, and "<!--<script>" keep it from ending.
         state = state.replace("<", "\\u003c")
         return (
@@ -47,3 +95,14 @@ class BookWidget(KernelFree, anywidget.AnyWidget):
             f'<div class="vip vip-{self.kind}"></div>'
             f'<script type="application/json">{state}</script></div>'
         )
+
+
+def script(module: str, render: str) -> str:
+    """The one script that anywidget needs of a widget."""
+    return f"{bundle(module)}\nexport default {{ render: {render} }};\n"
+
+
+def style(name: str) -> str:
+    """The style sheet of all figures, and then that of one kind."""
+    files = [CSS / f"{part}.css" for part in ("figure", name)]
+    return "\n".join(f.read_text(encoding="utf-8") for f in files if f.exists())

@@ -1,16 +1,12 @@
 """The permute lens: a recorded run that you can step, scrub, play and follow."""
 
-from pathlib import Path
 from typing import Any
 
 import torch
 import traitlets
 
 from ..tracing import Trace
-from .bundle import bundle
-from .host import BookWidget
-
-_CSS = Path(__file__).parent / "css" / "permute_lens.css"
+from .host import BookWidget, script, style
 
 
 class PermuteLens(BookWidget):
@@ -33,23 +29,20 @@ class PermuteLens(BookWidget):
     """
 
     kind = "lens"
-    shown = "recording name title start hue light picture state".split()
-    _esm = bundle("permute_lens.js") + "\nexport default { render: renderLens };\n"
-    _css = _CSS.read_text(encoding="utf-8")
+    module = "permute_lens.js"
+    render = "renderLens"
+    frame = "lensFirstFrame"
+    shown = ("recording", "hue", "light", "picture")
+    _esm = script(module, render)
+    _css = style(kind)
 
     recording = traitlets.Dict(help="The run, as JSON.").tag(sync=True)
-    title = traitlets.Unicode("").tag(sync=True)
     name = traitlets.Unicode("lens").tag(sync=True)
-    start = traitlets.Unicode("").tag(sync=True)
     hue = traitlets.Unicode("H").tag(sync=True)
     light = traitlets.Unicode("W").tag(sync=True)
     picture = traitlets.List(allow_none=True, default_value=None).tag(sync=True)
-    state = traitlets.Unicode("").tag(sync=True)
-    link = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, recording: Trace, picture: Any = None, **kwargs: Any):
-        if unknown := sorted(set(kwargs) - set(self.trait_names())):
-            raise TypeError(f"PermuteLens has no argument {', '.join(unknown)}")
         if picture is not None:
             picture = _as_rows(picture)
         super().__init__(recording=_as_json(recording), picture=picture, **kwargs)
@@ -57,16 +50,6 @@ class PermuteLens(BookWidget):
     def show(self, recording: Trace) -> None:
         """Show another run in the same figure."""
         self.recording = _as_json(recording)
-
-    @traitlets.validate("name")
-    def _check_name(self, proposal: dict[str, Any]) -> str:
-        name = proposal["value"]
-        if not name.replace("-", "").isalnum() or not name.isascii():
-            raise ValueError(
-                f"name is {name!r}; it stands in links, so it may hold letters, "
-                "digits and hyphens only, e.g. 'height-branch'"
-            )
-        return name
 
 
 def _as_rows(picture: Any) -> list[list[float]]:

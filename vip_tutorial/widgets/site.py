@@ -7,27 +7,30 @@ from typing import Any
 from py_mini_racer import MiniRacer
 
 from .bundle import bundle
+from .cost_calculator import CostCalculator
+from .host import CSS, BookWidget
 from .permute_lens import PermuteLens
 
-# Per widget: its class, its `render` and its first frame in JavaScript.
-WIDGETS = {PermuteLens.kind: (PermuteLens, "renderLens", "lensFirstFrame")}
+WIDGETS: dict[str, type[BookWidget]] = {
+    widget.kind: widget for widget in (PermuteLens, CostCalculator)
+}
 
 
 def site_script() -> str:
     """A classic script that brings every widget of a page to life, also from disk."""
-    renderers = ", ".join(f'"{k}": {js}' for k, (_, js, _) in WIDGETS.items())
+    renderers = ", ".join(f'"{k}": {w.render}' for k, w in WIDGETS.items())
     return f"(() => {{\n{_sources()}\nhydrate({{ {renderers} }});\n}})();\n"
 
 
 def site_style() -> str:
-    """The style sheets of all widgets."""
-    return "\n".join(widget._css for widget, _, _ in WIDGETS.values())
+    """The style sheets of all widgets, what they share first."""
+    files = ["figure", *WIDGETS]
+    return "\n".join((CSS / f"{name}.css").read_text("utf-8") for name in files)
 
 
 def first_frame(kind: str, state: dict[str, Any]) -> str:
     """HTML of a widget before any script has run, drawn by its own JavaScript core."""
-    _, _, function = WIDGETS[kind]
-    return _engine().eval(f"{function}({json.dumps(state)})")
+    return _engine().eval(f"({WIDGETS[kind].frame})({json.dumps(state)})")
 
 
 @cache
@@ -38,4 +41,4 @@ def _engine() -> MiniRacer:
 
 
 def _sources() -> str:
-    return bundle("permute_lens.js", "site.js")
+    return bundle(*(widget.module for widget in WIDGETS.values()), "site.js")

@@ -2,6 +2,7 @@
 // before, and without, any script.
 
 import { axisColour } from "./colours.js";
+import { escape, linkHtml, problemHtml } from "./host.js";
 import { drawMemory, writes } from "./memory.js";
 import { paintSvg } from "./paint.js";
 import { drawPanes, fitsNotes } from "./panes.js";
@@ -9,8 +10,6 @@ import { readRun, sizeOf } from "./run.js";
 import { fillOf, litAxis, moment, planScene } from "./scene.js";
 import { plainState, readState } from "./state.js";
 import { axisWords, cellWords, colourWords, rowWords, stepWords, tuple } from "./words.js";
-
-const escape = (text) => String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 
 /** Everything that the model says, checked. @throws {Error} if the run is damaged */
 export function prepare(model) {
@@ -22,7 +21,7 @@ export function prepare(model) {
     light: model.get("light"),
     picture: model.get("picture"),
     // A notebook has no address to link to: there the state itself is copied.
-    copied: model.get("link") === "" ? "state" : "link",
+    isPage: model.get("link") !== "",
   };
   const count = run.steps.length;
   const limits = {
@@ -140,6 +139,7 @@ export function figureHtml({ run, options, limits, plans, state, problem }, pict
   if (limits.gradient) fills.push(["gradient", "its gradient"]);
   const numbers = [["none", "nothing"], ["birth", "birth row and column"], ["value", "value"], ["order", "reading order of a row"]];
   const { wide, narrow } = plans;
+  const link = linkHtml(options.isPage);
   const ratio = (plan, height) => `${plan.size.width} / ${height}`;
   const memoryHeight = (plan) => drawMemory(plan, state, 0).height;
   const stage = (part, heights) =>
@@ -164,10 +164,9 @@ export function figureHtml({ run, options, limits, plans, state, problem }, pict
   ${optionHtml("fill", "Colour a cell by", fills, fillOf(state))}
   ${optionHtml("numbers", "Write in it", numbers, state.numbers)}
   ${limits.gradient ? `<label><input type="checkbox" data-part="backward"${state.backward ? " checked" : ""}> gradient, backward</label>` : ""}
-  <button type="button" data-do="copy">Copy ${options.copied === "link" ? "link to this picture" : "the state"}</button>
-  <button type="button" data-do="reset">Start again</button>
+  ${link.buttons}
 </div>
-<p class="vip-link" data-part="link" hidden><label>Link <input type="text" readonly></label></p>
+${link.line}
 <details class="vip-keys vip-scripted"><summary>Mouse and keys</summary>
 Click a cell to follow it through every step; click it again to let it go. On the picture: arrow keys follow the neighbour along the
 last two axes, Shift and arrow keys along the two before them, Escape lets go; N and P step, Home and End jump, Space plays.
@@ -188,8 +187,4 @@ export function lensFirstFrame(data) {
   } catch (error) {
     return problemHtml(error);
   }
-}
-
-export function problemHtml(error) {
-  return `<p class="vip-problem">This figure cannot be drawn: ${escape(error.message)}. The rest of the page works without it.</p>`;
 }

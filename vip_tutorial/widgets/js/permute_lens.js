@@ -3,7 +3,8 @@
 // `renderLens({ model, el })` is anywidget's contract and serves notebooks and the site
 // alike.  On the site it finds the figure's HTML in place and only brings it to life.
 
-import { callHtml, codeHtml, figureHtml, headHtml, memoryHtml, prepare, problemHtml, sayText } from "./lens_html.js";
+import { copyLink, renderWith, themeOf, watchLooks } from "./host.js";
+import { callHtml, codeHtml, figureHtml, headHtml, memoryHtml, prepare, sayText } from "./lens_html.js";
 import { drawMemory } from "./memory.js";
 import { paintCanvas } from "./paint.js";
 import { drawPanes, hit } from "./panes.js";
@@ -16,33 +17,12 @@ const MOVE_MS = 900;
 const REST_MS = 700;
 
 /** anywidget's entry point. */
-export function renderLens({ model, el }) {
-  let close = () => {};
-  const draw = (again = false) => {
-    el.classList.add("vip", "vip-lens");
-    try {
-      const all = prepare(model);
-      if (again) all.problem = ""; // the state was for another run; nobody used a link
-      if (!el.querySelector(":scope > .vip-stage")) el.innerHTML = figureHtml(all, { panes: "", strip: "" });
-      close = bringToLife(el, model, all);
-    } catch (error) {
-      el.innerHTML = problemHtml(error);
-    }
-  };
-  const redraw = () => {
-    close();
-    close = () => {};
-    el.innerHTML = "";
-    draw(true);
-  };
-  draw();
-  const watched = ["recording", "title", "picture", "hue", "light"].map((key) => `change:${key}`);
-  for (const event of watched) model.on(event, redraw);
-  return () => {
-    for (const event of watched) model.off?.(event, redraw);
-    close();
-  };
-}
+export const renderLens = renderWith("lens", ["recording", "title", "picture", "hue", "light"], ({ model, el, again }) => {
+  const all = prepare(model);
+  if (again) all.problem = ""; // the state was for another run; nobody used a link
+  if (!el.querySelector(":scope > .vip-stage")) el.innerHTML = figureHtml(all, { panes: "", strip: "" });
+  return bringToLife(el, model, all);
+});
 
 function bringToLife(el, model, all) {
   const { run, options, limits, start, plans } = all;
@@ -54,7 +34,6 @@ function bringToLife(el, model, all) {
   let told = null; // the step that the call on the page is of
   const part = (name) => el.querySelector(`[data-part="${name}"]`);
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
-  const dark = matchMedia("(prefers-color-scheme: dark)");
   if (calm.matches && !model.get("state") && state.numbers === "none") state.numbers = start.numbers = "order";
 
   el.setAttribute("role", "group");
@@ -73,7 +52,7 @@ function bringToLife(el, model, all) {
   const plan = () => plans[stage.clientWidth < NARROW ? "narrow" : "wide"];
 
   function paint() {
-    const theme = themeOf(el, dark.matches);
+    const theme = themeOf(el);
     for (const [name, draw] of [["panes", drawPanes], ["strip", drawMemory]]) {
       const canvas = canvases[name];
       const drawing = draw(plan(), state, position);
@@ -205,21 +184,6 @@ function bringToLife(el, model, all) {
     part("link").hidden = true;
   }
 
-  function copyLink() {
-    const text = writeState(state);
-    const page = model.get("link");
-    const link = page ? `${page}#${options.name}=${text}` : text;
-    const line = part("link");
-    const field = line.querySelector("input");
-    line.hidden = false;
-    field.value = link;
-    field.select();
-    navigator.clipboard?.writeText(link).then(
-      () => (part("say").textContent = page ? "Link copied." : "State copied; pass it as state= to the widget."),
-      () => {},
-    );
-  }
-
   /** Follow the neighbour of the followed element along an axis of the right-hand tensor. */
   function moveAlong(axisFromEnd, by) {
     const { to } = moment(run, state, state.step);
@@ -267,7 +231,7 @@ function bringToLife(el, model, all) {
         back: () => stepBy(-1),
         next: () => stepBy(1),
         play: () => (playing ? pause() : play()),
-        copy: copyLink,
+        copy: () => copyLink(el, model, options.name, writeState(state), (words) => (part("say").textContent = words)),
         reset,
       })[button.dataset.do]?.();
   });
@@ -343,12 +307,7 @@ function bringToLife(el, model, all) {
   };
   model.on("change:state", adopt);
 
-  const resized = new ResizeObserver(() => paint());
-  resized.observe(el);
-  const themed = new MutationObserver(() => paint());
-  for (const watched of [document.documentElement, document.body])
-    themed.observe(watched, { attributes: true, attributeFilter: ["data-theme", "theme", "class", "data-jp-theme-light"] });
-  dark.addEventListener("change", paint);
+  const unwatch = watchLooks(el, () => paint());
   part("scrub").value = position;
   tell();
   paint();
@@ -357,18 +316,6 @@ function bringToLife(el, model, all) {
     stop();
     undo.forEach((call) => call());
     model.off?.("change:state", adopt);
-    resized.disconnect();
-    themed.disconnect();
-    dark.removeEventListener("change", paint);
+    unwatch();
   };
-}
-
-/** The theme colours that the style sheet gives this figure, in this page's theme. */
-function themeOf(el, systemIsDark) {
-  const { documentElement: html, body } = document;
-  const said = html.dataset.theme || html.getAttribute("theme") || (body.dataset.jpThemeLight === "false" ? "dark" : "");
-  const isDark = said ? said === "dark" : body.classList.contains("vscode-dark") || (systemIsDark && !body.dataset.jpThemeLight);
-  el.dataset.vipTheme = isDark ? "dark" : "light";
-  const style = getComputedStyle(el);
-  return Object.fromEntries(["ink", "faint"].map((name) => [name, style.getPropertyValue(`--vip-${name}`).trim()]));
 }

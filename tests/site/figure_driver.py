@@ -1,0 +1,51 @@
+"""Drives a figure on a page as a reader does, and reads what the reader sees."""
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator, Page
+
+
+class Figure:
+    """A living figure.  Its clock must be Playwright's, see `open_page`."""
+
+    def __init__(self, page: "Page", name: str):
+        self.page = page
+        self.name = name
+        self.figure = page.locator(f"#{name}")
+        self.box = self.figure.locator(".vip")
+        self.figure.locator("[data-ready]").wait_for()
+
+    def part(self, name: str) -> "Locator":
+        return self.figure.locator(f'[data-part="{name}"]')
+
+    def button(self, do: str) -> "Locator":
+        return self.figure.locator(f'[data-do="{do}"]')
+
+    def press(self, do: str) -> None:
+        self.button(do).click()
+        self.settle()
+
+    def settle(self) -> None:
+        """Let whatever moves arrive."""
+        self.page.clock.fast_forward(1000)
+
+    def setting(self, name: str) -> "Locator":
+        """A control of the figure, by what it sets."""
+        return self.figure.locator(f'[data-set="{name}"]')
+
+    @property
+    def said(self) -> str:
+        return self.part("say").inner_text()
+
+    @property
+    def state(self) -> str | None:
+        """This figure's part of the page's address."""
+        fragment = self.page.evaluate("location.hash")
+        found = re.search(rf"[#&]{self.name}=([^&]*)", fragment)
+        return found and found[1]
+
+    def html(self) -> str:
+        """The figure's picture, as it stands in the page."""
+        return self.part("body").inner_html()

@@ -1,0 +1,100 @@
+"""The cost calculator's numbers, against PyTorch's own count."""
+
+import re
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from vip_tutorial import PermuteMLP, WeightedPermuteMLP
+from vip_tutorial.widgets import CostCalculator
+
+SIZES = [(8, 8, 512), (4, 4, 8), (7, 7, 49), (16, 16, 384)]
+
+
+@pytest.fixture(scope="module")
+def core():
+    engine = pytest.importorskip("py_mini_racer").MiniRacer()
+    from vip_tutorial.widgets.bundle import bundle
+
+    engine.eval(bundle("costs.js"))
+    return engine
+
+
+def counted(module: nn.Module, *inputs: torch.Tensor) -> tuple[int, int]:
+    """Parameters, and multiply-adds of one run."""
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        module(*inputs)
+    return sum(p.numel() for p in module.parameters()), counter.get_total_flops() // 2
+
+
+class Attention(nn.Module):
+    def __init__(self, C):
+        super().__init__()
+        self.qkv = nn.Linear(C, 3 * C, bias=False)
+        self.proj = nn.Linear(C, C)
+
+    def forward(self, x):  # (B, T, C)
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        return self.proj((q @ k.mT).softmax(-1) @ v)
+
+
+class TokenMixing(nn.Module):
+    def __init__(self, tokens, hidden):
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(tokens, hidden), nn.Linear(hidden, tokens)
+
+    def forward(self, x):  # (B, T, C)
+        return self.fc2(self.fc1(x.mT)).mT
+
+
+@pytest.mark.parametrize("H, W, C", SIZES)
+def test_weights_and_multiply_adds(core, H, W, C):
+    rows = core.eval(f"costsOf({{ H: {H}, W: {W}, C: {C} }})")
+    told = {row["key"]: (row["parameters"], row["macs"]) for row in rows}
+    x = torch.randn(1, H, W, C)
+    tokens = x.flatten(1, 2)
+    assert told["weighted"] == counted(WeightedPermuteMLP(C, H), x)
+    assert told["plain"] == counted(PermuteMLP(C, H), x)
+    assert told["attention"] == counted(Attention(C), tokens)
+    assert told["mixer"] == counted(TokenMixing(H * W, max(1, C // 2)), tokens)
+    assert told["dense"] == ((H * W * C) ** 2,) * 2
+
+
+@pytest.mark.parametrize(
+    "sizes", [(8, 8, 8, 512), (7, 8, 8, 64), (8, 7, 8, 64), (8, 8, 8, 60), (3, 3, 3, 3)]
+)
+def test_what_fits_is_what_the_module_takes(core, sizes):
+    H, W, N, C = sizes
+    found = core.eval(f"misfits({{ H: {H}, W: {W}, N: {N}, C: {C} }})")
+    try:
+        WeightedPermuteMLP(C, N)(torch.randn(1, H, W, C))
+    except ValueError:
+        assert list(found)
+    else:
+        assert not list(found)
+
+
+def test_sizes_are_typed_and_mended(open_figure):
+    costs = open_figure(CostCalculator())
+    assert "✓ It fits" in costs.part("body").inner_text()
+    costs.setting("H").fill("14")
+    assert costs.state == "v1;H=14"
+    assert "✗ It does not fit" in costs.part("body").inner_text()
+    assert costs.said.startswith("H is 14 and N is 8")
+    assert "does not run" in costs.part("body").inner_text()
+    assert costs.setting("H").evaluate("(el) => el === document.activeElement")
+    costs.press("fit")
+    assert "✓ It fits" in costs.part("body").inner_text()
+    found = re.fullmatch(r"v1;H=14;W=14;N=14;C=(\d+)", costs.state)
+    WeightedPermuteMLP(int(found[1]), 14)(torch.randn(1, 14, 14, int(found[1])))
+
+
+@pytest.mark.parametrize("typed", ["", "0", "-3", "999", "1.5"])
+def test_what_is_no_size_gets_a_sentence(open_figure, typed):
+    costs = open_figure(CostCalculator())
+    costs.setting("W").fill(typed)
+    assert costs.said == "W must be a whole number from 1 to 256."
+    costs.setting("W").fill("8")
+    assert "weights" in costs.said

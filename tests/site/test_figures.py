@@ -1,0 +1,138 @@
+"""What every smaller figure must do: one core on every host, for every reader."""
+
+import json
+
+import pytest
+from figure_driver import Figure
+
+from vip_tutorial.widgets import CostCalculator
+
+axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
+
+# One of each kind, and a state that is not its first.
+EXAMPLES = {
+    "costs": (lambda: CostCalculator(), "v1;H=14;W=14;N=14;C=392"),
+}
+
+
+@pytest.fixture(scope="module", params=EXAMPLES)
+def example(request):
+    make, state = EXAMPLES[request.param]
+    widget = make()
+    widget.another = state
+    return widget
+
+
+@pytest.fixture(scope="module")
+def axe():
+    return axe_module.Axe()
+
+
+SHIFTS = """
+  window.shifts = [];
+  new PerformanceObserver((list) => {
+    for (const { value } of list.getEntries()) shifts.push(value);
+  }).observe({ type: "layout-shift", buffered: true });
+"""
+TOO_WIDE = """(box) => [...box.querySelectorAll("*")]
+  .filter((el) => !el.closest(".vip-scroll")
+    && el.getBoundingClientRect().right > box.getBoundingClientRect().right + 0.5)
+  .map((el) => el.outerHTML.slice(0, 120))"""
+
+
+@pytest.mark.parametrize("protocol", ["http", "file"])
+def test_it_comes_to_life_without_a_jump(example, open_figure, protocol):
+    for width in (1280, 360):
+        opened = open_figure(example, protocol=protocol, script=SHIFTS, width=width)
+        assert opened.page.evaluate("shifts") == []
+        assert opened.box.evaluate(TOO_WIDE) == []
+        assert opened.state is None  # nothing is written into the address unasked
+
+
+def test_the_living_picture_is_the_first_frame(example, open_figure):
+    still = open_figure(example, java_script_enabled=False)
+    frame = still.locator("[data-part=body]").inner_html()
+    assert still.locator("[data-part=say]").inner_text().strip()
+    assert not still.locator(".vip-options").is_visible()
+    living = open_figure(example)
+    awake = frame.replace(' disabled=""', "")
+    assert living.html().replace(' disabled=""', "") == awake
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_axe_finds_nothing(example, open_figure, axe, width):
+    for theme in ("light", "dark"):
+        opened = open_figure(example, width=width, color_scheme=theme)
+        assert opened.box.get_attribute("data-vip-theme") == theme
+        # The rules for whole pages are for the book's own pages.
+        found = axe.run(opened.page, context=f"#{example.name}")
+        assert found.violations_count == 0, found.generate_report()
+
+
+def test_a_link_shows_the_state_that_it_names(example, open_figure, open_page):
+    first = open_figure(example)
+    linked = open_figure(example, f"{example.name}={example.another}")
+    assert linked.html() != first.html()
+    linked.press("copy")
+    link = linked.part("link").locator("input").input_value()
+    assert link.endswith(f"#{example.name}={example.another}")
+    again = Figure(open_page(link), example.name)
+    assert again.html() == linked.html()
+    linked.press("reset")
+    assert linked.html() == first.html()
+
+
+@pytest.mark.parametrize("text", ["v9;x=1", "nonsense", "v1;no=such", "v1;%%%;=;;"])
+def test_a_broken_link_gets_a_sentence(example, open_figure, text):
+    first = open_figure(example)
+    opened = open_figure(example, f"{example.name}={text}")
+    assert opened.said.startswith("This link")
+    assert opened.html() == first.html()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[: len(text) // 2],
+        lambda text: "null",
+        lambda text: '{"name": 7}',
+        lambda text: json.dumps(
+            {k: v for k, v in json.loads(text).items() if k in ("name", "start")}
+            | {"start": "v9"}
+        ),
+    ],
+    ids="cut null number bare".split(),
+)
+def test_damaged_data_harms_nothing_else(example, open_figure, damage):
+    opened = open_figure(example, damage=damage)
+    figure = opened.locator(f"#{example.name}")
+    assert figure.inner_text().strip()
+    assert opened.locator("#elsewhere").is_visible()
+
+
+def test_everything_can_be_reached_by_key(example, open_figure):
+    opened = open_figure(example)
+    opened.page.locator("body").press("Tab")
+    reached, before = 0, None
+    while opened.page.evaluate(
+        "(id) => Boolean(document.activeElement.closest(`#${id}`))", example.name
+    ):
+        reached += 1
+        before = opened.page.evaluate("document.activeElement.outerHTML")
+        opened.page.keyboard.press("Tab")
+        if reached > 200 or before == opened.page.evaluate(
+            "document.activeElement.outerHTML"
+        ):
+            break
+    targets = opened.box.locator(
+        "button:enabled:visible, input:enabled:visible, select:enabled:visible,"
+        " summary:visible, [tabindex='0']:visible"
+    )
+    assert reached >= targets.count() > 2
+
+
+def test_python_and_the_page_agree_on_the_state(example):
+    widget = type(example)  # a trait that can be observed and linked, like any other
+    assert {"state", "start", "title", "name"} <= set(
+        widget.class_trait_names(sync=True)
+    )
