@@ -168,10 +168,9 @@ def test_a_view_shows_numbers_from_zero_up_and_changes_nothing(name):
     module = speaking(WeightedPermuteMLP)
     before = {key: value.clone() for key, value in module.state_dict().items()}
     shown = VIEWS[name].look(module)
-    rows, columns = {"image": (8, 8), "matrix": (16, 16), "bars": (3, 16)}[
-        VIEWS[name].form
-    ]
-    assert shown.shape == (rows, columns)
+    sizes = {"image": (8, 8), "matrix": (16, 16), "shares": (3, 16), "bars": (3, 16)}
+    assert shown.shape == sizes[VIEWS[name].form]
+    assert (VIEWS[name].given is not None) == (VIEWS[name].form == "image")
     assert shown.min() >= 0 and shown.isfinite().all()
     assert torch.equal(VIEWS[name].look(module), shown)
     assert not module.training

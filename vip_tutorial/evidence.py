@@ -33,14 +33,16 @@ class View:
         title: What is shown.
         expect: What a right module shows there, in a sentence.
         look: Draws it, as a matrix of numbers from 0 up.
-        form: "image" (the tokens of a picture), "matrix" (channels by channels) or
-            "bars" (a row for each branch, a column for each channel).
+        form: "image" (the tokens of a picture), "matrix" (channels by channels),
+            "shares" or "bars" (a row for each branch, a column for each channel).
+        given: For an image, gives the picture that goes in, `(H, W)`.
     """
 
     title: str
     expect: str
     look: Callable[[nn.Module], Tensor]
     form: str = "image"
+    given: Callable[[], Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,10 @@ def ink(index: int = 7) -> Tensor:
     return _ink(index).clone()
 
 
+def _digit() -> Tensor:
+    return ink()[0, :, :, 0]  # (H, W)
+
+
 @cache
 def _ink(index: int) -> Tensor:
     return digit(index)[0][None, :, :, None].repeat(1, 1, 1, _C)  # (1, H, W, C)
@@ -187,7 +193,8 @@ def _deaf(module: nn.Module) -> Tensor:
     module = copy.deepcopy(module)
     for layer in (module.mlp_h, module.mlp_w, module.mlp_c):
         layer.weight.zero_()
-    return (_used(module, ink(7)) - _used(module, ink(0))).abs()[:, 0]  # (3, C)
+    blank = torch.zeros_like(ink())
+    return (_used(module, ink()) - _used(module, blank)).abs()[:, 0]  # (3, C)
 
 
 @torch.no_grad()
@@ -226,11 +233,13 @@ VIEWS: dict[str, View] = {
         "The height branch",
         "mlp_h was told to let ink run down.",
         _height,
+        given=_digit,
     ),
     "width": View(
         "The width branch",
         "mlp_w was told to let wind blow the ink to the left.",
         _width,
+        given=_digit,
     ),
     "segments": View(
         "Who takes from whom in the height branch",
@@ -248,19 +257,22 @@ VIEWS: dict[str, View] = {
         "The height branch of a picture with nothing on it",
         "The branch has no bias, so of nothing it makes nothing.",
         _blank,
+        given=lambda: torch.zeros(_N, _N),
     ),
     "twice": View(
         "What changes when the same digit goes through twice, in training",
         "Nothing was to be dropped, so nothing should change.",
         _twice,
+        given=_digit,
     ),
     "dropped": View(
         "An even grey in training, with proj_drop at one half",
         "Every number of the output should be dropped, or be doubled.",
         _dropped,
+        given=lambda: torch.full((_N, _N), 0.5),
     ),
     "deaf": View(
-        "What another digit changes in the weights, with the branches set to zero",
+        "What a digit changes in the weights, with the branches set to zero",
         "The weights come from what the branches give, and here they give nothing.",
         _deaf,
         "bars",
@@ -275,27 +287,31 @@ VIEWS: dict[str, View] = {
         "The three weights of each channel",
         "They were told to go from height over width to channel, and they sum to 1.",
         _shares,
-        "bars",
+        "shares",
     ),
     "first": View(
         "The first channel of the output",
         "It was told to take the height branch, where ink runs down.",
         _channel(0),
+        given=_digit,
     ),
     "middle": View(
         "A middle channel of the output",
         "It was told to take the width branch, where ink is blown to the left.",
         _channel(_C // 2),
+        given=_digit,
     ),
     "last": View(
         "The last channel of the output",
         "It was told to take the channel branch, which leaves the digit alone.",
         _channel(_C - 1),
+        given=_digit,
     ),
     "blame": View(
         "Which tokens one token hears of, by its gradient",
         "The token in row 4, column 3 hears from above, from the right and, through "
         "the weights, very faintly from everywhere.",
         _blame,
+        given=_digit,
     ),
 }

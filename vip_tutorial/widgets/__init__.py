@@ -14,6 +14,7 @@ Needs anywidget and ipywidgets, 7.7 or 8: `pip install "vip_tutorial[widgets]"`.
 
 from .cost_calculator import CostCalculator
 from .explorer import BranchExplorer
+from .mutant_spotter import MutantSpotter
 from .permute_lens import PermuteLens
 
-__all__ = ["BranchExplorer", "CostCalculator", "PermuteLens"]
+__all__ = ["BranchExplorer", "CostCalculator", "MutantSpotter", "PermuteLens"]

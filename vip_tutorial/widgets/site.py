@@ -9,10 +9,11 @@ from py_mini_racer import MiniRacer
 from .bundle import bundle
 from .cost_calculator import CostCalculator
 from .host import CSS, BookWidget
+from .mutant_spotter import MutantSpotter
 from .permute_lens import PermuteLens
 
 WIDGETS: dict[str, type[BookWidget]] = {
-    widget.kind: widget for widget in (PermuteLens, CostCalculator)
+    widget.kind: widget for widget in (PermuteLens, CostCalculator, MutantSpotter)
 }
 
 
