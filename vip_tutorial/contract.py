@@ -107,7 +107,7 @@ def gradient(make: Factory, N: int = 4, S: int = 3) -> None:
 
 
 def reach(make: Factory, N: int = 4, S: int = 3) -> None:
-    """Height sees a token's column, width its row, channel the token alone."""
+    """A branch mixes a token with its column, its row, or with itself alone."""
     module = _module(make, N, S)
     row, column = torch.arange(N)[:, None], torch.arange(N)[None, :]
     same_row = (row[..., None, None] == row).expand(N, N, N, N)
@@ -127,7 +127,7 @@ def reach(make: Factory, N: int = 4, S: int = 3) -> None:
 
 
 def segments(make: Factory, N: int = 4, S: int = 3) -> None:
-    """Height and width mix a channel with those of its segment alone."""
+    """Height and width mix channels within a segment alone."""
     module = _module(make, N, S)
     segment = torch.arange(N * S) // S
     right = segment[:, None] == segment
@@ -153,9 +153,10 @@ def _moves(branch: Callable[[Tensor], Tensor], N: int, S: int) -> Tensor:
 
 
 def transpose(make: Factory, N: int = 4, S: int = 3) -> None:
-    """A picture turned at its diagonal, with height and width exchanged, is the same.
+    """Height and width are treated alike.
 
-    Exchanged are the layers of the two branches and their rows of reweight.fc2.
+    The picture is turned at its diagonal; the layers of the two branches and their rows
+    of reweight.fc2 are exchanged; then the output is turned, and otherwise the same.
     """
     module, x = _module(make, N, S), _images(N, S)
     with torch.no_grad():
@@ -186,7 +187,7 @@ def shares(make: Factory, N: int = 4, S: int = 3) -> None:
 
 
 def owners(make: Factory, N: int = 4, S: int = 3) -> None:
-    """Row 3*c + k of reweight.fc2 is for channel c, and for branch k of h, w, c."""
+    """Row 3*c + k of reweight.fc2 is for channel c and branch k of h, w, c."""
     module = _module(make, N, S)
     nn.init.zeros_(module.reweight.fc2.weight)
     for c in range(N * S):
@@ -204,7 +205,7 @@ def owners(make: Factory, N: int = 4, S: int = 3) -> None:
 
 
 def pooling(make: Factory, N: int = 4, S: int = 3) -> None:
-    """Only the mean of the tokens counts: not their places, not how many they are."""
+    """Of the tokens the mean counts, not their places or their number."""
     module = _module(make, N, S)
     h, w, c = (_images(N, S, seed=seed) for seed in range(3))
     with torch.no_grad():
@@ -231,7 +232,7 @@ def blend(make: Factory, N: int = 4, S: int = 3) -> None:
 
 
 def untouched(make: Factory, N: int = 4, S: int = 3) -> None:
-    """What it is handed it leaves as it was."""
+    """It leaves what it is handed as it was."""
     module, x = _module(make, N, S), _images(N, S)
     given = x.clone()
     with torch.no_grad():
@@ -254,7 +255,7 @@ def training(make: Factory, N: int = 4, S: int = 3) -> None:
 
 
 def dropout(make: Factory, N: int = 4, S: int = 3) -> None:
-    """In training proj_drop zeroes numbers of the output, and does nothing else."""
+    """In training proj_drop zeroes outputs, and does nothing else."""
     module, x = _module(make, N, S), _images(N, S)
     module.proj_drop.p = 0.5
     with torch.no_grad(), torch.random.fork_rng(devices=[]):

@@ -26,7 +26,7 @@ class HeightUnpermuted(WeightedPermuteMLP):
     """Both permutes of the height branch are missing.
 
     Seen: each row that meets mlp_h is one token, so nothing moves along a column.
-    Known: plemeri/UACANet, issue 8 (axial attention along the height, no permute).
+    Known: plemeri/UACANet, issue 8 (attention along the height without a permute).
     """
 
     def height(self, x: Tensor) -> Tensor:
@@ -43,8 +43,9 @@ class HeightUnpermuted(WeightedPermuteMLP):
 class HeightNotPutBack(WeightedPermuteMLP):
     """The height branch lays columns out, mixes them, and doesn't put them back.
 
-    Seen: rows of the output are segments; every token holds a whole column.
-    Known: jsbaan/transformer-from-scratch, pull request 6 (heads merged like this).
+    Seen: the rows of the output are segments, and a token holds one of a whole column.
+    Known: blakechi/ComVEX, comvex/vip/model.py; with the heads of attention also
+        jsbaan/transformer-from-scratch, pull request 6.
     """
 
     def height(self, x: Tensor) -> Tensor:
@@ -62,8 +63,8 @@ class HeightTransposed(WeightedPermuteMLP):
     """On the way back of the height branch, H and W change places.
 
     Seen: the branch's picture comes out mirrored at its diagonal.
-    Known: facebookresearch/dino, issue 180 (height and width exchanged; it works as
-        long as pictures are square).
+    Known: facebookresearch/dino, issue 180 (the names of height and width exchanged,
+        which works as long as pictures are square).
     """
 
     def height(self, x: Tensor) -> Tensor:
@@ -154,7 +155,7 @@ class WidthTurnedTwice(WeightedPermuteMLP):
 class WidthThroughMlpH(WeightedPermuteMLP):
     """The width branch uses mlp_h; mlp_w is never used.
 
-    Seen: copied from the height branch, and one letter was left as it was.
+    Seen: the lines were copied from the height branch, and one letter is as it was.
     Known: blakechi/ComVEX, comvex/vip/model.py (self.H in both branches).
     """
 
@@ -259,7 +260,7 @@ class EqualShares(WeightedPermuteMLP):
     """The re-weighting is left out: each branch gets a third.
 
     Seen: every channel blends all three branches alike; reweight never learns.
-    Known: kyegomez/zeta, vision_weighted_permute_mlp.py (weighted by name alone).
+    Known: kyegomez/zeta, vision_weighted_permute_mlp.py (weighted in name alone).
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -374,7 +375,7 @@ class SummedInPlace(WeightedPermuteMLP):
 class TanhGelu(WeightedPermuteMLP):
     """The GELU is the approximation by tanh; the module's is the exact one, by erf.
 
-    Seen: hardly anything. It is the default in JAX, so ports have it.
+    Seen: there is next to nothing to see. It is the default in JAX, so ports have it.
     Known: kyutai-labs/pocket-tts, pull request 278 (the other way round).
     """
 

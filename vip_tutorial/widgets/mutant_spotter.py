@@ -64,9 +64,12 @@ class MutantSpotter(BookWidget):
         ]
         if not asked:
             raise ValueError("there is no mutant to ask about; leave mutants=None out")
-        chance = random.Random(seed)
-        chance.shuffle(asked)
-        rounds = [_round(mutant, chance.randrange(2)) for mutant in asked]
+        # A number for each mutant, so that one more leaves the others in their order.
+        chance = {m.name: random.Random(f"{seed} {m.name}").random() for m in asked}
+        asked.sort(key=lambda mutant: chance[mutant.name])
+        rounds = [
+            _round(mutant, int(chance[mutant.name] * 1000) % 2) for mutant in asked
+        ]
         used = {each["view"] for each in rounds}
         super().__init__(
             game={
