@@ -1,6 +1,7 @@
 // Brings the figures of a built page to life, with no kernel and no network.  A page
 // holds each widget's first frame and, beside it, the widget's state as JSON.
 
+import { tieAxisNames } from "./axis_names.js";
 import { findInFragment } from "./state.js";
 
 /** A stand-in for the notebook's model: JSON in, state kept in the page's address. */
@@ -45,4 +46,6 @@ export function hydrate(renderers) {
       el.textContent = `This figure's data is damaged (${error.message}); the rest of the page works without it.`;
     }
   }
+  const page = document.querySelector("article") ?? document.querySelector("main");
+  if (page) tieAxisNames(page);
 }
