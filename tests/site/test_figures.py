@@ -5,13 +5,14 @@ import json
 import pytest
 from figure_driver import Figure
 
-from vip_tutorial.widgets import CostCalculator
+from vip_tutorial.widgets import CostCalculator, ShapePuzzles
 
 axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 # One of each kind, and a state that is not its first.
 EXAMPLES = {
     "costs": (lambda: CostCalculator(), "v1;H=14;W=14;N=14;C=392"),
+    "puzzles": (lambda: ShapePuzzles(), "v1;kind=order;number=5"),
 }
 
 

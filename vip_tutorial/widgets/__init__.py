@@ -15,5 +15,6 @@ Needs anywidget and ipywidgets, 7.7 or 8: `pip install "vip_tutorial[widgets]"`.
 from .cost_calculator import CostCalculator
 from .explorer import BranchExplorer
 from .permute_lens import PermuteLens
+from .shape_puzzles import ShapePuzzles
 
-__all__ = ["BranchExplorer", "CostCalculator", "PermuteLens"]
+__all__ = ["BranchExplorer", "CostCalculator", "PermuteLens", "ShapePuzzles"]

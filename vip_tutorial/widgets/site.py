@@ -10,9 +10,10 @@ from .bundle import bundle
 from .cost_calculator import CostCalculator
 from .host import CSS, BookWidget
 from .permute_lens import PermuteLens
+from .shape_puzzles import ShapePuzzles
 
 WIDGETS: dict[str, type[BookWidget]] = {
-    widget.kind: widget for widget in (PermuteLens, CostCalculator)
+    widget.kind: widget for widget in (PermuteLens, CostCalculator, ShapePuzzles)
 }
 
 
