@@ -5,7 +5,7 @@ import { sizeOf } from "./run.js";
 
 const LONGEST_ANSWER = 200;
 const MOST_AXES = 8; // in a pattern; more would take long to try
-const MOST = 1e9;
+const MOST_TYPED = 1e9;
 
 /**
  * The answer without its accidents (full-width signs, spaces at the ends).
@@ -31,15 +31,15 @@ export function readNumbers(text, names = {}) {
   for (let bracketed; (bracketed = /^[([{](.*)[)\]}]$/s.exec(inside.trim())); ) inside = bracketed[1];
   const numbers = [];
   for (const part of inside.split(/[\s,;x×]+/i).filter(Boolean)) {
-    const number = valueOf(part, names);
+    const number = valueTyped(part, names);
     if (typeof number === "string") return { problem: number };
     numbers.push(number);
   }
-  return numbers.length ? { numbers } : { problem: `There is no number in “${short(text)}”.` };
+  return numbers.length ? { numbers } : { problem: `There is no number in “${shortened(text)}”.` };
 }
 
 /** A whole number, or a sentence saying why `part` is none. */
-function valueOf(part, names) {
+function valueTyped(part, names) {
   const known = Object.keys(names);
   let sum = 0;
   for (const term of part.split("+")) {
@@ -47,19 +47,19 @@ function valueOf(part, names) {
     for (const [, sign, factor] of term.matchAll(/(^|\*|·|\/\/)([^*·/]*)/g)) {
       const named = names[factor.toUpperCase()];
       if (named === undefined && !/^\d+$/.test(factor)) {
-        if (/^-\d+$/.test(factor)) return `${short(factor)} is below zero. A -1 asks PyTorch to work it out; here you do that.`;
-        return `“${short(part)}” is no whole number${known.length ? `, and no name of this puzzle (${known.join(", ")})` : ""}.`;
+        if (/^-\d+$/.test(factor)) return `${shortened(factor)} is below zero. A -1 asks PyTorch to work it out; here you do that.`;
+        return `“${shortened(part)}” is no whole number${known.length ? `, and no name of this puzzle (${known.join(", ")})` : ""}.`;
       }
       const value = named ?? Number(factor);
       product = sign === "//" ? Math.floor(product / value) : product * value;
     }
     sum += product;
   }
-  return sum < MOST ? sum : `${short(part)} is far more than there is in this puzzle.`;
+  return sum < MOST_TYPED ? sum : `${shortened(part)} is far more than there is in this puzzle.`;
 }
 
 /** The beginning of what somebody typed. */
-function short(text) {
+function shortened(text) {
   const letters = [...text];
   return letters.length > 16 ? `${letters.slice(0, 15).join("")}…` : text;
 }
@@ -88,9 +88,9 @@ export function readPattern(text, rank) {
   const names = [left, right].map((side) => side.flat());
   for (const [i, where] of ["left", "right"].entries()) {
     const twice = names[i].find((name, at) => names[i].indexOf(name) !== at);
-    if (twice) return { problem: `The axis ${short(twice)} stands twice on the ${where}; each axis needs a letter of its own.` };
+    if (twice) return { problem: `The axis ${shortened(twice)} stands twice on the ${where}; each axis needs a letter of its own.` };
     const lost = names[i].find((name) => !names[1 - i].includes(name));
-    if (lost) return { problem: `The axis ${short(lost)} stands on the ${where} only; no axis may appear or get lost.` };
+    if (lost) return { problem: `The axis ${shortened(lost)} stands on the ${where} only; no axis may appear or get lost.` };
   }
   if (names[0].length > MOST_AXES) return { problem: `That names ${names[0].length} axes; this puzzle has no more than ${MOST_AXES}.` };
   return { sides: [left, right] };
@@ -107,8 +107,8 @@ function readSide(half) {
     else if (token === ")") group = null;
     else if (token === "..." && group) return "The dots ... may not stand in brackets.";
     else if (token === "," || token === "*") return `A pattern has no “${token}”: spaces stand between axes, and (a b) is a times b.`;
-    else if (/^\d/.test(token) && token !== "1") return `${short(token)}? Name the axes by letters; the only number that a pattern takes is 1.`;
-    else if (!/^(1|\.\.\.|[a-z]\w*)$/i.test(token)) return `“${short(token)}” is no name of an axis; use letters.`;
+    else if (/^\d/.test(token) && token !== "1") return `${shortened(token)}? Name the axes by letters; the only number that a pattern takes is 1.`;
+    else if (!/^(1|\.\.\.|[a-z]\w*)$/i.test(token)) return `“${shortened(token)}” is no name of an axis; use letters.`;
     else if (group) group.push(...(token === "1" ? [] : [token]));
     else side.push(token === "1" ? [] : [token]);
   }
@@ -124,20 +124,20 @@ function readSide(half) {
 export function sizesOfNames(groups, shape, usual) {
   let ways = [{}];
   groups.forEach((group, i) => {
-    ways = ways.flatMap((way) => cuts(shape[i], group.length).map((sizes) => ({ ...way, ...Object.fromEntries(group.map((name, k) => [name, sizes[k]])) })));
+    ways = ways.flatMap((way) => cutsOfSize(shape[i], group.length).map((sizes) => ({ ...way, ...Object.fromEntries(group.map((name, k) => [name, sizes[k]])) })));
   });
   const agreeing = (way) => Object.keys(way).filter((name) => usual[name.toUpperCase()] === way[name]).length;
   return ways.sort((one, other) => agreeing(other) - agreeing(one));
 }
 
 /** All lists of `count` whole numbers whose product is `size`. */
-function cuts(size, count) {
+function cutsOfSize(size, count) {
   if (count === 0) return size === 1 ? [[]] : [];
   if (count === 1) return [[size]];
-  return divisors(size).flatMap((first) => cuts(size / first, count - 1).map((rest) => [first, ...rest]));
+  return divisorsOf(size).flatMap((first) => cutsOfSize(size / first, count - 1).map((rest) => [first, ...rest]));
 }
 
-function divisors(size) {
+function divisorsOf(size) {
   return Array.from({ length: size }, (_, i) => i + 1).filter((n) => size % n === 0);
 }
 
