@@ -9,7 +9,8 @@ const EINOPS_WAYS_IN = [[0, 3, 2, 1, 4], [0, 1, 3, 2, 4], [0, 3, 1, 2, 4]]; // h
 
 /** @returns {import("./puzzle_kinds.js").Puzzle} without its kind and number */
 export function makeEinops(level, random) {
-  const sizes = pictureSizes(random, 2);
+  const { B, H, W, C, N, S } = pictureSizes(random, 2);
+  const sizes = level < 3 ? { B, H, W, C: N } : { B, H, W, C, N, S };
   const token = "BHWC".split("");
   const parts = "BHWNS".split("");
   let [begin, end, calls] = [token.map((name) => [name]), null, null];

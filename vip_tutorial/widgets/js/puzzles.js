@@ -222,17 +222,17 @@ function puzzlePictureHtml(picture, puzzle) {
     const at = unravel(Math.max(0, birth), born.shape);
     const fill = birth < 0 ? "faint" : birthFill(at[hue], at[light], born.shape[light]);
     const label = labels?.[k] ?? birthName(birth);
-    drawing.box(x, y, cell.width - 1, cell.height - 1, fill);
-    if (cell.width >= 14 && cell.height >= 9 && label !== "")
-      drawing.text(x + cell.width / 2, y + cell.height / 2 + 3, label, Math.min(10, cell.height), birth < 0 ? "ink" : inkOn(fill));
+    drawing.box(x, y, cell.width - 1, cell.height - 1, fill, mark !== undefined && label === "" ? 0.35 : 1);
+    if (cell.width >= 12 && cell.height >= 9 && label !== "")
+      drawing.text(x + cell.width / 2, y + cell.height / 2 + 3, label, Math.min(10, cell.width - 4, cell.height), birth < 0 ? "ink" : inkOn(fill));
     if (k === mark) drawing.outline(x - 0.5, y - 0.5, cell.width, cell.height, "ink", 2);
   });
   const rowLength = Math.min(picture.shape.at(-1), 24);
   const row = births.slice(0, rowLength).map((birth) => birthName(birth) || "empty").join(" ");
   const alt = `${picture.caption}; ${sizeOf(picture.shape)} cells, the first row born at ${row}`;
   return (
-    `<figure class="vip-grid" style="--wide:${drawing.width}px"><figcaption>${escape(picture.caption)}</figcaption>` +
-    `${paintSvg(drawing, "vip-cells", escape(alt))}</figure>`
+    `<div class="vip-grid" style="--wide:${drawing.width}px"><p class="vip-caption">${escape(picture.caption)}</p>` +
+    `${paintSvg(drawing, "vip-cells", escape(alt))}</div>`
   );
 }
 
