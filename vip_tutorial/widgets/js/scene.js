@@ -5,9 +5,10 @@ import { arrange, fitCell } from "./layout.js";
 import { birthFill, birthHue, pixelFill, valueFill } from "./colours.js";
 import { lineAlong, sizeOf, unravel } from "./run.js";
 
+// Memory is wrapped at lengths that few strides divide, so that jumps stay apart.
 const SIZES = {
-  wide: { width: 720, pane: 340, height: 400, cell: { width: 34, height: 17 }, perLine: 64 },
-  narrow: { width: 328, pane: 158, height: 340, cell: { width: 18, height: 14 }, perLine: 32 },
+  wide: { width: 720, pane: 340, height: 400, cell: { width: 34, height: 17 }, perLine: 48 },
+  narrow: { width: 328, pane: 158, height: 340, cell: { width: 18, height: 14 }, perLine: 24 },
 };
 const UNKNOWN = "#999999"; // a cell that has no place in the input
 const MIN_PER_LINE = 24; // a short strip has wide cells, but not absurdly wide ones
