@@ -410,6 +410,10 @@ def test_the_gradient_goes_the_way_back(toy, open_lens):
     assert lens.position == 0
     lens.press("back")
     assert lens.position == 1
+    lens.go_to(6)  # the moment when step 6 has been undone
+    assert lens.position == 5
+    assert lens.said.startswith("Step 6 of 7")
+    assert lens.current == ["6 permute"]
     lens.part("backward").uncheck()
     assert lens.position == 0
     assert "dir=back" not in lens.state

@@ -130,7 +130,7 @@ function computeLooks({ run, birth, options }, id, fill) {
   if (fill === "value" || fill === "gradient") {
     const numbers = fill === "value" ? run.values(id) : run.gradient(id);
     if (!numbers) return each(() => ({ fill: UNKNOWN }));
-    const scale = Math.max(...numbers.map((v) => (Number.isFinite(v) ? Math.abs(v) : 0)));
+    const scale = numbers.reduce((most, v) => (Number.isFinite(v) ? Math.max(most, Math.abs(v)) : most), 0);
     return each((k) => ({ fill: valueFill(numbers[k], scale) }));
   }
   const root = run.tensors[run.root].shape;
