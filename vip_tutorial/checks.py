@@ -41,7 +41,7 @@ def check_input(x: Tensor, weight: Tensor, dim: int, segment_dim: int) -> None:
             f"input is a {type(x).__name__}; it must be a torch.Tensor of shape "
             "(B, H, W, C), e.g. torch.as_tensor(x)"
         )
-    # A quantised module has no weight tensor; its layers look at their input themselves.
+    # A quantised module has no weight tensor; its layers look at their own input.
     dtype = weight.dtype if isinstance(weight, Tensor) else torch.float32
     if hint := _conversion(x, dtype):
         kind = "nested" if x.is_nested else x.layout

@@ -60,8 +60,9 @@ def trace(
         comes later or is longer is left out; `omitted` says which numbers and steps.
 
     Raises:
-        TypeError: If the first input or `gradient` is no tensor (with contents), if the first input
-            has no strides (sparse, nested, quantized), or if a name is no string.
+        TypeError: If the first input or `gradient` is no tensor, if the first input has
+            no strides (sparse, nested, quantized), if the gradient has no contents
+            (meta), or if a name is no string.
         ValueError: If the function returns no tensor, if `axes`, `gradient` or
             `max_elements` do not fit, if gradients are switched off, or if the output
             does not depend on the inputs.
