@@ -26,25 +26,20 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 CLASS = "glossary-term"  # of the links; book.css makes them discreet
-# What is no running text, or leads somewhere already.
+# In a paragraph, or around one: what is no running text, or is a link already.
 _NO_PROSE = (
     nodes.literal,
     nodes.math,
     nodes.raw,
     nodes.reference,
-    nodes.Titular,
     nodes.block_quote,
-    nodes.caption,
     nodes.figure,
     nodes.table,
-    addnodes.desc,
-    addnodes.glossary,
 )
 
 
