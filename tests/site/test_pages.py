@@ -87,9 +87,11 @@ def test_page(open_site, page, protocol, widths):
             assert opened.evaluate(TOO_WIDE) == [], f"{width} {theme}"
 
 
-# The theme gives listings that have to be scrolled a tab stop, a moment after a resize.
-TAB_STOPS_SET = """() => [...document.querySelectorAll("pre")].every(
-  (pre) => pre.scrollWidth <= pre.clientWidth || pre.tabIndex === 0)"""
+# The theme gives listings and tables that have to be scrolled a tab stop, a moment
+# after a resize.
+TAB_STOPS_SET = """() => [
+  ...document.querySelectorAll("pre, .pst-scrollable-table-container"),
+].every((el) => el.scrollWidth <= el.clientWidth || el.tabIndex === 0)"""
 
 
 def check_axe(axe, page, **rules) -> None:
