@@ -47,3 +47,28 @@ def as_tokens(picture: Tensor, dim: int, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     weight = torch.randn(dim, 1, generator=generator)
     return nn.functional.linear(picture[None, :, :, None], weight)  # (1, H, W, C)
+
+
+def patterns(height: int = 8, width: int = 8, seed: int = 0) -> dict[str, Tensor]:
+    """Pictures that are easy to tell: stripes, a checkerboard, noise, nothing.
+
+    Args:
+        height: Pixels in a column.
+        width: Pixels in a row.
+        seed: Seed of the noise.
+
+    Returns:
+        By name, grey levels `(height, width)` in sixteenths, from 0 to 1.
+    """
+    row = torch.arange(height)[:, None].expand(height, width)  # (height, width)
+    column = torch.arange(width).expand(height, width)  # (height, width)
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randint(17, (height, width), generator=generator)
+    return {
+        "horizontal-stripes": (row % 2).float(),
+        "vertical-stripes": (column % 2).float(),
+        "checkerboard": ((row + column) % 2).float(),
+        "even-grey": torch.full((height, width), 0.5),
+        "noise": noise / 16,
+        "blank": torch.zeros(height, width),
+    }

@@ -1,16 +1,23 @@
 """What every smaller figure must do: one core on every host, for every reader."""
 
 import json
+from functools import partial
 
 import pytest
 from figure_driver import Figure
 
-from vip_tutorial.widgets import CostCalculator
+from vip_tutorial import WeightedPermuteMLP
+from vip_tutorial.data import as_tokens
+from vip_tutorial.widgets import BranchMixer, CostCalculator
 
 axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
 
 # One of each kind, and a state that is not its first.
 EXAMPLES = {
+    "mixer": (
+        lambda: BranchMixer(WeightedPermuteMLP(16, 8), partial(as_tokens, dim=16)),
+        "v1;picture=noise;other=even-grey;channel=5;zoom=2",
+    ),
     "costs": (lambda: CostCalculator(), "v1;H=14;W=14;N=14;C=392"),
 }
 

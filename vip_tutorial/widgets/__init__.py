@@ -12,8 +12,9 @@
 Needs anywidget and ipywidgets, 7.7 or 8: `pip install "vip_tutorial[widgets]"`.
 """
 
+from .branch_mixer import BranchMixer
 from .cost_calculator import CostCalculator
 from .explorer import BranchExplorer
 from .permute_lens import PermuteLens
 
-__all__ = ["BranchExplorer", "CostCalculator", "PermuteLens"]
+__all__ = ["BranchExplorer", "BranchMixer", "CostCalculator", "PermuteLens"]

@@ -6,13 +6,14 @@ from typing import Any
 
 from py_mini_racer import MiniRacer
 
+from .branch_mixer import BranchMixer
 from .bundle import bundle
 from .cost_calculator import CostCalculator
 from .host import CSS, BookWidget
 from .permute_lens import PermuteLens
 
 WIDGETS: dict[str, type[BookWidget]] = {
-    widget.kind: widget for widget in (PermuteLens, CostCalculator)
+    widget.kind: widget for widget in (PermuteLens, CostCalculator, BranchMixer)
 }
 
 
