@@ -133,7 +133,7 @@ def pooled_path(
             "WeightedPermuteMLP has: give one, e.g. a block's attn"
         )
     like = module.mlp_c.weight
-    exact = copy.deepcopy(module).double()
+    exact = copy.deepcopy(module).cpu().double()  # not every device has float64
 
     def pooled(picture: Tensor) -> Tensor:
         tokens = embed(picture.to(like))
@@ -142,7 +142,7 @@ def pooled_path(
                 f"embed returned {type(tokens).__name__}; it must return the tokens "
                 f"of the picture, a tensor (1, H, W, C) with C = {module.dim}"
             )
-        return pooled_sum(exact, tokens.double())[0].cpu()  # (C,)
+        return pooled_sum(exact, tokens.cpu().double())[0]  # (C,)
 
     height, width = size
     with torch.no_grad():

@@ -70,7 +70,7 @@ class BranchMixer(BookWidget):
         super().__init__(size=list(size), pictures=levels, blocks=[block], **kwargs)
 
     def picture(self) -> Tensor:
-        """The picture that is shown now, `(height, width)`: draw one, then call this."""
+        """The picture that is shown now, `(height, width)`, drawn or chosen."""
         fields = (self.state or self.start).split(";")
         said = next((f[8:] for f in fields if f.startswith("picture=")), "")
         text = dict(self.pictures).get(said, said) or self.pictures[0][1]
@@ -123,10 +123,10 @@ def _block(
     }
     # A subclass, or another activation, may make its weights in another way.
     picture = torch.rand(size, generator=torch.Generator().manual_seed(1))
-    exact = copy.deepcopy(module).double().eval()
+    exact = copy.deepcopy(module).cpu().double().eval()
     with torch.no_grad():
-        tokens = embed(picture.to(module.mlp_c.weight)).double()
-        real = exact.branch_weights(*exact.branches(tokens)).cpu()
+        tokens = embed(picture.to(module.mlp_c.weight)).cpu().double()
+        real = exact.branch_weights(*exact.branches(tokens))
     shown = weights_on_page(block, picture)[:, None]  # (3, 1, C)
     if real.shape != shown.shape or not torch.allclose(real, shown, atol=1e-5):
         raise ValueError(

@@ -265,13 +265,14 @@ function mixerTriangle(state, { points, before, mean }) {
   const label = (b, name, x, y) => `${mixerSign(b, [x, y - 5])}<text x="${x + 14}" y="${y}">${name} = ${end === 1 ? 1 : end.toFixed(2)}</text>`;
   const labels = MIXER_BRANCHES.map(([b, name], i) => label(b, name, [138, 274, 8][i], [18, 353, 353][i]));
   const borders = corners.map(([x, y], i) => `M${place(MIXER_THIRDS)} L${(x + corners[(i + 1) % 3][0]) / 2},${(y + corners[(i + 1) % 3][1]) / 2}`);
-  const dots = points.map((point, channel) => {
-    const [to, from] = [place(point), before && place(before[channel])];
-    if (!to) return "";
+  const follow = (channel) => `data-do="channel" data-value="${channel}"`;
+  const targets = points.map((point, channel) => [place(point), channel]).filter(([to]) => to);
+  const dots = targets.map(([to, channel]) => {
+    const from = before && place(before[channel]);
     const moved = from && `${from}` !== `${to}`;
     return (
       (moved ? `${mixerSign(mixerLeader(before[channel]), from, 'fill="none" stroke')}<path d="M${from} L${to}"/>` : "") +
-      `<g data-do="channel" data-value="${channel}"><circle cx="${to[0]}" cy="${to[1]}" r="9" class="vip-mixer-target"/>${mixerSign(mixerLeader(point), to)}</g>`
+      `<g ${follow(channel)}>${mixerSign(mixerLeader(points[channel]), to)}</g>`
     );
   });
   const [x, y] = place(mean) ?? [];
@@ -279,7 +280,8 @@ function mixerTriangle(state, { points, before, mean }) {
   const cloud =
     state.show === "mean"
       ? ""
-      : dots.join("") +
+      : targets.map(([[x, y], channel]) => `<circle cx="${x}" cy="${y}" r="9" class="vip-mixer-target" ${follow(channel)}/>`).join("") +
+        dots.join("") +
         (ring ? `<circle cx="${ring[0]}" cy="${ring[1]}" r="11" class="vip-mixer-ring"/><text x="${ring[0] + 13}" y="${ring[1] - 7}">${state.channel}</text>` : "");
   const what = state.show === "mean" ? "the mean of all channels" : `${points.length} points, one a channel`;
   return `<svg class="vip-mixer-triangle" viewBox="0 0 400 362" role="img" aria-label="Triangle with a corner for each branch, and in it ${what}">
