@@ -1,6 +1,8 @@
 """Real pictures, small enough to follow every number: scikit-learn's digits."""
 
 import operator
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +23,7 @@ def digit(index: int) -> tuple[Tensor, int]:
     Raises:
         ValueError: If there is no such digit.
     """
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
+    digits = _digits()
     index, count = operator.index(index), len(digits.images)
     if not 0 <= index < count:
         raise ValueError(
@@ -31,6 +31,13 @@ def digit(index: int) -> tuple[Tensor, int]:
         )
     picture = torch.tensor(digits.images[index] / 16, dtype=torch.float32)  # (H, W)
     return picture, int(digits.target[index])
+
+
+@cache
+def _digits() -> Any:
+    from sklearn.datasets import load_digits
+
+    return load_digits()  # a text file: reading it again each time is slow
 
 
 def as_tokens(picture: Tensor, dim: int, seed: int = 0) -> Tensor:

@@ -127,7 +127,7 @@ def _block(
     with torch.no_grad():
         tokens = embed(picture.to(module.mlp_c.weight)).cpu().double()
         real = exact.branch_weights(*exact.branches(tokens))
-    shown = weights_on_page(block, picture)[:, None]  # (3, 1, C)
+    shown = _on_page(block, picture)[:, None]  # (3, 1, C)
     if real.shape != shown.shape or not torch.allclose(real, shown, atol=1e-5):
         raise ValueError(
             "this module makes its branch weights in another way than the figure "
@@ -137,7 +137,7 @@ def _block(
     return block
 
 
-def weights_on_page(block: Mapping[str, Any], picture: Tensor) -> Tensor:
+def _on_page(block: Mapping[str, Any], picture: Tensor) -> Tensor:
     """What js/mixer.js computes from the same numbers: `(3, C)` of h, w and c."""
     matrix, offset, *layers = (
         torch.tensor(numbers, dtype=torch.float64)
