@@ -124,5 +124,6 @@ def _numbers_behind(weights: Tensor, numbers: Tensor) -> list[int] | None:
     for i in range(len(everything)):
         others = [(gaps[:, i] - (logs[k] - logs[0])).abs() for k in (1, 2)]
         if all(other.min() < 1e-6 for other in others):
-            return [i, *(int(other.argmin()) for other in others)]
+            found = [i, *(int(other.argmin()) for other in others)]
+            return found if len(set(found)) == 3 else None
     return None
