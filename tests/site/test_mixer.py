@@ -396,6 +396,8 @@ def test_comparing(open_figure):
     assert int(found[1]) == change.argmax()
     assert float(found[2]) == pytest.approx(change.max().item(), rel=0.06)
     assert float(found[3]) == pytest.approx(change.mean().item(), rel=0.06)
+    figure.press("keep")  # the first picture, which the state does not name
+    assert figure.state == "v1;other=seven" and moves.count() == 0
     figure.setting("picture").select_option("checkerboard")
     figure.press("keep")
     assert figure.state == "v1;picture=checkerboard;other=checkerboard"
