@@ -85,15 +85,11 @@ def test_weights_are_pytorchs(core, C, bias, order):
         torch.testing.assert_close(found.sum(0), torch.ones(C, dtype=torch.float64))
 
 
-def test_weights_of_large_tokens_are_pytorchs(core):
-    # Far from one third, where a softmax without its maximum taken out overflows.
-    module, _ = module_and_embed(16)
-    embed = partial(lambda p: 3000 * as_tokens(p, 16))
-    block = BranchMixer(module, embed).blocks[0]
-    picture = digit(8)[0]
-    found = in_the_page(core, block, picture)
-    assert found.max() > 0.99
-    torch.testing.assert_close(found, truth(module, embed, picture), atol=1e-3, rtol=0)
+@pytest.mark.parametrize("scores", [[0, 1, -2], [1000, 1001, 999], [-2000, 0, 5]])
+def test_softmax(core, scores):
+    found = json.loads(core.eval(f"JSON.stringify(softmax({scores}))"))
+    truth = torch.tensor(scores, dtype=torch.float64).softmax(0)
+    torch.testing.assert_close(torch.tensor(found, dtype=torch.float64), truth)
 
 
 def test_patches_with_a_bias(core):
