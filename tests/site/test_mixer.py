@@ -392,6 +392,11 @@ def test_comparing(open_figure):
     assert int(found[1]) == change.argmax()
     assert float(found[2]) == pytest.approx(change.max().item(), rel=0.06)
     assert float(found[3]) == pytest.approx(change.mean().item(), rel=0.06)
+    linked = open_figure(
+        BranchMixer(module, embed), "mixer=v1;picture=noise;other=seven"
+    )
+    assert linked.setting("other").input_value() == "seven"
+    assert linked.said.startswith("From seven to noise, channel")
     figure.press("keep")  # the first picture, which the state does not name
     assert figure.state == "v1;other=seven" and moves.count() == 0
     figure.setting("picture").select_option("checkerboard")

@@ -54,7 +54,7 @@ const mixerFigure = {
 
   fields: {
     picture: { usual: "", read: (text, scene) => mixerPicture(scene, text) },
-    other: { usual: "", read: (text, scene) => mixerPicture(scene, text) && text },
+    other: { usual: "", read: (text, scene) => (mixerPicture(scene, text) === undefined ? undefined : text) },
     channel: wholeField(0, 0, (scene) => scene.block.offset.length - 1),
     show: choiceField("cloud", ["cloud", "mean"]),
     freeze: choiceField("no", ["no", "yes"]),
