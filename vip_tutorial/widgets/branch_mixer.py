@@ -31,7 +31,8 @@ class BranchMixer(BookWidget):
         embed: From a picture `(height, width)` to the module's input, `(1, H, W, C)`;
             linear, up to a constant.
         pictures: Grey levels `(height, width)`, 0 to 1, by name, rounded to sixteenths;
-            the first is shown first.  If None a handwritten seven, stripes and their like, 8 x 8.
+            the first is shown first.  If None a handwritten seven, stripes and their
+            like, 8 x 8.
         title: Heading of the figure.
         name: Name of the figure in links, letters, digits and hyphens.
         start: State of the first picture, e.g. "v1;picture=noise;channel=3".
