@@ -16,5 +16,12 @@ from .branch_mixer import BranchMixer
 from .cost_calculator import CostCalculator
 from .explorer import BranchExplorer
 from .permute_lens import PermuteLens
+from .reach_probe import ReachProbe
 
-__all__ = ["BranchExplorer", "BranchMixer", "CostCalculator", "PermuteLens"]
+__all__ = [
+    "BranchExplorer",
+    "BranchMixer",
+    "CostCalculator",
+    "PermuteLens",
+    "ReachProbe",
+]

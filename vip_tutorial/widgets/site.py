@@ -11,9 +11,11 @@ from .bundle import bundle
 from .cost_calculator import CostCalculator
 from .host import CSS, BookWidget
 from .permute_lens import PermuteLens
+from .reach_probe import ReachProbe
 
 WIDGETS: dict[str, type[BookWidget]] = {
-    widget.kind: widget for widget in (PermuteLens, CostCalculator, BranchMixer)
+    widget.kind: widget
+    for widget in (PermuteLens, CostCalculator, BranchMixer, ReachProbe)
 }
 
 

@@ -1,0 +1,122 @@
+"""Who sees whom: how strongly each output token depends on each input token.
+
+Both are images of tokens, channels last.  What is measured is the exact derivative, by
+autograd: no number is estimated from a nudge, and where there is no path from an input
+token to an output token the strength is exactly 0.
+
+    >>> from vip_tutorial import PermuteMLP
+    >>> strength = reach(PermuteMLP(dim=8, segment_dim=4), torch.randn(1, 4, 4, 8))
+    >>> (strength[2, 1] > 0).int()  # what the output in row 2, column 1 depends on
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+MOST_NUMBERS = 8192  # of an image; its derivative has the square of that
+
+
+def reach(f: Callable[[Tensor], Tensor], x: Tensor, name: str = "f") -> Tensor:
+    """How strongly each output token of `f` depends on each input token, at `x`.
+
+    An output token has C numbers and an input token has C numbers, so the derivative
+    of the one by the other is a C x C matrix.  Its strength is its Frobenius norm: the
+    root of the sum of its squares.
+
+    Args:
+        f: Any function of one image of tokens that autograd can follow, e.g. a module.
+            It is run once.
+        x: One image of tokens, `(1, H, W, C)`.
+        name: What errors call `f`.
+
+    Returns:
+        Strengths `(H, W, H, W)`, float64, on the CPU: `[i, j, k, l]` says how strongly
+        output token (i, j) depends on input token (k, l).
+
+    Raises:
+        TypeError: If `x` is no tensor of floating-point numbers, or `f` gives none.
+        ValueError: If `x` is not one such image, is too large or not finite; if `f`
+            gives another shape, or something that does not depend on `x` as far as
+            autograd can see, or has a derivative that is not finite.
+    """
+    _check_input(x)
+    _, H, W, C = x.shape
+    with torch.inference_mode(False), torch.enable_grad():
+        leaf = x.detach().clone().requires_grad_()
+        y = f(leaf.clone())  # a copy, so that `f` may write to what it is given
+        _check_output(y, x, name)
+        tokens = y.reshape(H * W, C)  # (H*W, C)
+        strength = torch.stack([_norms(_jacobian(t, leaf)) for t in tokens])
+    bad = ~strength.isfinite().all(dim=1)  # (H*W,)
+    if bad.any():
+        row, column = divmod(int(bad.nonzero()[0]), W)
+        raise ValueError(
+            f"the derivative of {name} is not finite at output token ({row}, "
+            f"{column}): look for a division by zero, a root or a logarithm of zero"
+        )
+    return strength.reshape(H, W, H, W).cpu()  # (H, W, H, W)
+
+
+def _jacobian(token: Tensor, leaf: Tensor) -> Tensor:
+    """Derivative of the C numbers of one output token by the whole input."""
+    C = len(token)
+    one_each = torch.eye(C, dtype=token.dtype, device=token.device)
+    options = {"retain_graph": True, "materialize_grads": True}
+    try:
+        # All C of them at once, thirty times as fast as one by one ...
+        (rows,) = torch.autograd.grad(
+            token, leaf, one_each, is_grads_batched=True, **options
+        )
+    except RuntimeError:  # ... but not every operation can be batched
+        rows = torch.stack(
+            [torch.autograd.grad(token, leaf, one, **options)[0] for one in one_each]
+        )
+    return rows.reshape(C, -1, C)  # (C, H*W, C)
+
+
+def _norms(jacobian: Tensor) -> Tensor:
+    """Frobenius norm of each input token's block."""
+    blocks = jacobian.detach().double().abs()  # (C, H*W, C)
+    # The square of a small number can be 0; that of a number beside the largest is not.
+    largest = blocks.amax(dim=(0, 2))  # (H*W,)
+    scale = torch.where(largest > 0, largest, 1)
+    blocks = blocks / scale[:, None]  # (C, H*W, C)
+    return scale * blocks.square().sum(dim=(0, 2)).sqrt()  # (H*W,)
+
+
+def _check_input(x: Tensor) -> None:
+    if not isinstance(x, Tensor):
+        raise TypeError(f"x is a {type(x).__name__}; it must be a torch.Tensor")
+    if not x.is_floating_point():
+        raise TypeError(
+            f"x holds {x.dtype}, which has no derivative: convert it, e.g. x.float()"
+        )
+    shape = tuple(x.shape)
+    if x.ndim != 4 or len(x) != 1 or 0 in shape:
+        hint = "take one image, e.g. x[:1]" if x.ndim == 4 else "e.g. x[None]"
+        raise ValueError(
+            f"x has shape {shape}; it must be one image of tokens, (1, H, W, C): {hint}"
+        )
+    if x.numel() > MOST_NUMBERS:
+        raise ValueError(
+            f"x has shape {shape}, {x.numel()} numbers, and the derivative has the "
+            f"square of that; take at most {MOST_NUMBERS}: fewer tokens or channels"
+        )
+    if not x.isfinite().all():
+        raise ValueError("x holds numbers that are not finite")
+
+
+def _check_output(y: Tensor, x: Tensor, name: str) -> None:
+    if not isinstance(y, Tensor):
+        raise TypeError(f"{name} gave a {type(y).__name__}; it must give a tensor")
+    if y.shape != x.shape:
+        raise ValueError(
+            f"{name} made {tuple(y.shape)} from {tuple(x.shape)}; reach compares "
+            "tokens with tokens, so it must keep the shape (1, H, W, C)"
+        )
+    if not y.requires_grad:
+        raise ValueError(
+            f"what {name} gave does not depend on x as far as autograd can see: look "
+            "for detach(), .data, no_grad() or a detour through NumPy"
+        )
