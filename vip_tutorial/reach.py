@@ -45,7 +45,7 @@ def reach(f: Callable[[Tensor], Tensor], x: Tensor, name: str = "f") -> Tensor:
     with torch.inference_mode(False), torch.enable_grad():
         leaf = x.detach().clone().requires_grad_()
         y = f(leaf.clone())  # a copy, so that `f` may write to what it is given
-        _check_output(y, x, name)
+        _check_output(y, x, leaf, name)
         tokens = y.reshape(H * W, C)  # (H*W, C)
         strength = torch.stack([_norms(_jacobian(t, leaf)) for t in tokens])
     bad = ~strength.isfinite().all(dim=1)  # (H*W,)
@@ -62,15 +62,17 @@ def _jacobian(token: Tensor, leaf: Tensor) -> Tensor:
     """Derivative of the C numbers of one output token by the whole input."""
     C = len(token)
     one_each = torch.eye(C, dtype=token.dtype, device=token.device)
-    options = {"retain_graph": True, "materialize_grads": True}
     try:
         # All C of them at once, thirty times as fast as one by one ...
         (rows,) = torch.autograd.grad(
-            token, leaf, one_each, is_grads_batched=True, **options
+            token, leaf, one_each, is_grads_batched=True, retain_graph=True
         )
     except RuntimeError:  # ... but not every operation can be batched
         rows = torch.stack(
-            [torch.autograd.grad(token, leaf, one, **options)[0] for one in one_each]
+            [
+                torch.autograd.grad(token, leaf, one, retain_graph=True)[0]
+                for one in one_each
+            ]
         )
     return rows.reshape(C, -1, C)  # (C, H*W, C)
 
@@ -83,6 +85,13 @@ def _norms(jacobian: Tensor) -> Tensor:
     scale = torch.where(largest > 0, largest, 1)
     blocks = blocks / scale[:, None]  # (C, H*W, C)
     return scale * blocks.square().sum(dim=(0, 2)).sqrt()  # (H*W,)
+
+
+def _leads_to(y: Tensor, leaf: Tensor) -> bool:
+    """Whether there is any path from `leaf` to `y`."""
+    y = y.flatten()[:1]  # one number will do: the paths are those of the whole tensor
+    gradient = torch.autograd.grad(y, leaf, retain_graph=True, allow_unused=True)[0]
+    return gradient is not None
 
 
 def _check_input(x: Tensor) -> None:
@@ -107,7 +116,7 @@ def _check_input(x: Tensor) -> None:
         raise ValueError("x holds numbers that are not finite")
 
 
-def _check_output(y: Tensor, x: Tensor, name: str) -> None:
+def _check_output(y: Tensor, x: Tensor, leaf: Tensor, name: str) -> None:
     if not isinstance(y, Tensor):
         raise TypeError(f"{name} gave a {type(y).__name__}; it must give a tensor")
     if y.shape != x.shape:
@@ -115,7 +124,8 @@ def _check_output(y: Tensor, x: Tensor, name: str) -> None:
             f"{name} made {tuple(y.shape)} from {tuple(x.shape)}; reach compares "
             "tokens with tokens, so it must keep the shape (1, H, W, C)"
         )
-    if not y.requires_grad:
+    # It may well have a gradient: that of the weights.
+    if not y.requires_grad or not _leads_to(y, leaf):
         raise ValueError(
             f"what {name} gave does not depend on x as far as autograd can see: look "
             "for detach(), .data, no_grad() or a detour through NumPy"
