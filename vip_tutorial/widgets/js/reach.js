@@ -43,12 +43,12 @@ function readReachMap(map, tokens) {
 }
 
 /** How strongly output token `at` depends on each input token. */
-function seenFrom(map, at, tokens) {
+function reachSeenFrom(map, at, tokens) {
   return map.strengths.subarray(at * tokens, (at + 1) * tokens);
 }
 
 /** How opaque the shade of a strength is: 0 for none at all, and never 0 else. */
-export function shadeOf(strength, { low, high }, shade) {
+export function reachShade(strength, { low, high }, shade) {
   if (!strength) return 0;
   const span = Math.log(high / low);
   const share = shade === "linear" ? strength / high : span > 0 ? Math.log(strength / low) / span : 1;
@@ -87,15 +87,15 @@ const reachProbe = {
     const off = asleep ? " disabled" : "";
     return `
 <div class="vip-reach-stage">
-<div>${tokensSvg(scene, state)}
-<div class="vip-reach-key"><span><svg viewBox="0 0 16 16" aria-hidden="true">${zeroMarkSvg(8, 8, 5, ' fill="none"')}</svg> exactly 0</span>
-<span>${roundStrength(map.low)} <svg class="vip-reach-ramp" viewBox="0 0 60 16" aria-hidden="true">${rampSvg(map, state.shade)}</svg> ${roundStrength(map.high)}</span>
+<div>${reachTokensSvg(scene, state)}
+<div class="vip-reach-key"><span><svg viewBox="0 0 16 16" aria-hidden="true">${reachZeroSvg(8, 8, 5, ' fill="none"')}</svg> exactly 0</span>
+<span>${reachNumber(map.low)} <svg class="vip-reach-ramp" viewBox="0 0 60 16" aria-hidden="true">${reachRampSvg(map, state.shade)}</svg> ${reachNumber(map.high)}</span>
 <span><svg viewBox="0 0 16 16" aria-hidden="true"><rect class="vip-reach-at" x="2" y="2" width="12" height="12"/></svg> the output token</span></div></div>
 <div class="vip-reach-maps" role="group" aria-label="Maps" style="--across:${scene.maps.length % 3 === 1 ? 2 : 3}">${scene.maps
       .map(
         (one, i) =>
-          `<button type="button" data-do="map" data-value="${i}" aria-pressed="${i === state.map}"${off}>${thumbSvg(scene, state, one)}` +
-          `<b>${escape(one.label)}</b> <span>${countSeen(scene, one, state.at)} of ${scene.tokens}</span></button>`,
+          `<button type="button" data-do="map" data-value="${i}" aria-pressed="${i === state.map}"${off}>${reachThumbSvg(scene, state, one)}` +
+          `<b>${escape(one.label)}</b> <span>${reachCount(scene, one, state.at)} of ${scene.tokens}</span></button>`,
       )
       .join("")}</div>
 </div>
@@ -108,17 +108,17 @@ const reachProbe = {
 
   say(scene, state) {
     const map = scene.maps[state.map];
-    const seen = seenFrom(map, state.at, scene.tokens);
-    if (state.read >= 0) return readingWords(scene, state, seen);
-    const count = countSeen(scene, map, state.at);
-    const who = `“${map.label}”: the output token in ${placeOf(scene, state.at)}`;
+    const seen = reachSeenFrom(map, state.at, scene.tokens);
+    if (state.read >= 0) return reachReadingWords(scene, state, seen);
+    const count = reachCount(scene, map, state.at);
+    const who = `“${map.label}”: the output token in ${reachPlace(scene, state.at)}`;
     if (!count) return `${who} depends on no input token.`;
     const [strong, weak] = [Math.max(...seen), Math.min(...seen.filter((s) => s > 0))];
     const share = `${count} of ${scene.tokens} input tokens, ${Math.round((100 * count) / scene.tokens)} %`;
-    const where = (strength) => (seen.indexOf(strength) === state.at ? "its own place" : placeOf(scene, seen.indexOf(strength)));
+    const where = (strength) => (seen.indexOf(strength) === state.at ? "its own place" : reachPlace(scene, seen.indexOf(strength)));
     return (
-      `${who} depends on ${share}${shapeWords(scene, state.at, seen)}. ` +
-      `Strongest ${roundStrength(strong)}, ${where(strong)}; weakest ${roundStrength(weak)}, ${where(weak)}.`
+      `${who} depends on ${share}${reachShapeWords(scene, state.at, seen)}. ` +
+      `Strongest ${reachNumber(strong)}, ${where(strong)}; weakest ${reachNumber(weak)}, ${where(weak)}.`
     );
   },
 
@@ -134,12 +134,12 @@ const reachProbe = {
     if (key === "Escape") return state.read < 0 ? undefined : { read: -1 };
     if (/^[1-8]$/.test(key)) return Number(key) <= scene.maps.length ? { map: Number(key) - 1 } : undefined;
     const from = shift && state.read >= 0 ? state.read : state.at;
-    const to = neighbourOf(scene, from, key);
+    const to = reachNeighbour(scene, from, key);
     return to === undefined ? undefined : { [shift ? "read" : "at"]: to };
   },
 };
 
-function neighbourOf({ rows, columns }, token, key) {
+function reachNeighbour({ rows, columns }, token, key) {
   const [down, right] = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[key] ?? [];
   if (down === undefined) return undefined;
   const row = Math.min(rows - 1, Math.max(0, Math.floor(token / columns) + down));
@@ -149,10 +149,10 @@ function neighbourOf({ rows, columns }, token, key) {
 
 // --- what is drawn -------------------------------------------------------------------
 
-function tokensSvg(scene, state) {
+function reachTokensSvg(scene, state) {
   const { rows, columns, tokens, picture } = scene;
   const map = scene.maps[state.map];
-  const seen = seenFrom(map, state.at, tokens);
+  const seen = reachSeenFrom(map, state.at, tokens);
   const corner = (token) => [REACH_EDGE + (token % columns) * REACH_CELL, REACH_EDGE + Math.floor(token / columns) * REACH_CELL];
   const square = (token, inset, attributes) => {
     const [x, y] = corner(token);
@@ -162,13 +162,13 @@ function tokensSvg(scene, state) {
     const [x, y] = corner(token);
     const pixel = picture ? ` fill="${pixelFill(picture[token])}"` : ' fill="transparent"';
     const inside = strength
-      ? square(token, 1, `class="vip-reach-shade" fill-opacity="${shadeOf(strength, map, state.shade).toFixed(3)}"`) + (picture ? square(token, 10, pixel) : "")
-      : `<rect x="${x}" y="${y}" width="${REACH_CELL}" height="${REACH_CELL}" fill="transparent"/>` + zeroMarkSvg(x + REACH_CELL / 2, y + REACH_CELL / 2, picture ? 9 : 5, pixel);
+      ? square(token, 1, `class="vip-reach-shade" fill-opacity="${reachShade(strength, map, state.shade).toFixed(3)}"`) + (picture ? square(token, 10, pixel) : "")
+      : `<rect x="${x}" y="${y}" width="${REACH_CELL}" height="${REACH_CELL}" fill="transparent"/>` + reachZeroSvg(x + REACH_CELL / 2, y + REACH_CELL / 2, picture ? 9 : 5, pixel);
     return `<g data-at="${token}">${inside}</g>`;
   });
   const numbers = [
-    ...Array.from({ length: columns }, (_, c) => edgeNumberSvg(REACH_EDGE + (c + 0.5) * REACH_CELL, REACH_EDGE - 5, c, "W", c === state.at % columns)),
-    ...Array.from({ length: rows }, (_, r) => edgeNumberSvg(REACH_EDGE / 2 - 1, REACH_EDGE + (r + 0.5) * REACH_CELL + 5, r, "H", r === Math.floor(state.at / columns))),
+    ...Array.from({ length: columns }, (_, c) => reachEdgeSvg(REACH_EDGE + (c + 0.5) * REACH_CELL, REACH_EDGE - 5, c, "W", c === state.at % columns)),
+    ...Array.from({ length: rows }, (_, r) => reachEdgeSvg(REACH_EDGE / 2 - 1, REACH_EDGE + (r + 0.5) * REACH_CELL + 5, r, "H", r === Math.floor(state.at / columns))),
   ];
   const read = state.read < 0 ? "" : square(state.read, 6, 'class="vip-reach-read"') + square(state.read, 6, 'class="vip-reach-read vip-reach-dashes"');
   return (
@@ -178,19 +178,19 @@ function tokensSvg(scene, state) {
   );
 }
 
-function edgeNumberSvg(x, y, number, axis, lit) {
+function reachEdgeSvg(x, y, number, axis, lit) {
   return `<text x="${x}" y="${y}" text-anchor="middle" class="${lit ? "vip-reach-lit" : ""}" style="--axis:${axisColour(axis)}">${number}</text>`;
 }
 
 /** A ring, filled with the token's pixel if there is a picture: no dependence at all. */
-function zeroMarkSvg(x, y, radius, fill) {
+function reachZeroSvg(x, y, radius, fill) {
   return `<circle class="vip-reach-zero" cx="${x}" cy="${y}" r="${radius}"${fill}/>`;
 }
 
-function thumbSvg({ rows, columns, tokens }, state, map) {
+function reachThumbSvg({ rows, columns, tokens }, state, map) {
   const place = (token) => `x="${(token % columns) * REACH_THUMB}" y="${Math.floor(token / columns) * REACH_THUMB}" width="${REACH_THUMB}" height="${REACH_THUMB}"`;
-  const cells = Array.from(seenFrom(map, state.at, tokens), (strength, token) =>
-    strength ? `<rect ${place(token)} fill-opacity="${shadeOf(strength, map, state.shade).toFixed(2)}"/>` : "",
+  const cells = Array.from(reachSeenFrom(map, state.at, tokens), (strength, token) =>
+    strength ? `<rect ${place(token)} fill-opacity="${reachShade(strength, map, state.shade).toFixed(2)}"/>` : "",
   );
   return (
     `<svg viewBox="-1 -1 ${columns * REACH_THUMB + 2} ${rows * REACH_THUMB + 2}" aria-hidden="true"><g class="vip-reach-shade">${cells.join("")}</g>` +
@@ -198,32 +198,32 @@ function thumbSvg({ rows, columns, tokens }, state, map) {
   );
 }
 
-function rampSvg(map, shade) {
+function reachRampSvg(map, shade) {
   const steps = 12;
   return Array.from({ length: steps }, (_, i) => {
     const strength = map.low + ((map.high - map.low) * i) / (steps - 1);
-    const opacity = shade === "linear" ? shadeOf(strength, map, shade) : REACH_FAINTEST + ((1 - REACH_FAINTEST) * i) / (steps - 1);
+    const opacity = shade === "linear" ? reachShade(strength, map, shade) : REACH_FAINTEST + ((1 - REACH_FAINTEST) * i) / (steps - 1);
     return `<rect x="${5 * i}" y="1" width="5" height="14" class="vip-reach-shade" fill-opacity="${opacity.toFixed(2)}"/>`;
   }).join("");
 }
 
 // --- what is said --------------------------------------------------------------------
 
-function countSeen({ tokens }, map, at) {
-  return seenFrom(map, at, tokens).reduce((count, strength) => count + (strength > 0), 0);
+function reachCount({ tokens }, map, at) {
+  return reachSeenFrom(map, at, tokens).reduce((count, strength) => count + (strength > 0), 0);
 }
 
-function placeOf({ columns }, token) {
+function reachPlace({ columns }, token) {
   return `row ${Math.floor(token / columns)}, column ${token % columns}`;
 }
 
 /** "0.0123", "5e-7": three significant digits. */
-function roundStrength(strength) {
+function reachNumber(strength) {
   return String(Number(strength.toPrecision(3)));
 }
 
 /** What the tokens that are seen look like together: ": row 3", ": a cross", ... */
-function shapeWords({ rows, columns, tokens }, at, seen) {
+function reachShapeWords({ rows, columns, tokens }, at, seen) {
   const [row, column] = [Math.floor(at / columns), at % columns];
   const places = [...seen.keys()].filter((token) => seen[token] > 0).map((token) => [Math.floor(token / columns), token % columns]);
   const [rs, cs] = [0, 1].map((k) => places.map((place) => place[k]));
@@ -243,14 +243,14 @@ function shapeWords({ rows, columns, tokens }, at, seen) {
   return `; its row and column have ${Math.round((100 * cross) / total)} % of all the strength`;
 }
 
-function readingWords(scene, state, seen) {
+function reachReadingWords(scene, state, seen) {
   const strength = seen[state.read];
-  const who = `Input token in ${placeOf(scene, state.read)}`;
-  const output = `the output token in ${placeOf(scene, state.at)}`;
+  const who = `Input token in ${reachPlace(scene, state.read)}`;
+  const output = `the output token in ${reachPlace(scene, state.at)}`;
   if (!strength) return `${who}: exactly 0. Whatever you change there, ${output} stays as it is.`;
   const strong = Math.max(...seen);
-  const share = strength === strong ? "the strongest of all" : `${roundStrength((100 * strength) / strong)} % of the strongest`;
-  return `${who}: ${roundStrength(strength)}, ${share} that ${output} depends on.`;
+  const share = strength === strong ? "the strongest of all" : `${reachNumber((100 * strength) / strong)} % of the strongest`;
+  return `${who}: ${reachNumber(strength)}, ${share} that ${output} depends on.`;
 }
 
 export const renderReach = renderFigure(reachProbe);
