@@ -83,6 +83,7 @@ class Convolution(nn.Module):
         self.conv = nn.Conv2d(dim, dim, kernel_size=3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
+        B, H, W, C = x.shape
         x = x.permute(0, 3, 1, 2)  # (B, C, H, W)
         x = self.conv(x)  # (B, C, H, W)
         return x.permute(0, 2, 3, 1)  # (B, H, W, C)
