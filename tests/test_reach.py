@@ -87,6 +87,14 @@ def test_on_every_device(device):
     assert strength.shape == (H, W, H, W) and (strength > 0).all()
 
 
+@pytest.mark.parametrize("most", [1, 3 * C * H * W * C, 10 * C * H * W * C])
+def test_however_many_tokens_go_at_once(x, most, monkeypatch):
+    module = WeightedPermuteMLP(C, N)
+    together = reach(module, x)
+    monkeypatch.setattr("vip_tutorial.reach._MOST_AT_ONCE", most)
+    torch.testing.assert_close(reach(module, x), together)
+
+
 def test_a_picture_that_is_not_square():
     x = torch.randn(1, 2, 5, 3)
     seen = reach(lambda x: x.cumsum(dim=2), x) > 0

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 MOST_NUMBERS = 8192  # of an image; its derivative has the square of that
+_MOST_AT_ONCE = 2**22  # numbers of the derivative
 
 
 def reach(f: Callable[[Tensor], Tensor], x: Tensor, name: str = "f") -> Tensor:
@@ -46,8 +47,9 @@ def reach(f: Callable[[Tensor], Tensor], x: Tensor, name: str = "f") -> Tensor:
         leaf = x.detach().clone().requires_grad_()
         y = f(leaf.clone())  # a copy, so that `f` may write to what it is given
         _check_output(y, x, leaf, name)
-        tokens = y.reshape(H * W, C)  # (H*W, C)
-        strength = torch.stack([_norms(_jacobian(t, leaf)) for t in tokens])
+        at_once = max(1, _MOST_AT_ONCE // (C * x.numel()))
+        tokens = y.reshape(H * W, C).split(at_once)  # (some, C) each
+        strength = torch.cat([_norms(_jacobian(some, leaf)) for some in tokens])
     bad = ~strength.isfinite().all(dim=1)  # (H*W,)
     if bad.any():
         row, column = divmod(int(bad.nonzero()[0]), W)
@@ -55,36 +57,36 @@ def reach(f: Callable[[Tensor], Tensor], x: Tensor, name: str = "f") -> Tensor:
             f"the derivative of {name} is not finite at output token ({row}, "
             f"{column}): look for a division by zero, a root or a logarithm of zero"
         )
-    return strength.reshape(H, W, H, W).cpu()  # (H, W, H, W)
+    return strength.reshape(H, W, H, W)  # (H, W, H, W)
 
 
-def _jacobian(token: Tensor, leaf: Tensor) -> Tensor:
-    """Derivative of the C numbers of one output token by the whole input."""
-    C = len(token)
-    one_each = torch.eye(C, dtype=token.dtype, device=token.device)
+def _jacobian(tokens: Tensor, leaf: Tensor) -> Tensor:
+    """Derivative of each number of some output tokens by the whole input."""
+    numbers = tokens.flatten()  # (some*C,)
+    one_each = torch.eye(len(numbers), dtype=tokens.dtype, device=tokens.device)
     try:
-        # All C of them at once, thirty times as fast as one by one ...
+        # All of them in one run, many times as fast as one by one ...
         (rows,) = torch.autograd.grad(
-            token, leaf, one_each, is_grads_batched=True, retain_graph=True
+            numbers, leaf, one_each, is_grads_batched=True, retain_graph=True
         )
     except RuntimeError:  # ... but not every operation can be batched
-        rows = torch.stack(
-            [
-                torch.autograd.grad(token, leaf, one, retain_graph=True)[0]
-                for one in one_each
-            ]
-        )
-    return rows.reshape(C, -1, C)  # (C, H*W, C)
+        rows = [
+            torch.autograd.grad(numbers, leaf, one, retain_graph=True)[0]
+            for one in one_each
+        ]
+        rows = torch.stack(rows)
+    C = leaf.shape[3]
+    return rows.reshape(-1, C, leaf.numel() // C, C)  # (some, C, H*W, C)
 
 
 def _norms(jacobian: Tensor) -> Tensor:
-    """Frobenius norm of each input token's block."""
-    blocks = jacobian.detach().double().abs()  # (C, H*W, C)
+    """Frobenius norm of the block of each output token and input token."""
+    blocks = jacobian.detach().cpu().double().abs()  # (some, C, H*W, C)
     # The square of a small number can be 0; that of a number beside the largest is not.
-    largest = blocks.amax(dim=(0, 2))  # (H*W,)
+    largest = blocks.amax(dim=(1, 3), keepdim=True)  # (some, 1, H*W, 1)
     scale = torch.where(largest > 0, largest, 1)
-    blocks = blocks / scale[:, None]  # (C, H*W, C)
-    return scale * blocks.square().sum(dim=(0, 2)).sqrt()  # (H*W,)
+    blocks = scale * (blocks / scale).square().sum((1, 3), keepdim=True).sqrt()
+    return blocks[:, 0, :, 0]  # (some, H*W)
 
 
 def _leads_to(y: Tensor, leaf: Tensor) -> bool:
