@@ -55,7 +55,10 @@ def slow(*arguments):
         (lambda *a: 1, "returned 1; it must return True or False"),
         # The cross: the first output token is in the corner.
         (cross, "    # # x\n    # ? .\n    # ? .\n"),
-        (lambda r, c, o, p: abs(r - o) <= 1 and abs(c - p) <= 1, "# #\n    ? ? .\n"),
+        (
+            lambda r, c, o, p: abs(r - o) <= 1 and abs(c - p) <= 1,
+            "    # # .\n    # # .\n    ? ? .\n",
+        ),
         (lambda *a: True, "x  not seen; you say it is"),
         (lambda r, c, o, p: abs(r - o) <= 1, "    # # x\n    # # x\n    ? ? .\n"),
     ],

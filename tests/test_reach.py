@@ -8,7 +8,7 @@ from torch import nn
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
 from vip_tutorial.oracles import channel_matrix, height_matrix, width_matrix
-from vip_tutorial.reach import MOST_NUMBERS, reach
+from vip_tutorial.reach import MOST_NUMBERS, in_line, reach
 from vip_tutorial.token_mixers import Convolution, SelfAttention, TokenMixing
 from vip_tutorial.widgets import ReachProbe
 
@@ -114,6 +114,14 @@ def test_no_path_is_exactly_0(x):
             cross = torch.zeros(H, W, dtype=torch.bool)
             cross[row], cross[:, column] = True, True
             assert seen[row, column].equal(cross)
+
+
+def test_tokens_in_line():
+    same_row, same_column = in_line(2, 3)
+    assert same_row.shape == same_column.shape == (2, 3, 2, 3)
+    for i, j, k, m in torch.cartesian_prod(*map(torch.arange, (2, 3, 2, 3))):
+        assert same_row[i, j, k, m] == (i == k)
+        assert same_column[i, j, k, m] == (j == m)
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-200, 1e200])

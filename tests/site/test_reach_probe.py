@@ -150,6 +150,27 @@ def test_what_is_seen_is_marked_without_colour(probe, strengths):
             assert all((opacity >= 0.1) == (not ring) for ring, opacity in drawn)
 
 
+def test_maps_on_one_scale_can_be_compared(open_figure, x):
+    maps = {"all": lambda x: 10 * x, "none": lambda x: 0 * x, "little": lambda x: x}
+    probe = open_figure(ReachProbe(maps, x, name="probe", at=(0, 0), one_scale=True))
+    tokens = probe.figure.locator(".vip-reach-tokens")
+    opacity = [tokens.evaluate(SQUARES)[0][1]]
+    for key in "23":
+        tokens.press(key)
+        opacity.append(tokens.evaluate(SQUARES)[0][1])
+    assert opacity == pytest.approx([1, 0, 0.1 + 0.9 / 10], abs=1e-3)
+    key = probe.figure.locator(".vip-reach-key").inner_text()
+    root = C**0.5
+    assert f"{root:.3g}" in key and f"{10 * root:.3g}" in key
+
+
+def test_nothing_at_all_on_one_scale(open_figure, x):
+    maps = {"none": lambda x: 0 * x}
+    probe = open_figure(ReachProbe(maps, x, name="probe", one_scale=True))
+    assert probe.said.endswith("depends on no input token.")
+    assert "NaN" not in probe.html() and "Infinity" not in probe.html()
+
+
 def test_the_output_token_is_dragged(probe):
     middle = [token(probe, n).bounding_box() for n in (5, 6, 10)]
     points = [(b["x"] + b["width"] / 2, b["y"] + b["height"] / 2) for b in middle]

@@ -27,6 +27,8 @@ class ReachProbe(BookWidget):
         x: The image of tokens at which the derivatives are taken, `(1, H, W, C)`.
         picture: Grey levels 0 to 1, `(H, W)`, if the tokens are pieces of a picture.
         at: Row and column of the first output token; the middle of the image if None.
+        one_scale: Whether all maps are shaded on one scale, so that they can be
+            compared; else each is shaded from its own weakest to its own strongest.
         title: Heading of the figure.
         name: Name of the figure in links, letters, digits and hyphens.
         start: State of the first picture, as the figure's "copy" button gives it, e.g.
@@ -42,13 +44,14 @@ class ReachProbe(BookWidget):
     module = "reach.js"
     render = "renderReach"
     frame = "reachFirstFrame"
-    shown = ("maps", "grid", "picture")
+    shown = ("maps", "grid", "picture", "one_scale")
     _esm = script(module, render)
     _css = style(kind)
 
     maps = traitlets.List(help="The strengths of each map; see `_pack`.").tag(sync=True)
     grid = traitlets.List(help="Rows and columns of tokens.").tag(sync=True)
     picture = traitlets.List(allow_none=True, default_value=None).tag(sync=True)
+    one_scale = traitlets.Bool(False).tag(sync=True)
     name = traitlets.Unicode("reach").tag(sync=True)
 
     def __init__(

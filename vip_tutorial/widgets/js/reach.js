@@ -15,8 +15,8 @@ const REACH_FAINTEST = 0.1; // how opaque the shade of the weakest strength is
  * @typedef {object} ReachMap
  * @property {string} label
  * @property {Float64Array} strengths of output token i by input token j at i * tokens + j
- * @property {number} low the weakest strength that is not 0, or 0
- * @property {number} high the strongest
+ * @property {number} low the weakest strength that is not 0, or 0; with one scale, of all maps
+ * @property {number} high the strongest, likewise
  */
 
 /** The strengths that `_pack` in reach_probe.py wrote. @returns {Float64Array} */
@@ -42,6 +42,12 @@ function readReachMap(map, tokens) {
   return { label, strengths, low: some.reduce((a, b) => Math.min(a, b), some[0] ?? 0), high: some.reduce((a, b) => Math.max(a, b), 0) };
 }
 
+function onOneScale(maps) {
+  const some = maps.filter(({ high }) => high > 0);
+  const [low, high] = [Math.min(...some.map((map) => map.low)), Math.max(0, ...some.map((map) => map.high))];
+  return maps.map((map) => ({ ...map, low: high ? low : 0, high }));
+}
+
 /** How strongly output token `at` depends on each input token. */
 function reachSeenFrom(map, at, tokens) {
   return map.strengths.subarray(at * tokens, (at + 1) * tokens);
@@ -58,7 +64,7 @@ export function reachShade(strength, { low, high }, shade) {
 const reachProbe = {
   kind: "reach",
   title: "Who sees whom",
-  watched: ["maps", "grid", "picture"],
+  watched: ["maps", "grid", "picture", "one_scale"],
   help:
     "Click or drag over the tokens to choose an output token; choose a map by its small picture. " +
     "On the tokens: arrow keys move the output token, 1 to 8 choose a map, Shift and arrow keys read the strength of one input token, " +
@@ -79,7 +85,7 @@ const reachProbe = {
       throw new Error("its picture does not fit the tokens");
     const maps = (get("maps") ?? []).map((map) => readReachMap(map, tokens));
     if (!maps.length) throw new Error("it has no map");
-    return { rows, columns, tokens, picture: picture?.flat() ?? null, maps };
+    return { rows, columns, tokens, picture: picture?.flat() ?? null, maps: get("one_scale") ? onOneScale(maps) : maps };
   },
 
   html(scene, state, asleep) {
