@@ -5,6 +5,7 @@ import re
 
 import pytest
 import torch
+from test_anywidget import open_live  # noqa: F401
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
 from vip_tutorial.reach import reach
@@ -259,6 +260,18 @@ def test_links_that_ask_for_what_is_not_there(open_figure, maps, x):
     )
     assert "“map=6”, “at=16”, “shade=dark”" in probe.said
     assert "Input token in row 0, column 2" in probe.said
+
+
+def test_python_shows_another_function_in_the_same_figure(open_live, maps, x):  # noqa: F811
+    probe = ReachProbe({"height": maps["height"]}, x, name="probe")
+    live = open_live(probe)
+    live.figure.locator(".vip-reach-tokens").press("ArrowDown")
+    assert live.page.evaluate("saved.at(-1)") == "v1;at=14"
+    probe.show({"conv": maps["conv"], "whole": maps["whole"]}, x)
+    live.page.evaluate("(maps) => fromPython('maps', maps)", probe.maps)
+    assert live.said.startswith("“conv”: the output token in row 3, column 2")
+    live.page.evaluate("fromPython('state', 'v1;map=1;at=3')")
+    assert live.said.startswith("“whole”: the output token in row 0, column 3")
 
 
 def damage(**changes):
