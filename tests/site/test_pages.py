@@ -225,7 +225,9 @@ def test_every_lens_of_a_chapter_lives(open_site, page, protocol):
         lens = Lens(opened, name)
         assert not lens.is_blank()
         before = lens.said, lens.picture()
-        lens.press("back" if lens.position else "next")
+        lens.press("back")
+        if (lens.said, lens.picture()) == before:  # it stands at one end
+            lens.press("next")
         assert (lens.said, lens.picture()) != before
         assert lens.state
         lens.key("ArrowRight")
