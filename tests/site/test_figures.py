@@ -9,7 +9,12 @@ from figure_driver import Figure
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
 from vip_tutorial.data import as_tokens
-from vip_tutorial.widgets import BranchMixer, CostCalculator, ReachProbe
+from vip_tutorial.widgets import (
+    BranchMixer,
+    CostCalculator,
+    ReachProbe,
+    ShapePuzzles,
+)
 
 axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
 
@@ -30,6 +35,7 @@ EXAMPLES = {
     ),
     "costs": (lambda: CostCalculator(), "v1;H=14;W=14;N=14;C=392"),
     "reach": (reach_probe, "v1;map=2;at=5;shade=log;read=11"),
+    "puzzles": (lambda: ShapePuzzles(), "v1;kind=order;number=5"),
 }
 
 

@@ -7,6 +7,7 @@ import torch
 
 from ..counting import count_multiply_adds
 from ..permute_mlp import WeightedPermuteMLP
+from .attempt import Deadline, attempt, described
 
 # Grid sides and channels; in the second C is no multiple of 4.
 _SIZES = [(8, 64), (6, 18), (16, 384)]
@@ -48,10 +49,12 @@ def check_multiply_adds(multiply_adds: Callable[[int, int, int], Any]) -> None:
     Args:
         multiply_adds: Your function of the sizes, for one image.
     """
+    deadline = Deadline()
     for side, C in _SIZES:
         with torch.device("meta"):
             module, x = WeightedPermuteMLP(C, side), torch.empty(1, side, side, C)
-        problem = _problem(multiply_adds, side, C, count_multiply_adds(module, x))
+        right = count_multiply_adds(module, x)
+        problem = _problem(multiply_adds, side, C, right, deadline)
         if problem:
             print(f"Not yet. {problem}")
             return
@@ -59,18 +62,17 @@ def check_multiply_adds(multiply_adds: Callable[[int, int, int], Any]) -> None:
     print(f"Right: as many as PyTorch counts, for H x W x C = {sizes}.")
 
 
-def _problem(f: Callable[[int, int, int], Any], side: int, C: int, right: int) -> str:
+def _problem(f: Callable, side: int, C: int, right: int, deadline: Deadline) -> str:
     called = f"multiply_adds(H={side}, W={side}, C={C})"
-    try:
-        got = f(side, side, C)
-    except Exception as error:
-        return f"{called} raised {type(error).__name__}: {error}"
+    got, problem = attempt(f, side, side, C, call=called, deadline=deadline)
+    if problem:
+        return problem
     if got is None:
         return f"{called} returned None. Does your function end in a return?"
     if isinstance(got, bool) or not isinstance(got, int | float):
-        return f"{called} returned {got!r}; it must return a number."
+        return f"{called} returned {described(got)}; it must return a number."
     if got == right:
         return ""
     slips = [words for words, slip in _SLIPS.items() if got == slip(side**2, C, C // 4)]
     hint = slips[0] if slips else "Go through the forward and count each Linear."
-    return f"{called} returned {got}, PyTorch counts {right}. {hint}"
+    return f"{called} returned {described(got)}, PyTorch counts {right}. {hint}"

@@ -6,6 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .attempt import Deadline, attempt
+
 _TRIES = 10
 
 Deal = Callable[[Tensor, int], Tensor]
@@ -22,13 +24,13 @@ def check_branch_weights(deal: Deal) -> None:
             weights `(3, B, C)`.  Numbers 3 * c + 0, 1, 2 belong to channel c, and the
             three weights of every channel sum to 1.
     """
-    generator = random.Random(0)
+    generator, deadline = random.Random(0), Deadline()
     for seed in range(_TRIES):
         B, C = generator.sample([2, 4, 5, 6, 7], 2)
         numbers = torch.rand(
             B, C * 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
         )
-        if problem := _problem(deal, numbers, C):
+        if problem := _problem(deal, numbers, C, deadline):
             print(f"Not yet. {problem}")
             return
     print(
@@ -37,13 +39,12 @@ def check_branch_weights(deal: Deal) -> None:
     )
 
 
-def _problem(deal: Deal, numbers: Tensor, C: int) -> str:
+def _problem(deal: Deal, numbers: Tensor, C: int, deadline: Deadline) -> str:
     B, given = len(numbers), numbers.clone()
     called = f"deal(numbers, C={C}) with numbers of shape (B, C*3) = {(B, C * 3)}"
-    try:
-        got = deal(numbers, C)
-    except Exception as error:
-        return f"{called} raised {type(error).__name__}: {error}"
+    got, problem = attempt(deal, numbers, C, call=called, deadline=deadline)
+    if problem:
+        return problem
     if got is None:
         return f"{called} returned None. Does your function end in a return?"
     if not isinstance(got, Tensor):
@@ -52,7 +53,9 @@ def _problem(deal: Deal, numbers: Tensor, C: int) -> str:
         return f"{called} changed its input. Build a new tensor instead."
     if got.shape != (3, B, C):
         return f"{called} has shape {tuple(got.shape)}; {_other_shape(got, B, C)}"
-    got = got.double()
+    if got.is_meta or not got.is_floating_point():
+        return f"{called} returned {got.dtype} on {got.device}; weights are numbers."
+    got = got.detach().cpu().double()
     if not torch.allclose(got.sum(dim=0), torch.ones(B, C).double(), atol=1e-5):
         return _other_sum(got, called)
     by_channel = numbers.reshape(B, C, 3).permute(2, 0, 1)  # (3, B, C)

@@ -17,6 +17,7 @@ from .cost_calculator import CostCalculator
 from .explorer import BranchExplorer
 from .permute_lens import PermuteLens
 from .reach_probe import ReachProbe
+from .shape_puzzles import ShapePuzzles
 
 __all__ = [
     "BranchExplorer",
@@ -24,4 +25,5 @@ __all__ = [
     "CostCalculator",
     "PermuteLens",
     "ReachProbe",
+    "ShapePuzzles",
 ]

@@ -12,11 +12,10 @@ from .cost_calculator import CostCalculator
 from .host import CSS, BookWidget
 from .permute_lens import PermuteLens
 from .reach_probe import ReachProbe
+from .shape_puzzles import ShapePuzzles
 
-WIDGETS: dict[str, type[BookWidget]] = {
-    widget.kind: widget
-    for widget in (PermuteLens, CostCalculator, BranchMixer, ReachProbe)
-}
+_ALL = (PermuteLens, BranchMixer, CostCalculator, ReachProbe, ShapePuzzles)
+WIDGETS: dict[str, type[BookWidget]] = {widget.kind: widget for widget in _ALL}
 
 
 def site_script() -> str:
