@@ -230,7 +230,7 @@ def test_javascript_reads_three_digits_of_every_strength(core, x, scale):
 
 def test_what_is_not_0_is_never_written_as_0(core):
     x = torch.randn(1, 1, 3, 1, dtype=torch.float64)
-    factors = torch.tensor([1.0, 1e-100, 0.0], dtype=torch.float64)
+    factors = torch.tensor([1.0, 3e-100, 0.0], dtype=torch.float64)
     probe = ReachProbe({"f": lambda x: x * factors[:, None]}, x)
     assert unpacked(core, probe) == [1, 0, 0, 0, 1e-51, 0, 0, 0, 0]
 

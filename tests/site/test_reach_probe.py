@@ -130,7 +130,7 @@ def test_each_token_can_be_read(probe, strengths):
             assert rest.startswith("the strongest of all")
     tokens.press("1")
     token(probe, 1).click()
-    assert "exactly 0. Whatever you change there" in probe.said
+    assert "exactly 0. A nudge there does not move the output token" in probe.said
     probe.press("read")
     assert probe.said.startswith("“height”")
 
@@ -236,6 +236,21 @@ def test_the_shape_is_told(probe, number, own, words):
     probe.figure.locator(".vip-reach-tokens").press(str(number))
     token(probe, own).click()
     assert f" %{words}" in probe.said.replace(SPACE, " ")
+
+
+def test_a_single_token_elsewhere_is_told(open_figure, x):
+    maps = {"shifted": lambda x: x.roll(1, dims=2)}
+    probe = open_figure(ReachProbe(maps, x, name="probe", at=(1, 2)))
+    assert ": row 1, column 1. Strongest 2.83, row 1, column 1" in probe.said
+
+
+def test_the_frame_does_not_stand_in_the_way(probe):
+    token(probe, 5).click()
+    framed = token(probe, 5).bounding_box()
+    probe.press("read")
+    token(probe, 6).click()
+    probe.page.mouse.click(framed["x"] + 3, framed["y"] + 3)
+    assert probe.state == "v1;at=5;read=5"
 
 
 def test_how_much_the_cross_carries_is_told(probe, maps, x):

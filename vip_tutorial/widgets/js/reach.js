@@ -235,7 +235,7 @@ function reachShapeWords({ rows, columns, tokens }, at, seen) {
   const [rs, cs] = [0, 1].map((k) => places.map((place) => place[k]));
   const [top, bottom, left, right] = [Math.min(...rs), Math.max(...rs), Math.min(...cs), Math.max(...cs)];
   const onCross = places.filter(([r, c]) => r === row || c === column).length;
-  if (places.length === 1 && seen[at] > 0) return ": itself";
+  if (places.length === 1) return seen[at] > 0 ? ": itself" : `: row ${top}, column ${left}`;
   if (places.length === onCross && onCross === rows + columns - 1 && rows > 1 && columns > 1) return `: a cross, row ${row} and column ${column}`;
   if (places.length < tokens) {
     const [height, width] = [bottom - top + 1, right - left + 1];
@@ -253,7 +253,7 @@ function reachReadingWords(scene, state, seen) {
   const strength = seen[state.read];
   const who = `Input token in ${reachPlace(scene, state.read)}`;
   const output = `the output token in ${reachPlace(scene, state.at)}`;
-  if (!strength) return `${who}: exactly 0. Whatever you change there, ${output} stays as it is.`;
+  if (!strength) return `${who}: exactly 0. A nudge there does not move ${output}.`;
   const strong = Math.max(...seen);
   const share = strength === strong ? "the strongest of all" : `${reachNumber((100 * strength) / strong)} % of the strongest`;
   return `${who}: ${reachNumber(strength)}, ${share} that ${output} depends on.`;
