@@ -42,7 +42,7 @@ class Exercise:
 
     def run(self, answer: str | None = None, **answers) -> dict:
         """The stub, perhaps with another answer in its place, and then the check."""
-        names = {"__name__": "__main__"}
+        names = {"__name__": "__main__", "torch": torch}  # as every chapter has it
         try:
             exec(self.stub, names)
         except NameError:  # it goes on from the cells above it

@@ -12,6 +12,7 @@ from vip_tutorial.data import as_tokens
 from vip_tutorial.widgets import (
     BranchMixer,
     CostCalculator,
+    MutantSpotter,
     ReachProbe,
     ShapePuzzles,
 )
@@ -36,6 +37,7 @@ EXAMPLES = {
     "costs": (lambda: CostCalculator(), "v1;H=14;W=14;N=14;C=392"),
     "reach": (reach_probe, "v1;map=2;at=5;shade=log;read=11"),
     "puzzles": (lambda: ShapePuzzles(), "v1;kind=order;number=5"),
+    "spotter": (lambda: MutantSpotter(), "v1;round=2;guess=A"),
 }
 
 

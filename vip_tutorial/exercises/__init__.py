@@ -1,6 +1,7 @@
 """Checks for the book's exercises: they run your answer and say what it does."""
 
 from .address import check_address
+from .catches import check_catches
 from .channels import check_channels_first
 from .costs import check_multiply_adds
 from .permutes import check_undoes
@@ -11,6 +12,7 @@ from .weights import check_branch_weights
 __all__ = [
     "check_address",
     "check_branch_weights",
+    "check_catches",
     "check_channels_first",
     "check_column_then_square",
     "check_height_rows",

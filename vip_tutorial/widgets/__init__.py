@@ -15,6 +15,7 @@ Needs anywidget and ipywidgets, 7.7 or 8: `pip install "vip_tutorial[widgets]"`.
 from .branch_mixer import BranchMixer
 from .cost_calculator import CostCalculator
 from .explorer import BranchExplorer
+from .mutant_spotter import MutantSpotter
 from .permute_lens import PermuteLens
 from .reach_probe import ReachProbe
 from .shape_puzzles import ShapePuzzles
@@ -23,6 +24,7 @@ __all__ = [
     "BranchExplorer",
     "BranchMixer",
     "CostCalculator",
+    "MutantSpotter",
     "PermuteLens",
     "ReachProbe",
     "ShapePuzzles",

@@ -10,11 +10,19 @@ from .branch_mixer import BranchMixer
 from .bundle import bundle
 from .cost_calculator import CostCalculator
 from .host import CSS, BookWidget
+from .mutant_spotter import MutantSpotter
 from .permute_lens import PermuteLens
 from .reach_probe import ReachProbe
 from .shape_puzzles import ShapePuzzles
 
-_ALL = (PermuteLens, BranchMixer, CostCalculator, ReachProbe, ShapePuzzles)
+_ALL = (
+    PermuteLens,
+    BranchMixer,
+    CostCalculator,
+    MutantSpotter,
+    ReachProbe,
+    ShapePuzzles,
+)
 WIDGETS: dict[str, type[BookWidget]] = {widget.kind: widget for widget in _ALL}
 
 
