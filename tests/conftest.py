@@ -6,6 +6,7 @@ import torch
 from hypothesis import Phase
 
 DEVICES = ("cpu", "cuda", "mps", "xpu")
+CAUGHT = pytest.StashKey[dict[str, list[str]]]()
 
 # The same examples in every run: a red test is red again, here and on CI.  Without the
 # phase "explain", which is slow with torch and has little to say about it.
@@ -89,3 +90,18 @@ def device(request) -> torch.device:
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def who_catches_what(pytestconfig) -> dict[str, list[str]]:
+    """For each mutant the checks that catch it; what is noted here is printed."""
+    return pytestconfig.stash.setdefault(CAUGHT, {})
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if caught := config.stash.get(CAUGHT, {}):
+        terminalreporter.section("which check catches which mutant")
+        width = max(map(len, caught))
+        for mutant, checks in caught.items():
+            told = " ".join(checks) or "NOTHING catches it"
+            terminalreporter.line(f"{mutant:{width}}  {told}")

@@ -18,6 +18,7 @@ from notebooks import paths, read
 from vip_tutorial.exercises import (
     attempt,
     check_address,
+    check_branch_weights,
     check_channels_first,
     check_height_rows,
     check_undoes,
@@ -41,7 +42,7 @@ class Exercise:
 
     def run(self, answer: str | None = None, **answers) -> dict:
         """The stub, perhaps with another answer in its place, and then the check."""
-        names = {"__name__": "__main__"}
+        names = {"__name__": "__main__", "torch": torch}  # as every chapter has it
         try:
             exec(self.stub, names)
         except NameError:  # it goes on from the cells above it
@@ -382,3 +383,61 @@ def test_undoes_says_what_is_wrong(answer, told, capsys):
     check_undoes((0, 3, 1, 2, 4), answer)
     out = capsys.readouterr().out
     assert out.startswith("Not yet.") and told in out
+
+
+# --- the branch weights ---------------------------------------------------------------
+
+
+def right_weights(numbers, C):
+    return numbers.reshape(-1, C, 3).permute(2, 0, 1).softmax(dim=0)
+
+
+def zeroes_its_input(numbers, C):
+    weights = right_weights(numbers, C)
+    numbers.zero_()
+    return weights
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (lambda n, C: None, "returned None"),
+        (lambda n, C: n.reshape(7, 7), "raised RuntimeError"),
+        (lambda n, C: 3, "returned int"),
+        (zeroes_its_input, "changed its input"),
+        (lambda n, C: n, "needed (3, B, C)"),
+        (lambda n, C: n.reshape(-1, C, 3).softmax(2), "Bring the last axis to"),
+        (lambda n, C: n.reshape(-1, 3, C).softmax(1), "that is (B, 3, C)"),
+        (
+            lambda n, C: n.reshape(-1, C, 3).permute(2, 0, 1).softmax(1),
+            "along axis 1 of (3, B, C): the pictures of the batch compete",
+        ),
+        (
+            lambda n, C: n.reshape(-1, C, 3).permute(2, 0, 1).softmax(-1),
+            "along axis 2 of (3, B, C): the channels of a branch compete",
+        ),
+        (lambda n, C: n.reshape(-1, C, 3).permute(2, 0, 1), "they must sum to 1"),
+        (lambda n, C: right_weights(n, C) / 3, "sum to 0.333"),
+        (
+            lambda n, C: n.reshape(-1, 3, C).permute(1, 0, 2).softmax(0),
+            "Channel 0 of picture 0 got the numbers [0, 7, 14], it must get [0, 1, 2]",
+        ),
+        (lambda n, C: n.reshape(3, -1, C).softmax(0), "of the pictures [0, 2, 4]"),
+        (lambda n, C: right_weights(n, C).flip(2), "got the numbers [18, 19, 20]"),
+        (lambda n, C: right_weights(n, C).flip(0), "its own three numbers, but as [2"),
+        (lambda n, C: right_weights(n, C).flip(1), "from numbers of the pictures"),
+        (lambda n, C: right_weights(n * 2, C), "no softmax of three of the numbers"),
+        (lambda n, C: right_weights(n, C) * 0 + 1 / 3, "no softmax of three"),
+    ],
+)
+def test_weights_say_what_is_wrong(answer, told, capsys):
+    check_branch_weights(answer)
+    out = capsys.readouterr().out
+    assert out.startswith("Not yet.") and told in out
+
+
+def test_weights_accept_any_right_way(capsys):
+    check_branch_weights(
+        lambda n, C: torch.stack([n[:, k::3] for k in range(3)]).softmax(0).float()
+    )
+    assert capsys.readouterr().out.startswith("Right")

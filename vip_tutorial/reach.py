@@ -60,6 +60,18 @@ def reach(f: Callable[[Tensor], Tensor], x: Tensor, name: str = "f") -> Tensor:
     return strength.reshape(H, W, H, W)  # (H, W, H, W)
 
 
+def in_line(H: int, W: int) -> tuple[Tensor, Tensor]:
+    """Which pairs of tokens stand in one row, and which in one column.
+
+    Returns:
+        Two tensors of bools `(H, W, H, W)`, in the order of what `reach` returns; the
+        cross of each token is `same_row | same_column`.
+    """
+    rows = torch.eye(H, dtype=torch.bool)[:, None, :, None]  # (H, 1, H, 1)
+    columns = torch.eye(W, dtype=torch.bool)[None, :, None, :]  # (1, W, 1, W)
+    return rows.expand(H, W, H, W), columns.expand(H, W, H, W)  # (H, W, H, W) each
+
+
 def _jacobian(tokens: Tensor, leaf: Tensor) -> Tensor:
     """Derivative of each number of some output tokens by the whole input."""
     numbers = tokens.flatten()  # (some*C,)

@@ -39,7 +39,7 @@ export function hydrate(renderers) {
     const el = figure.querySelector(".vip") ?? figure;
     try {
       if (!Object.hasOwn(renderers, figure.dataset.vipWidget)) throw new Error("no such figure");
-      const data = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
+      const data = JSON.parse(figure.querySelector("script[type='application/json']")?.textContent ?? "");
       renderers[figure.dataset.vipWidget]({ model: pageModel(data), el });
       if (findInFragment(location.hash, data.name) !== null) figure.scrollIntoView();
     } catch (error) {

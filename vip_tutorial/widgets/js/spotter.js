@@ -1,0 +1,266 @@
+// The mutant spotter: two pictures, one of them by a faulty module.  Which?  The pictures,
+// the lines of code and what the checks say come from Python; here they are shown.
+
+import { axisColour, pixelFill } from "./colours.js";
+import { choiceField, firstFrameOf, renderFigure, wholeField } from "./figure.js";
+import { escape } from "./host.js";
+
+// What a picture of each form holds: whole numbers up to `levels`, row by row.
+const SPOT_FORMS = {
+  image: { rows: 8, columns: 8, levels: 99 },
+  matrix: { rows: 16, columns: 16, levels: 1 },
+  shares: { rows: 3, columns: 16, levels: 999 },
+  bars: { rows: 3, columns: 16, levels: 999 },
+};
+const SPOT_BRANCHES = [["H", "height"], ["W", "width"], ["C", "channel"]];
+const SPOT_NAMES = ["A", "B"];
+const SPOT_GUESSES = [["A", "A is wrong"], ["B", "B is wrong"], ["same", "I see no difference"]];
+const SPOT_KEYS = { a: ["guess", "A"], b: ["guess", "B"], s: ["guess", "same"], n: ["turn", 1], ArrowRight: ["turn", 1], p: ["turn", -1], ArrowLeft: ["turn", -1] };
+
+/** The rounds of a game, checked. */
+function spotRounds(game) {
+  if (!Array.isArray(game?.rounds) || game.rounds.length === 0 || !game.views) throw new Error("it has no rounds");
+  for (const [i, round] of game.rounds.entries()) {
+    const view = game.views[round?.view];
+    const form = SPOT_FORMS[view?.form];
+    const isPicture = (numbers) =>
+      numbers?.length === form.rows * form.columns && numbers.every((n) => Number.isInteger(n) && n >= 0 && n <= form.levels);
+    if (!form) throw new Error(`nothing says how to draw round ${i + 1}`);
+    if (round.pictures?.length !== 2 || !round.pictures.every(isPicture)) throw new Error(`round ${i + 1} has no two pictures`);
+    if (![0, 1].includes(round.wrong)) throw new Error(`round ${i + 1} does not say which picture is wrong`);
+    if (!Array.isArray(round.code) || !round.code.every((pair) => pair?.length === 3)) throw new Error(`round ${i + 1} has no code`);
+    if (!Array.isArray(round.caught) || !(round.top > 0)) throw new Error(`round ${i + 1} does not say what it has measured`);
+    if (!Array.isArray(view.given)) throw new Error(`round ${i + 1} does not say what went in`);
+  }
+  return game.rounds;
+}
+
+/** A picture's middle, weighed by darkness, and how many of its cells are empty. */
+export function spotMiddle(numbers, columns) {
+  const total = numbers.reduce((sum, n) => sum + n, 0);
+  const weighed = (place) => numbers.reduce((sum, n, i) => sum + n * place(i), 0) / total;
+  return {
+    row: weighed((i) => Math.floor(i / columns)),
+    column: weighed((i) => i % columns),
+    empty: numbers.filter((n) => n === 0).length,
+    blank: total === 0,
+  };
+}
+
+/** The three weights of each channel, as they were before they were made whole numbers. */
+export function spotWeights(numbers, { columns, levels }, top) {
+  return Array.from({ length: columns }, (_, c) => [0, 1, 2].map((k) => (numbers[k * columns + c] * top) / levels));
+}
+
+// --- What is said of a picture ------------------------------------------------------
+
+function spotSaid(numbers, view, top) {
+  const form = SPOT_FORMS[view.form];
+  if (view.form === "image") {
+    const { row, column, empty, blank } = spotMiddle(numbers, form.columns);
+    return blank ? "is blank" : `has its middle at row ${row.toFixed(1)}, column ${column.toFixed(1)}, and ${empty} of 64 cells empty`;
+  }
+  if (view.form === "matrix") return `has ${numbers.filter((n) => n > 0).length} marks; ${spotTakes(numbers, form, 4)}`;
+  const sums = spotWeights(numbers, form, top).map((weights) => weights.reduce((sum, n) => sum + n, 0));
+  if (view.form === "bars") return Math.max(...sums) > 0 ? `shows changes of up to ${spotRound(Math.max(...sums))}` : "shows no change";
+  const [low, high] = [spotRound(Math.min(...sums)), spotRound(Math.max(...sums))];
+  return `has weights that sum to ${low === high ? low : `${low} to ${high}`}, and from the first channel to the last these branches lead: ${spotLeaders(numbers, form)}`;
+}
+
+const spotRound = (number) => String(Number(number.toPrecision(2)));
+
+function spotTakes(numbers, { columns }, channel) {
+  const from = numbers.slice(channel * columns, (channel + 1) * columns).flatMap((n, i) => (n > 0 ? [i] : []));
+  return `channel ${channel} takes from ${from.length ? from.join(", ") : "none"}`;
+}
+
+function spotLeaders(numbers, form) {
+  const leaders = spotWeights(numbers, form, 1).map((weights) => SPOT_BRANCHES[weights.indexOf(Math.max(...weights))][0]);
+  return leaders.join(" ");
+}
+
+/** All of a picture in words, for who cannot see it. */
+function spotSpelled(numbers, view, top) {
+  const form = SPOT_FORMS[view.form];
+  const row = (i) => numbers.slice(i * form.columns, (i + 1) * form.columns);
+  const rows = Array.from({ length: form.rows }, (_, i) => i);
+  if (view.form === "image") return `${form.levels} is darkest. ${rows.map((i) => `Row ${i}: ${row(i).join(" ")}`).join(". ")}.`;
+  if (view.form === "matrix") return `${rows.map((i) => spotTakes(numbers, form, i)).join("; ")}.`;
+  const weights = spotWeights(numbers, form, top);
+  return SPOT_BRANCHES.map(([, name], k) => `${name}: ${weights.map((w) => spotRound(w[k])).join(" ")}`).join(". ");
+}
+
+// --- What is drawn ------------------------------------------------------------------
+
+function spotPicture(numbers, view, top, label) {
+  const form = SPOT_FORMS[view.form];
+  const words = escape(`${label} ${spotSpelled(numbers, view, top)}`);
+  if (view.form === "shares" || view.form === "bars") return spotBars(numbers, form, view.form, top, words);
+  const cells = numbers.map((n, i) => {
+    const [x, y] = [i % form.columns, Math.floor(i / form.columns)];
+    return n ? `<rect x="${x}" y="${y}" width="1" height="1" fill="${pixelFill(n / form.levels)}"/>` : "";
+  });
+  return (
+    `<svg role="img" aria-label="${words}" viewBox="0 0 ${form.columns} ${form.rows}" shape-rendering="crispEdges">` +
+    `<rect width="${form.columns}" height="${form.rows}" fill="${pixelFill(0)}"/>${cells.join("")}</svg>`
+  );
+}
+
+/** Stacked bars; width and channel carry one and two pale lines, besides their colours. */
+function spotBars(numbers, form, kind, top, words) {
+  const parts = [];
+  for (let c = 0; c < form.columns; c++) {
+    let foot = 100;
+    for (let k = 0; k < 3; k++) {
+      const height = (100 * numbers[k * form.columns + c]) / form.levels;
+      foot -= height;
+      if (height > 0) parts.push(spotBar(k, 10 * c + 0.5, foot, 9, height));
+    }
+  }
+  const one = 100 - 100 / top;
+  const line = kind === "shares" ? `<path class="vip-one" d="M0 ${one.toFixed(2)}H160"/>` : "";
+  return `<svg role="img" aria-label="${words}" viewBox="-1 -2 162 104" preserveAspectRatio="none"><rect width="160" height="100" fill="${pixelFill(0)}"/>${parts.join("")}${line}</svg>`;
+}
+
+function spotBar(k, x, y, width, height) {
+  const rect = (at, wide, paint) => `<rect x="${at}" y="${y.toFixed(2)}" width="${wide}" height="${height.toFixed(2)}" fill="${paint}"/>`;
+  const lines = [[], [0.5], [0.3, 0.7]][k].map((share) => rect(x + width * share - 0.4, 0.8, "#FFFFFF"));
+  return rect(x, width, axisColour(SPOT_BRANCHES[k][0])) + lines.join("");
+}
+
+function spotLegend() {
+  const items = SPOT_BRANCHES.map(
+    ([, name], k) => `<span><svg viewBox="0 0 10 10" aria-hidden="true">${spotBar(k, 0, 0, 10, 10)}</svg> ${name}</span>`,
+  );
+  return `<p class="vip-note vip-legend">${items.join(" ")}</p>`;
+}
+
+/** The right and the faulty lines, each pair one above the other, so that they compare. */
+function spotCode(round) {
+  const line = (sign, words, text) =>
+    `<code${words ? ` class="vip-changed"><span class="vip-unseen">${words}: </span>` : ">"}${sign} ${text}</code>`;
+  const lines = round.code.map(([mark, right, wrong]) => {
+    if (mark === "...") return line(" ", "", "…");
+    if (mark === "=") return line(" ", "", escape(right));
+    const [one, other] = spotMarked(right, wrong);
+    return (right && line("−", "should be", one)) + (wrong && line("+", "is", other));
+  });
+  return `<p class="vip-note"><code>${escape(round.method)}</code>: − as it should be, + as it is here</p><div class="vip-code">${lines.join("")}</div>`;
+}
+
+/** Two lines as HTML, with what is not the same in both marked. */
+export function spotMarked(one, other) {
+  if (!one || !other) return [escape(one), escape(other)];
+  const shorter = Math.min(one.length, other.length);
+  let head = 0;
+  while (head < shorter && one[head] === other[head]) head++;
+  let tail = 0;
+  while (tail < shorter - head && one.at(-1 - tail) === other.at(-1 - tail)) tail++;
+  if (head + tail < shorter / 2) return [escape(one), escape(other)]; // another line, not a changed one
+  return [one, other].map((text) => {
+    const [before, inside, after] = [text.slice(0, head), text.slice(head, text.length - tail), text.slice(text.length - tail)].map(escape);
+    return `${before}${inside && `<mark>${inside}</mark>`}${after}`;
+  });
+}
+
+function spotVerdict(round, guess) {
+  const wrong = SPOT_NAMES[round.wrong];
+  if (!round.visible) {
+    const apart = `${wrong} is the faulty one, and no two cells differ by more than ${spotRound(round.apart)} of the darkest.`;
+    return `${guess === "same" ? "Right: nothing can be seen." : "Nobody can see it."} ${apart}`;
+  }
+  if (guess === wrong) return `Right: ${wrong} is wrong.`;
+  return guess === "same" ? `They differ, look again: ${wrong} is wrong.` : `No, ${guess} is as it should be: ${wrong} is wrong.`;
+}
+
+function spotCaught(round) {
+  const caught = round.caught.filter((name) => name !== "shape");
+  const shape = `Shape check: ${round.caught.includes("shape") ? "failed" : "passed"}.`;
+  if (!caught.length) return `${shape} No other check catches it either.`;
+  const [name, words] = round.told;
+  return `${shape} Caught by ${caught.length === 1 ? "one check" : `${caught.length} checks`}: ${caught.join(", ")}. What ${name} says: “${words}”.`;
+}
+
+function spotAnswer(round, guess) {
+  if (guess === "none") return "";
+  const isRight = guess === (round.visible ? SPOT_NAMES[round.wrong] : "same");
+  const known = round.known ? `<p class="vip-note">Met before in ${escape(round.known)}</p>` : "";
+  return `
+<p class="vip-verdict ${isRight ? "vip-good" : "vip-bad"}">${isRight ? "✓ Right." : "✗ No."} <b>${escape(round.fault)}</b></p>
+<p>${escape(round.seen)}</p>
+${spotCode(round)}
+${known}`;
+}
+
+function spotScore(tried) {
+  const guesses = Object.values(tried ?? {});
+  return guesses.length ? `First guesses: ${guesses.filter(Boolean).length} of ${guesses.length} right.` : "";
+}
+
+const spotter = {
+  kind: "spotter",
+  title: "One of the two is wrong",
+  watched: ["game"],
+  help:
+    "Press the button under the pictures that says what you think, then read what is wrong. With the keyboard, while a button has focus: " +
+    "<b>A</b>, <b>B</b> and <b>S</b> guess (S: no difference), <b>N</b> and <b>P</b>, or the arrows, go to the next and the previous round. A link holds the round and your guess, not the score.",
+  fields: {
+    round: wholeField(1, 1, (scene) => scene.rounds.length),
+    guess: choiceField("none", ["none", "A", "B", "same"]),
+  },
+  prepare: (get) => ({ rounds: spotRounds(get("game")), views: get("game").views }),
+
+  html(scene, state, asleep) {
+    const round = scene.rounds[state.round - 1];
+    const view = scene.views[round.view];
+    const off = asleep ? " disabled" : "";
+    const hasBars = view.form === "shares" || view.form === "bars";
+    const given = view.given.length
+      ? `<figure class="vip-given">${spotPicture(view.given, view, 1, "What goes in.")}<figcaption>goes in</figcaption></figure>`
+      : "";
+    const pictures = round.pictures.map((numbers, i) => {
+      const told = state.guess === "none" ? "" : i === round.wrong ? " ✗ faulty" : " ✓ right";
+      return `<figure>${spotPicture(numbers, view, round.top, `Picture ${SPOT_NAMES[i]}.`)}<figcaption><b>${SPOT_NAMES[i]}</b>${told}</figcaption></figure>`;
+    });
+    const guesses = SPOT_GUESSES.map(
+      ([value, words]) => `<button type="button" data-do="guess" data-value="${value}" aria-pressed="${state.guess === value}"${off}>${words}</button>`,
+    );
+    return `
+<div data-keys="spot">
+<p><b>Round ${state.round} of ${scene.rounds.length}: ${escape(view.title)}.</b> ${escape(view.expect)} One of the two pictures is a faulty module’s. Which?</p>
+<div class="vip-pictures vip-${view.form}">${given}${pictures.join("")}</div>
+${hasBars ? spotLegend() : ""}${view.form === "bars" ? `<p class="vip-note">Full height: ${spotRound(round.top)}.</p>` : ""}
+<div class="vip-steps vip-scripted">${guesses.join("\n")}</div>
+<div class="vip-steps vip-scripted"><button type="button" data-do="turn" data-value="-1"${off}>Previous</button>
+<button type="button" data-do="turn" data-value="1"${off}>Next</button> <span>${spotScore(state.tried)}</span></div>
+${spotAnswer(round, state.guess)}
+</div>`;
+  },
+
+  say(scene, state) {
+    const round = scene.rounds[state.round - 1];
+    const view = scene.views[round.view];
+    if (state.guess !== "none") return `${spotVerdict(round, state.guess)} ${spotCaught(round)}`;
+    const [a, b] = round.pictures.map((numbers) => spotSaid(numbers, view, round.top));
+    const given = view.given.length ? ` What goes in ${spotSaid(view.given, view, 1)}.` : "";
+    return a === b ? `Of both pictures the same can be said: each ${a}.${given}` : `A ${a}. B ${b}.${given}`;
+  },
+
+  act(scene, state, { name, value, key }) {
+    if (name === "spot") {
+      const [action, of] = SPOT_KEYS[key.length === 1 ? key.toLowerCase() : key] ?? [];
+      return action && this.act(scene, state, { name: action, value: of });
+    }
+    if (name === "turn") {
+      const count = scene.rounds.length;
+      return { round: ((state.round - 1 + Number(value) + count) % count) + 1, guess: "none" };
+    }
+    if (name !== "guess") return undefined;
+    const round = scene.rounds[state.round - 1];
+    const isRight = value === (round.visible ? SPOT_NAMES[round.wrong] : "same");
+    return { guess: value, tried: { [state.round]: isRight, ...state.tried } };
+  },
+};
+
+export const renderSpotter = renderFigure(spotter);
+export const spotterFirstFrame = firstFrameOf(spotter);
