@@ -25,6 +25,8 @@ SHAPES = {  # of the input of a module with dim=64, segment_dim=8: needed, fix
     (2, 8, 64, 8): ("(B, H, W, C)", "x.permute(0, 1, 3, 2)"),
     (2, 8, 8, 63): ("dim = 64", "nn.Linear(63, 64)"),  # dim=63 could not be cut
     (2, 8, 8, 3): ("dim = 64", "nn.Linear(3, 64)"),
+    (1, 3, 8, 8): ("dim = 64", "pictures, (B, C, H, W)"),
+    (2, 0, 8, 64): ("H = W = segment_dim = 8", "resize"),
     (2, 1, 8, 8, 64): ("(B, H, W, C)", "reshape"),  # flatten(3) would make C = 512
     (64,): ("(B, H, W, C)", "reshape"),
     (2, 64): ("(B, H, W, C)", "reshape"),
@@ -105,7 +107,52 @@ def test_any_kind_of_integer_is_a_size():
 def test_another_device_than_the_weights_names_both():
     with pytest.raises(ValueError) as excinfo:
         WeightedPermuteMLP(64, 8)(torch.zeros(2, 8, 8, 64, device="meta"))
-    says(excinfo, "on meta", "on cpu", "x.to('cpu')")
+    says(excinfo, "input is on meta", "weights are on cpu", "no contents")
+    with pytest.raises(ValueError) as excinfo:
+        WeightedPermuteMLP(64, 8).to("meta")(torch.zeros(2, 8, 8, 64))
+    says(excinfo, "input is on cpu", "weights are on meta", "to_empty(device='cpu')")
+
+
+def test_another_real_device_is_told_how_to_move(device):
+    if device.type == "cpu":
+        pytest.skip("this needs a device beside the cpu")
+    with pytest.raises(ValueError) as excinfo:
+        WeightedPermuteMLP(64, 8).to(device)(torch.zeros(2, 8, 8, 64))
+    says(excinfo, "on cpu", f"on {device.type}", "move one of them", "x.to('")
+
+
+def test_a_quantised_module_runs():
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # PyTorch is about to move this elsewhere
+        module = torch.ao.quantization.quantize_dynamic(
+            WeightedPermuteMLP(64, 8), {torch.nn.Linear}
+        )
+    assert module(torch.randn(1, 8, 8, 64)).shape == (1, 8, 8, 64)
+    with pytest.raises(ValueError) as excinfo:
+        module(torch.zeros(2, 7, 8, 64))
+    says(excinfo, "H = W = segment_dim = 8")
+
+
+@pytest.mark.parametrize("layout", [torch.strided, torch.jagged])
+def test_a_nested_input_is_refused(layout):
+    parts = [torch.zeros(8, 64), torch.zeros(8, 64)]
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # nested tensors are a prototype
+        x = torch.nested.nested_tensor(parts, layout=layout)
+    with pytest.raises(TypeError) as excinfo:
+        WeightedPermuteMLP(64, 8)(x)
+    says(excinfo, "nested", "to_padded_tensor")
+
+
+def test_a_quantised_input_is_refused():
+    x = torch.quantize_per_tensor(torch.zeros(1, 8, 8, 64), 0.1, 0, torch.qint8)
+    with pytest.raises(TypeError) as excinfo:
+        WeightedPermuteMLP(64, 8)(x)
+    says(excinfo, "torch.qint8", "x.dequantize()")
 
 
 def test_an_array_is_refused():
@@ -138,7 +185,9 @@ def test_impossible_sizes_are_refused_when_built(kind, sizes, error, parts):
     says(excinfo, *parts)
 
 
-@pytest.mark.parametrize("order", ["chw", "HWC", "", None, ("h", "w", "c")])
+@pytest.mark.parametrize(
+    "order", ["chw", "HWC", "", None, ("h", "w", "c"), np.array(["hwc"])]
+)
 def test_an_unknown_branch_order_is_refused_when_built(order):
     with pytest.raises(ValueError) as excinfo:
         WeightedPermuteMLP(64, 8, branch_order=order)
@@ -189,6 +238,26 @@ def test_a_gradient_that_is_no_tensor():
     says(excinfo, "gradient is a bool", "torch.ones_like")
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_gradient_where_gradients_are_switched_off(mode):
+    with mode(), pytest.raises(ValueError) as excinfo:
+        trace(torch.relu, torch.zeros(2), gradient=torch.ones(2))
+    says(excinfo, "switched off", "torch.no_grad()")
+
+
+def test_a_gradient_without_contents():
+    with pytest.raises(TypeError) as excinfo:
+        trace(torch.relu, torch.zeros(2), gradient=torch.ones(2, device="meta"))
+    says(excinfo, "on meta", "torch.ones_like")
+
+
+@pytest.mark.parametrize("bound", [0, -1, 2.5, None, "9"])
+def test_a_bound_that_is_no_size(bound):
+    with pytest.raises(ValueError) as excinfo:
+        trace(torch.relu, torch.zeros(2), max_elements=bound)
+    says(excinfo, f"max_elements is {bound!r}", "at least 1")
+
+
 @pytest.mark.parametrize("function", [torch.round, torch.Tensor.detach])
 def test_a_gradient_where_there_is_none(function):
     x = torch.zeros(2, dtype=torch.int64)
@@ -231,6 +300,12 @@ def test_too_many_steps_are_marked(function):
 RECORDING = trace(torch.relu, torch.zeros(2)).to_json()
 
 
+def changed(**parts):
+    """The recording with other parts in its first tensor."""
+    first, *others = RECORDING["tensors"]
+    return RECORDING | {"tensors": [first | parts, *others]}
+
+
 @pytest.mark.parametrize(
     "data, parts",
     [
@@ -243,8 +318,11 @@ RECORDING = trace(torch.relu, torch.zeros(2)).to_json()
         (RECORDING | {"tensors": [{}]}, ("damaged", "again")),
         (RECORDING | {"tensors": None}, ("damaged", "again")),
         (RECORDING | {"more": 1}, ("damaged", "more")),
+        (changed(shape="2"), ("damaged", "shape")),
+        (changed(strides=[1.5]), ("damaged", "strides")),
+        (changed(values=[10**400, 0]), ("damaged", "again")),
     ],
-    ids=range(9),
+    ids=range(12),
 )
 def test_a_recording_that_cannot_be_read(data, parts):
     with pytest.raises(ValueError) as excinfo:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from vip_tutorial.data import as_tokens, digit
+from vip_tutorial.data import as_tokens, digit, patterns
 
 
 def test_digit_is_a_grey_picture_with_its_label():
@@ -27,3 +27,17 @@ def test_tokens_are_the_pixels_times_one_vector():
     torch.testing.assert_close(per_grey_level, per_grey_level[:1].expand(ink.sum(), -1))
     assert torch.equal(tokens, as_tokens(picture, dim=16))
     assert not torch.equal(tokens, as_tokens(picture, dim=16, seed=1))
+
+
+def test_patterns_are_pictures_in_sixteenths():
+    pictures = patterns(4, 6)
+    for picture in pictures.values():
+        assert picture.shape == (4, 6) and picture.dtype == torch.float32
+        assert torch.equal((picture * 16).round() / 16, picture)
+        assert picture.min() >= 0 and picture.max() <= 1
+    assert pictures["horizontal-stripes"].unique(dim=1).shape == (4, 1)
+    assert pictures["vertical-stripes"].unique(dim=0).shape == (1, 6)
+    for axis in (0, 1):  # told from even grey by no mean of a row or a column
+        means = pictures["checkerboard"].mean(dim=axis)
+        assert torch.equal(means, pictures["even-grey"].mean(dim=axis))
+    assert not torch.equal(patterns(seed=1)["noise"], patterns()["noise"])

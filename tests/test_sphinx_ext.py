@@ -54,6 +54,7 @@ def test_the_digest_is_a_setting_that_makes_sphinx_read_all_pages():
         ),
         add_html_math_renderer=lambda *a, **k: None,
         connect=lambda *a, **k: None,
+        setup_extension=lambda name: None,
     )
     sphinx_ext.setup(app)
     assert settings["vip_package_digest"] == "env"

@@ -275,9 +275,31 @@ def test_a_default_device_does_not_disturb_the_maps():
 
 
 def test_an_index_that_is_followed_moves_no_elements():
-    table = torch.randn(5, 3)
-    step = trace(lambda i: table[i], torch.tensor([4, 0])).steps[0]
-    assert (step.kind, step.map) == ("other", None)
+    for table in (torch.randn(5, 3), torch.arange(15).reshape(5, 3)):
+        step = trace(lambda i, t=table: t[i], torch.tensor([4, 0])).steps[0]
+        assert (step.kind, step.map) == ("other", None)
+
+
+def test_the_same_bits_read_as_other_numbers_are_no_move():
+    step = trace(lambda x: x.view(torch.int32), torch.ones(2, 3)).steps[0]
+    assert (step.kind, step.map, step.copy) == ("other", None, False)
+
+
+def test_an_input_that_is_not_used_has_a_gradient_of_zeros():
+    one = torch.ones(2)
+    recording = trace(lambda x, y: x * 2, one, one.clone(), gradient=one)
+    assert recording.gradient(recording.inputs[1]) == [0.0, 0.0]
+
+
+def test_in_inference_mode():
+    with torch.inference_mode():
+        recording = trace(lambda x: x.T.reshape(-1), torch.ones(2, 3))
+    assert recording.copies == 1
+
+
+def test_a_tensor_that_is_given_other_memory_keeps_no_wrong_names():
+    recording = trace(lambda x: x.clone().set_(torch.randn(9)), torch.randn(3, 4))
+    assert all(len(t.axes) == len(t.shape) for t in recording.tensors)
 
 
 # --- memory ------------------------------------------------------------------------

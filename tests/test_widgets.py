@@ -381,6 +381,25 @@ def test_numbers_far_apart_in_memory_are_not_drawn_there():
     assert len(frame) < 60_000
 
 
+def test_an_empty_tensor_with_a_long_axis_costs_nothing():
+    run = trace(lambda x: x * 2, torch.zeros(0, 10**12))
+    assert "shape (0, 1000000000000)" in first_frame(PermuteLens(run))
+
+
+def test_many_values_on_request_are_told_of_and_not_drawn():
+    run = trace(
+        lambda x: x.expand(300, 1000) * 1.0, torch.randn(1, 1000), max_elements=10**6
+    )
+    html = first_frame(PermuteLens(run, start="v1;step=2;fill=value"))
+    assert "300,000 elements" in html and "vip-problem" not in html
+
+
+def test_a_run_without_steps_says_why():
+    run = trace(lambda x: x, torch.ones(2))
+    run.omitted = ["It ran elsewhere."]
+    assert "holds no steps. It ran elsewhere" in first_frame(PermuteLens(run))
+
+
 def test_a_view_far_larger_than_its_memory_is_told_of_and_not_drawn():
     def blown_up(x):
         return x.expand(4, 20_000_000)[:, :2] * 1.0

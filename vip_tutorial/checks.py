@@ -41,23 +41,45 @@ def check_input(x: Tensor, weight: Tensor, dim: int, segment_dim: int) -> None:
             f"input is a {type(x).__name__}; it must be a torch.Tensor of shape "
             "(B, H, W, C), e.g. torch.as_tensor(x)"
         )
-    if x.layout != torch.strided or not x.dtype.is_floating_point:
+    # A quantised module has no weight tensor; its layers look at their own input.
+    dtype = weight.dtype if isinstance(weight, Tensor) else torch.float32
+    if hint := _conversion(x, dtype):
+        kind = "nested" if x.is_nested else x.layout
         raise TypeError(
-            f"input is a {x.layout} tensor of dtype {x.dtype}; the module computes "
-            "with dense tensors of real numbers of its weights' dtype: convert with "
-            + ("x.to_dense()" if x.layout != torch.strided else f"x.to({weight.dtype})")
+            f"input is a {kind} tensor of dtype {x.dtype}; the module computes with "
+            f"dense tensors of real numbers of its weights' dtype: {hint}"
         )
     _check_shape(tuple(x.shape), dim, segment_dim)
+    if not isinstance(weight, Tensor):
+        return
     if x.device != weight.device:
+        move = f"move one of them, e.g. x.to('{weight.device}')"
+        if x.is_meta:
+            move = f"what is on meta has no contents; make it on {weight.device}"
+        elif weight.is_meta:
+            move = (
+                "what is on meta has no contents; give the module some with "
+                f"module.to_empty(device='{x.device}') and load its weights"
+            )
         raise ValueError(
-            f"input is on {x.device} but the weights are on {weight.device}: move one "
-            f"of them, e.g. x.to('{weight.device}')"
+            f"input is on {x.device} but the weights are on {weight.device}: {move}"
         )
     if x.dtype != weight.dtype and not _autocast_unites(x, weight):
         raise TypeError(
             f"input has dtype {x.dtype} but the weights have {weight.dtype}: convert "
             f"one of them, e.g. x.to({weight.dtype})"
         )
+
+
+def _conversion(x: Tensor, dtype: torch.dtype) -> str:
+    """How to make of `x` a dense tensor of real numbers; "" if it is one."""
+    if x.is_nested:
+        return "pad it to one shape, e.g. with torch.nested.to_padded_tensor(x, 0.0)"
+    if x.layout != torch.strided:
+        return "convert with x.to_dense()"
+    if x.is_quantized:
+        return "convert with x.dequantize()"
+    return "" if x.dtype.is_floating_point else f"convert with x.to({dtype})"
 
 
 def _check_shape(shape: tuple[int, ...], dim: int, segment_dim: int) -> None:
@@ -100,6 +122,11 @@ def _channels_hint(shape: tuple[int, ...], dim: int, segment_dim: int) -> str:
         return "this looks like (B, C, H, W): call x.permute(0, 2, 3, 1) first"
     if shape[2] == dim:
         return "this looks like (B, H, C, W): call x.permute(0, 1, 3, 2) first"
+    if shape[1] < 4 and shape[1] != segment_dim and shape[2] == shape[3]:
+        return (
+            "this looks like pictures, (B, C, H, W): make each pixel or patch a token "
+            f"of {dim} channels first, channels last"
+        )
     if shape[3] >= 4 and shape[3] % segment_dim == 0:
         return f"give the module dim={shape[3]}"
     return f"give the tokens {dim} channels, e.g. by nn.Linear({shape[3]}, {dim})"

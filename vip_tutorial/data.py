@@ -1,6 +1,8 @@
 """Real pictures, small enough to follow every number: scikit-learn's digits."""
 
 import operator
+from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +23,7 @@ def digit(index: int) -> tuple[Tensor, int]:
     Raises:
         ValueError: If there is no such digit.
     """
-    from sklearn.datasets import load_digits
-
-    digits = load_digits()
+    digits = _digits()
     index, count = operator.index(index), len(digits.images)
     if not 0 <= index < count:
         raise ValueError(
@@ -31,6 +31,13 @@ def digit(index: int) -> tuple[Tensor, int]:
         )
     picture = torch.tensor(digits.images[index] / 16, dtype=torch.float32)  # (H, W)
     return picture, int(digits.target[index])
+
+
+@cache
+def _digits() -> Any:
+    from sklearn.datasets import load_digits
+
+    return load_digits()  # a text file: reading it again each time is slow
 
 
 def as_tokens(picture: Tensor, dim: int, seed: int = 0) -> Tensor:
@@ -47,3 +54,28 @@ def as_tokens(picture: Tensor, dim: int, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     weight = torch.randn(dim, 1, generator=generator)
     return nn.functional.linear(picture[None, :, :, None], weight)  # (1, H, W, C)
+
+
+def patterns(height: int = 8, width: int = 8, seed: int = 0) -> dict[str, Tensor]:
+    """Pictures that are easy to tell: stripes, a checkerboard, noise, nothing.
+
+    Args:
+        height: Pixels in a column.
+        width: Pixels in a row.
+        seed: Seed of the noise.
+
+    Returns:
+        By name, grey levels `(height, width)` in sixteenths, from 0 to 1.
+    """
+    row = torch.arange(height)[:, None].expand(height, width)  # (height, width)
+    column = torch.arange(width).expand(height, width)  # (height, width)
+    generator = torch.Generator().manual_seed(seed)
+    noise = torch.randint(17, (height, width), generator=generator)
+    return {
+        "horizontal-stripes": (row % 2).float(),
+        "vertical-stripes": (column % 2).float(),
+        "checkerboard": ((row + column) % 2).float(),
+        "even-grey": torch.full((height, width), 0.5),
+        "noise": noise / 16,
+        "blank": torch.zeros(height, width),
+    }

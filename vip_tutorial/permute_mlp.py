@@ -197,7 +197,7 @@ class WeightedPermuteMLP(Branches):
     ):
         super().__init__(dim, segment_dim, qkv_bias)
         dim = self.dim
-        if branch_order not in ("hwc", "cwh"):
+        if not isinstance(branch_order, str) or branch_order not in ("hwc", "cwh"):
             raise ValueError(
                 f"branch_order is {branch_order!r}; it must be 'hwc' (the authors' "
                 "code) or 'cwh' (the often reprinted listing)"

@@ -5,9 +5,10 @@ import re
 import pytest
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
+from vip_tutorial.counting import count_multiply_adds, count_parameters
+from vip_tutorial.token_mixers import SelfAttention, TokenMixing
 from vip_tutorial.widgets import CostCalculator
 
 SIZES = [(8, 8, 512), (4, 4, 8), (7, 7, 49), (16, 16, 384)]
@@ -22,31 +23,9 @@ def core():
     return engine
 
 
-def counted(module: nn.Module, *inputs: torch.Tensor) -> tuple[int, int]:
+def counted(module: nn.Module, x: torch.Tensor) -> tuple[int, int]:
     """Parameters, and multiply-adds of one run."""
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        module(*inputs)
-    return sum(p.numel() for p in module.parameters()), counter.get_total_flops() // 2
-
-
-class Attention(nn.Module):
-    def __init__(self, C):
-        super().__init__()
-        self.qkv = nn.Linear(C, 3 * C, bias=False)
-        self.proj = nn.Linear(C, C)
-
-    def forward(self, x):  # (B, T, C)
-        q, k, v = self.qkv(x).chunk(3, dim=-1)
-        return self.proj((q @ k.mT).softmax(-1) @ v)
-
-
-class TokenMixing(nn.Module):
-    def __init__(self, tokens, hidden):
-        super().__init__()
-        self.fc1, self.fc2 = nn.Linear(tokens, hidden), nn.Linear(hidden, tokens)
-
-    def forward(self, x):  # (B, T, C)
-        return self.fc2(self.fc1(x.mT)).mT
+    return count_parameters(module), count_multiply_adds(module, x)
 
 
 @pytest.mark.parametrize("H, W, C", SIZES)
@@ -54,11 +33,10 @@ def test_weights_and_multiply_adds(core, H, W, C):
     rows = core.eval(f"costsOf({{ H: {H}, W: {W}, C: {C} }})")
     told = {row["key"]: (row["parameters"], row["macs"]) for row in rows}
     x = torch.randn(1, H, W, C)
-    tokens = x.flatten(1, 2)
     assert told["weighted"] == counted(WeightedPermuteMLP(C, H), x)
     assert told["plain"] == counted(PermuteMLP(C, H), x)
-    assert told["attention"] == counted(Attention(C), tokens)
-    assert told["mixer"] == counted(TokenMixing(H * W, max(1, C // 2)), tokens)
+    assert told["attention"] == counted(SelfAttention(C), x)
+    assert told["mixer"] == counted(TokenMixing(H, W, max(1, C // 2)), x)
     assert told["dense"] == ((H * W * C) ** 2,) * 2
 
 

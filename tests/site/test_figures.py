@@ -1,17 +1,42 @@
 """What every smaller figure must do: one core on every host, for every reader."""
 
 import json
+from functools import partial
 
 import pytest
+import torch
 from figure_driver import Figure
 
-from vip_tutorial.widgets import CostCalculator, MutantSpotter
+from vip_tutorial import PermuteMLP, WeightedPermuteMLP
+from vip_tutorial.data import as_tokens
+from vip_tutorial.widgets import (
+    BranchMixer,
+    CostCalculator,
+    MutantSpotter,
+    ReachProbe,
+    ShapePuzzles,
+)
 
 axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
 
+
+def reach_probe() -> ReachProbe:
+    torch.manual_seed(0)
+    module = WeightedPermuteMLP(8, 4)
+    maps = {"height": module.height, "sum": PermuteMLP(8, 4), "whole": module}
+    x, picture = torch.randn(1, 4, 4, 8), torch.rand(4, 4)
+    return ReachProbe(maps, x, picture=picture, at=(0, 0))  # what a link leaves unsaid
+
+
 # One of each kind, and a state that is not its first.
 EXAMPLES = {
+    "mixer": (
+        lambda: BranchMixer(WeightedPermuteMLP(16, 8), partial(as_tokens, dim=16)),
+        "v1;picture=noise;other=even-grey;channel=5;zoom=2",
+    ),
     "costs": (lambda: CostCalculator(), "v1;H=14;W=14;N=14;C=392"),
+    "reach": (reach_probe, "v1;map=2;at=5;shade=log;read=11"),
+    "puzzles": (lambda: ShapePuzzles(), "v1;kind=order;number=5"),
     "spotter": (lambda: MutantSpotter(), "v1;round=2;guess=A"),
 }
 

@@ -133,6 +133,19 @@ def test_what_a_blend_has_seen_is_below_its_home(toy, open_lens):
     assert [hue for hue, _ in groupby(met)][:4] == hues
 
 
+def test_a_blend_shows_what_it_has_seen_all_the_way_home(toy, open_lens):
+    """Whatever other cells have been drawn before or after it."""
+    for step in (5, 6, 7):
+        lens = open_lens(toy, f"toy=v1;step={step}")
+        for name in ("h1 w2 c3", "h3 w0 c6"):
+            left, top, right, bottom = lens.cells()["right"][name][1]
+            below = top + (bottom - top) * 0.9
+            line = [(left + (right - left) * i / 20, below) for i in range(21)]
+            hues = [[round(part) for part in mixed(hue, 0)] for hue in HUES[:4]]
+            met = [colour for colour in lens.colours(line) if colour in hues]
+            assert [hue for hue, _ in groupby(met)] == hues, f"{step} {name}"
+
+
 def test_next_and_back(toy, open_lens):
     lens = open_lens(toy, "toy=v1;step=0")
     assert lens.said.startswith("The input, (B, H, W, C) = (1, 4, 4, 8): 128 numbers.")
@@ -375,7 +388,10 @@ def test_the_gradient_goes_the_way_back(toy, open_lens):
     assert lens.position == 7
     assert lens.said.startswith("The gradient arrives at the output.")
     assert lens.state == "v1;step=7;dir=back"
+    arriving = lens.picture("strip")
     lens.press("next")  # Next goes on with the gradient, back through the steps
+    assert "below of what the step wrote" in lens.part("memory").inner_text()
+    assert lens.picture("strip") != arriving  # the strip above is filled by the step
     assert lens.position == 6
     assert lens.said.startswith("Step 7 of 7, reshape(1, 4, 4, 8), backward:")
     assert lens.picture() != forward
@@ -394,6 +410,10 @@ def test_the_gradient_goes_the_way_back(toy, open_lens):
     assert lens.position == 0
     lens.press("back")
     assert lens.position == 1
+    lens.go_to(6)  # the moment when step 6 has been undone
+    assert lens.position == 5
+    assert lens.said.startswith("Step 6 of 7")
+    assert lens.current == ["6 permute"]
     lens.part("backward").uncheck()
     assert lens.position == 0
     assert "dir=back" not in lens.state

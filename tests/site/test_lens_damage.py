@@ -57,6 +57,7 @@ DAMAGE = {
     "values-short": put([1, 2], "tensors", 0, "values"),
     "values-text": put(["a"] * 128, "tensors", 0, "values"),
     "gradient-short": put([1], "tensors", 7, "gradient"),
+    "storage-list": put([0], "tensors", 1, "storage"),
 }
 
 

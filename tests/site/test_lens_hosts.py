@@ -301,7 +301,7 @@ def test_every_step_of_the_whole_module(whole, open_lens):
     steps = whole.trace.steps
     for number, step in enumerate(steps, 1):
         lens.key("n")
-        call = step.call.partition("(tensor")[0]
+        call = re.split(r"\((?:tensor|weight)", step.call)[0]
         assert lens.said.startswith(f"Step {number} of {len(steps)}, {call}")
         assert not lens.is_blank()
     lens.key("ArrowRight")

@@ -87,9 +87,11 @@ def test_page(open_site, page, protocol, widths):
             assert opened.evaluate(TOO_WIDE) == [], f"{width} {theme}"
 
 
-# The theme gives listings that have to be scrolled a tab stop, a moment after a resize.
-TAB_STOPS_SET = """() => [...document.querySelectorAll("pre")].every(
-  (pre) => pre.scrollWidth <= pre.clientWidth || pre.tabIndex === 0)"""
+# The theme gives listings and tables that have to be scrolled a tab stop, a moment
+# after a resize.
+TAB_STOPS_SET = """() => [
+  ...document.querySelectorAll("pre, .pst-scrollable-table-container"),
+].every((el) => el.scrollWidth <= el.clientWidth || el.tabIndex === 0)"""
 
 
 def check_axe(axe, page, **rules) -> None:
@@ -223,7 +225,9 @@ def test_every_lens_of_a_chapter_lives(open_site, page, protocol):
         lens = Lens(opened, name)
         assert not lens.is_blank()
         before = lens.said, lens.picture()
-        lens.press("back" if lens.position else "next")
+        lens.press("back")
+        if (lens.said, lens.picture()) == before:  # it stands at one end
+            lens.press("next")
         assert (lens.said, lens.picture()) != before
         assert lens.state
         lens.key("ArrowRight")

@@ -2,13 +2,21 @@
 
 from .address import check_address
 from .catches import check_catches
+from .channels import check_channels_first
+from .costs import check_multiply_adds
 from .permutes import check_undoes
 from .rows import check_height_rows, check_width_rows
+from .seen import check_column_then_square
+from .weights import check_branch_weights
 
 __all__ = [
     "check_address",
+    "check_branch_weights",
     "check_catches",
+    "check_channels_first",
+    "check_column_then_square",
     "check_height_rows",
+    "check_multiply_adds",
     "check_undoes",
     "check_width_rows",
 ]

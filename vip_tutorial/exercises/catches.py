@@ -8,6 +8,7 @@ from torch import nn
 
 from ..mutants import MUTANTS
 from ..permute_mlp import WeightedPermuteMLP
+from .attempt import Deadline, attempt, described
 
 _SEEDS = 5
 
@@ -30,17 +31,22 @@ def check_catches(check: Callable[[nn.Module], bool], mutant: type[nn.Module]) -
         check: Your function: True for a right module, False for a wrong one.
         mutant: The faulty class.
     """
+    deadline = Deadline()
     try:
-        verdicts = _verdicts(check, WeightedPermuteMLP, "a right module")
-        faulty = _verdicts(check, mutant, f"a {mutant.__name__}")
-        renamed = _verdicts(check, _UnderAnotherName, "a right module")
+        verdicts = _verdicts(check, WeightedPermuteMLP, "a right module", deadline)
+        faulty = _verdicts(check, mutant, f"a {mutant.__name__}", deadline)
+        renamed = _verdicts(check, _UnderAnotherName, "a right module", deadline)
         problem = _problem(verdicts, faulty, renamed, mutant)
     except _Told as told:
         problem = str(told)
     if problem:
         print(f"Not yet. {problem}")
         return
-    others = [m.name for m in MUTANTS if m.module is not mutant and _rejects(check, m)]
+    others = [
+        m.name
+        for m in MUTANTS
+        if m.module is not mutant and _rejects(check, m, deadline)
+    ]
     also = (
         f"It also catches: {', '.join(others)}." if others else "It catches no other."
     )
@@ -80,12 +86,15 @@ def _problem(
 
 
 def _verdicts(
-    check: Callable[[nn.Module], Any], kind: type[nn.Module], what: str
+    check: Callable[[nn.Module], Any],
+    kind: type[nn.Module],
+    what: str,
+    deadline: Deadline,
 ) -> list[bool]:
     """What the check says of a kind of module, with several sets of weights."""
     if not callable(check):
         raise _Told(
-            f"check_catches got {check!r}; give it your function itself: "
+            f"check_catches got {described(check)}; give it your function itself: "
             "check_catches(my_check, ...)."
         )
     verdicts = []
@@ -94,12 +103,10 @@ def _verdicts(
             torch.manual_seed(seed)
             module = kind(8, 4).eval()
             before = {k: v.clone() for k, v in module.state_dict().items()}
-            try:
-                verdict = check(module)
-            except Exception as error:
-                raise _Told(
-                    f"On {what} your check raised {type(error).__name__}: {error}"
-                ) from error
+            call = f"On {what} your check"
+            verdict, problem = attempt(check, module, call=call, deadline=deadline)
+            if problem:
+                raise _Told(problem)
         if verdict is None:
             raise _Told("Your check returned None. Does it end in a return?")
         try:
@@ -120,8 +127,8 @@ def _verdicts(
     return verdicts
 
 
-def _rejects(check: Callable[[nn.Module], Any], mutant: Any) -> bool:
+def _rejects(check: Callable, mutant: Any, deadline: Deadline) -> bool:
     try:
-        return not any(_verdicts(check, mutant.module, "another mutant"))
+        return not any(_verdicts(check, mutant.module, "another mutant", deadline))
     except _Told:
         return False

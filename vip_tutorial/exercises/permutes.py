@@ -1,9 +1,14 @@
 """The exercise of the chapter on the listing: undo a permute."""
 
+import operator
 from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+from .attempt import described
 
 
-def check_undoes(way_in: Sequence[int], way_back: Sequence[int]) -> None:
+def check_undoes(way_in: Sequence[int], way_back: Any) -> None:
     """Say whether `permute(way_back)` undoes `permute(way_in)`.
 
     Args:
@@ -12,13 +17,17 @@ def check_undoes(way_in: Sequence[int], way_back: Sequence[int]) -> None:
     """
     axes = range(len(way_in))
     try:
-        answer = [int(axis) for axis in way_back]
-    except (TypeError, ValueError):
-        print(f"Not yet. {way_back!r} is no order: give {len(way_in)} whole numbers.")
+        # One more than there are axes is enough to see that there are too many.
+        answer = [operator.index(axis) for axis in islice(way_back, len(way_in) + 1)]
+    except Exception:
+        print(
+            f"Not yet. {described(way_back)} is no order: give {len(way_in)} whole "
+            "numbers, e.g. (0, 1, 2, 3, 4)."
+        )
         return
     if sorted(answer) != list(axes):
         last = len(way_in) - 1
-        print(f"Not yet. {tuple(answer)} must hold each axis, 0 to {last}, once.")
+        print(f"Not yet. {described(way_back)} must hold each axis, 0 to {last}, once.")
         return
     after = [way_in[axis] for axis in answer]
     wrong = [place for place in axes if after[place] != place]

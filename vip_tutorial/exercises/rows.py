@@ -8,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .attempt import Deadline, attempt
+
 _TRIES = 20
 
 Rows = Callable[[Tensor, int], Tensor]
@@ -50,9 +52,9 @@ def check_width_rows(rows: Rows) -> None:
 
 
 def _check(rows: Rows, wanted: _Wanted) -> None:
-    generator = random.Random(0)
+    generator, deadline = random.Random(0), Deadline()
     for _ in range(_TRIES):
-        problem = _problem(rows, wanted, generator.sample(range(2, 8), 5))
+        problem = _problem(rows, wanted, generator.sample(range(2, 8), 5), deadline)
         if problem:
             print(f"Not yet. {problem}")
             return
@@ -62,15 +64,14 @@ def _check(rows: Rows, wanted: _Wanted) -> None:
     )
 
 
-def _problem(rows: Rows, wanted: _Wanted, sizes: list[int]) -> str:
+def _problem(rows: Rows, wanted: _Wanted, sizes: list[int], deadline: Deadline) -> str:
     B, H, W, N, S = sizes
     x = torch.arange(float(math.prod(sizes))).reshape(B, H, W, N * S)
     given = x.clone()
     called = f"rows(x, N={N}) with x of shape (B, H, W, C) = {tuple(x.shape)}"
-    try:
-        got = rows(x, N)
-    except Exception as error:
-        return f"{called} raised {type(error).__name__}: {error}"
+    got, problem = attempt(rows, x, N, call=called, deadline=deadline)
+    if problem:
+        return problem
     if got is None:
         return f"{called} returned None. Does your function end in a return?"
     if not isinstance(got, Tensor):
@@ -78,6 +79,11 @@ def _problem(rows: Rows, wanted: _Wanted, sizes: list[int]) -> str:
     if not torch.equal(x, given):
         return f"{called} changed its input. Build a new tensor instead."
     right = torch.einsum(wanted.einsum, x.reshape(sizes)).flatten(3)
+    if got.dtype != x.dtype or got.device != x.device or got.layout != x.layout:
+        return (
+            f"{called} gave numbers of {got.dtype} on {got.device}; the numbers should "
+            f"stay what they are, {x.dtype} on {x.device}."
+        )
     if got.shape != right.shape:
         names = "(" + wanted.shape.replace(" ", ", ") + ")"
         return (
@@ -108,7 +114,8 @@ def _read(got: Tensor, right: Tensor, wanted: _Wanted, sizes: list[int]) -> str:
 
 
 def _axes_along(row: Tensor, sizes: list[int]) -> str:
-    inside = [int(v) for v in row if 0 <= v < math.prod(sizes)]
+    # What is no number of the picture, or between two of them, has no place in it.
+    inside = [int(v) for v in row.tolist() if v in range(math.prod(sizes))]
     coordinates = torch.unravel_index(torch.tensor(inside, dtype=torch.long), sizes)
     moving = [n for n, at in zip("BHWNS", coordinates) if at.unique().numel() > 1]
     if len(moving) > 1:

@@ -131,6 +131,12 @@ def call_text(name: str, call: Call) -> str:
         text = name
     else:
         values = [_argument_text(a) for a in args if a is not None]
+        if name == "linear":
+            values = [
+                f"{n} {tuple(a.shape)}"
+                for n, a in zip(("weight", "bias"), args)
+                if a is not None
+            ]
         values += [f"{k}={_argument_text(v)}" for k, v in kwargs.items()]
         text = f"{name}({', '.join(values)})"
     text = text if call.index is None else f"{text}[{call.index}]"

@@ -60,10 +60,12 @@ def trace(
         comes later or is longer is left out; `omitted` says which numbers and steps.
 
     Raises:
-        TypeError: If the first input or `gradient` is no tensor, if the first input
-            has no strides (sparse, nested, quantized), or if a name is no string.
-        ValueError: If the function returns no tensor, if `axes` or `gradient` do not
-            fit, or if the output does not depend on the inputs.
+        TypeError: If the first input or `gradient` is no tensor, if the first input has
+            no strides (sparse, nested, quantized), if the gradient has no contents
+            (meta), or if a name is no string.
+        ValueError: If the function returns no tensor, if `axes`, `gradient` or
+            `max_elements` do not fit, if gradients are switched off, or if the output
+            does not depend on the inputs.
     """
     if not inputs or not isinstance(inputs[0], Tensor):
         got = type(inputs[0]).__name__ if inputs else "nothing"
@@ -73,11 +75,20 @@ def trace(
             f"trace cannot follow {_what(inputs[0])}: it follows plain tensors, "
             "with strides, outside vmap and its like; convert it first"
         )
+    if not isinstance(max_elements, int) or max_elements < 1:
+        raise ValueError(
+            f"max_elements is {max_elements!r}; it must be a whole number, at least 1"
+        )
     if gradient is not None:
-        if not isinstance(gradient, Tensor):
+        if not isinstance(gradient, Tensor) or gradient.is_meta:
             raise TypeError(
-                f"gradient is a {type(gradient).__name__}; it must be a tensor like "
-                "the output, e.g. torch.ones_like(f(x))"
+                f"gradient is a {_kind_of_gradient(gradient)}; it must be a tensor "
+                "like the output, e.g. torch.ones_like(f(x))"
+            )
+        if not torch.is_grad_enabled():
+            raise ValueError(
+                "a gradient is asked for where gradients are switched off: leave "
+                "torch.no_grad() or torch.inference_mode() before trace"
             )
         inputs = tuple(_entered(x) for x in inputs)
     recorder = _Recorder(max_elements, gradient is not None)
@@ -204,7 +215,9 @@ class _Recorder(TorchFunctionMode):
         if id_ is None or self.versions[id_] == _version(x) or self._full():
             return
         after = self.register(x)
-        self.name_axes(after, self.recording.tensors[id_].axes)
+        names = self.recording.tensors[id_].axes
+        if len(names) == x.ndim:  # set_() can give it another shape
+            self.name_axes(after, names)
         self.recording.steps.append(
             Step(
                 op="written",
@@ -423,6 +436,11 @@ def _entered(x: Any) -> Any:
     if isinstance(x, Tensor) and x.dtype.is_floating_point and is_plain(x):
         return _Entry.apply(torch.ones((), requires_grad=True), x)
     return x
+
+
+def _kind_of_gradient(gradient: Any) -> str:
+    name = type(gradient).__name__
+    return f"{name} without contents, on meta" if isinstance(gradient, Tensor) else name
 
 
 def _what(x: Tensor) -> str:

@@ -211,7 +211,7 @@ class Trace:
             tensors = [_tensor_record(record) for record in data.pop("tensors")]
             steps = [_step(step) for step in data.pop("steps")]
             return cls(tensors=tensors, steps=steps, **data)
-        except (KeyError, TypeError, ValueError) as fault:
+        except (KeyError, TypeError, ValueError, OverflowError) as fault:
             raise ValueError(
                 f"the recording is damaged ({fault}): trace the function again"
             ) from fault
@@ -222,6 +222,9 @@ def _tensor_record(data: dict[str, Any]) -> TensorRecord:
         key: data[key] and [float(value) for value in data[key]]
         for key in ("values", "gradient")
     }
+    for key in ("shape", "strides"):
+        if not all(type(size) is int for size in data[key]):
+            raise ValueError(f"{key} {data[key]!r}")
     return TensorRecord(**data | numbers)
 
 

@@ -12,9 +12,20 @@
 Needs anywidget and ipywidgets, 7.7 or 8: `pip install "vip_tutorial[widgets]"`.
 """
 
+from .branch_mixer import BranchMixer
 from .cost_calculator import CostCalculator
 from .explorer import BranchExplorer
 from .mutant_spotter import MutantSpotter
 from .permute_lens import PermuteLens
+from .reach_probe import ReachProbe
+from .shape_puzzles import ShapePuzzles
 
-__all__ = ["BranchExplorer", "CostCalculator", "MutantSpotter", "PermuteLens"]
+__all__ = [
+    "BranchExplorer",
+    "BranchMixer",
+    "CostCalculator",
+    "MutantSpotter",
+    "PermuteLens",
+    "ReachProbe",
+    "ShapePuzzles",
+]

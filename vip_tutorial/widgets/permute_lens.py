@@ -53,7 +53,13 @@ class PermuteLens(BookWidget):
 
 
 def _as_rows(picture: Any) -> list[list[float]]:
-    picture = torch.as_tensor(picture, dtype=torch.float32)
+    try:
+        picture = torch.as_tensor(picture, dtype=torch.float32)
+    except (TypeError, ValueError, RuntimeError) as fault:
+        raise ValueError(
+            f"picture is a {type(picture).__name__} that is no grid of numbers "
+            f"({fault}); it must be (H, W), a grey level from 0 to 1 for each token"
+        ) from fault
     if picture.ndim != 2 or not picture.isfinite().all():
         raise ValueError(
             f"picture has shape {tuple(picture.shape)}; it must be (H, W), a grey "

@@ -6,15 +6,24 @@ from typing import Any
 
 from py_mini_racer import MiniRacer
 
+from .branch_mixer import BranchMixer
 from .bundle import bundle
 from .cost_calculator import CostCalculator
 from .host import CSS, BookWidget
 from .mutant_spotter import MutantSpotter
 from .permute_lens import PermuteLens
+from .reach_probe import ReachProbe
+from .shape_puzzles import ShapePuzzles
 
-WIDGETS: dict[str, type[BookWidget]] = {
-    widget.kind: widget for widget in (PermuteLens, CostCalculator, MutantSpotter)
-}
+_ALL = (
+    PermuteLens,
+    BranchMixer,
+    CostCalculator,
+    MutantSpotter,
+    ReachProbe,
+    ShapePuzzles,
+)
+WIDGETS: dict[str, type[BookWidget]] = {widget.kind: widget for widget in _ALL}
 
 
 def site_script() -> str:

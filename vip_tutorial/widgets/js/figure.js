@@ -167,7 +167,7 @@ function bringFigureToLife(figure, model, el, again) {
     if (name === "copy") copyLink(el, model, scene.name, writeFields(figure.fields, state), say);
     else if (name === "reset") {
       part("link").hidden = true;
-      state = {}; // also what a figure remembers and no link says
+      state = {}; // forget, too, what stands in no link
       change({ ...start });
     } else if (name) act({ name, value });
   });

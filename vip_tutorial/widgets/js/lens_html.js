@@ -5,7 +5,7 @@ import { axisColour } from "./colours.js";
 import { escape, linkHtml, problemHtml } from "./host.js";
 import { drawMemory, writes } from "./memory.js";
 import { paintSvg } from "./paint.js";
-import { drawPanes, fitsNotes } from "./panes.js";
+import { drawPanes, fitsBlends, fitsNotes, hasFrames } from "./panes.js";
 import { readRun, sizeOf } from "./run.js";
 import { fillOf, litAxis, moment, planScene } from "./scene.js";
 import { plainState, readState } from "./state.js";
@@ -94,8 +94,11 @@ export function headHtml(run, state, side) {
 }
 
 export function memoryHtml(run, state) {
-  if (state.backward) return "Memory, with the gradient of the number that lies at each place.";
   const { step, index } = moment(run, state, state.step);
+  if (state.backward)
+    return writes(step)
+      ? "Memory, by gradient: <b>below</b> of what the step wrote, <b>above</b> of what it read."
+      : "Memory, by gradient: the step wrote nothing, so it is one strip.";
   const done = state.step === 0 ? 0 : index + 1;
   const total = run.copies(run.steps.length);
   const what = whyNoStrip(run, run.mainInput(step)) || doneTo(step);
@@ -115,8 +118,12 @@ function whyNoStrip(run, id) {
 
 export function sayText(run, state, plan) {
   const parts = [stepWords(run, state)];
-  if (plan && state.numbers !== "none" && !fitsNotes(plan, state, moment(run, state, state.step)))
-    parts.push("The cells are too small to write in; follow one to read its numbers.");
+  const now = moment(run, state, state.step);
+  if (plan && state.step > 0 && !state.backward && hasFrames(plan, state, now)) parts.push("A thin frame holds each row that meets the Linear.");
+  if (plan && state.numbers !== "none") {
+    if (!fitsNotes(plan, state, now)) parts.push("The cells are too small to write in; follow one to read its numbers.");
+    else if (now.step.kind === "mix" && !fitsBlends(plan, now)) parts.push("The blends have no room for what is written.");
+  }
   if (state.axis >= 0) parts.push(axisWords(run, state));
   else if (state.cell >= 0) parts.push(cellWords(run, state));
   parts.push(colourWords(state));

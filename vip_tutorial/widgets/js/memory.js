@@ -16,9 +16,11 @@ export function drawMemory(plan, state, position) {
   const now = moment(run, state, position);
   const [input, output] = [run.mainInput(now.step), now.step.output];
   if (!run.storage(input).length) return drawing;
+  // Backward, the strip below is there first, and the one above is filled from it.
   const done = state.backward ? 1 : now.progress;
-  drawStrip(plan, drawing, state, now, input, ARC, Infinity);
-  if (writes(now.step) && strip.cellWidth >= NARROWEST_JUMP) drawJumps(plan, drawing, state, now, input);
+  const read = state.backward ? Math.round(now.progress * sizeOf(run.tensors[input].shape)) : Infinity;
+  drawStrip(plan, drawing, state, now, input, ARC, read);
+  if (writes(now.step) && !state.backward && strip.cellWidth >= NARROWEST_JUMP) drawJumps(plan, drawing, state, now, input);
   if (writes(now.step) && run.storage(output).length) {
     const size = sizeOf(run.tensors[output].shape);
     const written = Math.round(done * size);

@@ -13,10 +13,15 @@ export class Drawing {
     this.marks = [];
   }
 
-  box(x, y, width, height, fill, alpha = 1) {
-    const key = alpha === 1 ? fill : `${fill} ${alpha}`;
-    if (!this.boxes.has(key)) this.boxes.set(key, { fill, alpha, cells: [] });
+  /** What lies on a higher layer covers what lies on a lower one, whatever came first. */
+  box(x, y, width, height, fill, alpha = 1, layer = 0) {
+    const key = `${layer} ${fill} ${alpha}`;
+    if (!this.boxes.has(key)) this.boxes.set(key, { fill, alpha, layer, cells: [] });
     this.boxes.get(key).cells.push(x, y, width, height);
+  }
+
+  get layers() {
+    return [...this.boxes.values()].sort((one, other) => one.layer - other.layer);
   }
 
   outline(x, y, width, height, stroke, thickness = 1) {
@@ -35,7 +40,7 @@ export class Drawing {
 /** @param {CanvasRenderingContext2D} context @param {Record<string, string>} theme */
 export function paintCanvas(context, drawing, theme) {
   const colour = (name) => theme[name] ?? name;
-  for (const { fill, alpha, cells } of drawing.boxes.values()) {
+  for (const { fill, alpha, cells } of drawing.layers) {
     context.globalAlpha = alpha;
     context.fillStyle = colour(fill);
     context.beginPath();
@@ -70,7 +75,7 @@ export function paintSvg(drawing, className, label) {
   const n = (value) => Math.round(value * 100) / 100;
   const colour = (name) => (name[0] === "#" ? name : `var(--vip-${name})`);
   const parts = [];
-  for (const { fill, alpha, cells } of drawing.boxes.values()) {
+  for (const { fill, alpha, cells } of drawing.layers) {
     let path = "";
     for (let i = 0; i < cells.length; i += 4)
       path += `M${n(cells[i])} ${n(cells[i + 1])}h${n(cells[i + 2])}v${n(cells[i + 3])}h${n(-cells[i + 2])}z`;

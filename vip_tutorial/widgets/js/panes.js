@@ -5,6 +5,8 @@ import { Drawing } from "./paint.js";
 import { MOST_DRAWN, lineAlong, sizeOf, unravel } from "./run.js";
 import { MARGIN, fillOf, followed, layoutOf, litAxis, looksOf, markedRow, moment } from "./scene.js";
 
+const LOWEST_FRAME = 7; // in lower cells the frames would be all that one sees
+
 export function drawPanes(plan, state, position) {
   const { run, size, paneHeight } = plan;
   const drawing = new Drawing(size.width, paneHeight);
@@ -69,8 +71,8 @@ function drawTensor(plan, drawing, state, now, id, at, progress) {
     const seen = blended ? all : undefined;
     drawing.box(x, y, w, h, fill, alpha(k));
     // What a blend has seen is shown in its lower third; its home above.
-    seen?.forEach((hue, i) => drawing.box(x + (w * i) / seen.length, y + h * 0.66, w / seen.length, h * 0.34, hue, alpha(k)));
-    const note = writable && (!seen || h > 15) && noteIn(plan, state, id, k, marked);
+    seen?.forEach((hue, i) => drawing.box(x + (w * i) / seen.length, y + h * 0.66, w / seen.length, h * 0.34, hue, alpha(k), 1));
+    const note = writable && (!seen || fitsBlends(plan, now)) && noteIn(plan, state, id, k, marked);
     if (note) drawing.text(x + w / 2, y + (seen ? h * 0.33 : h / 2) + 3.5, note, 10, alpha(k) < 1 ? "ink" : inkOn(fill));
   }
   if (still) drawMarks(plan, drawing, state, now, id, at, layout, marked);
@@ -82,6 +84,11 @@ function drawTensor(plan, drawing, state, now, id, at, progress) {
 export function fitsNotes(plan, state, now) {
   const cell = plan.cellsOf[now.index];
   return cell.height >= 10 && cell.width >= (state.numbers === "value" ? 24 : 15);
+}
+
+/** Whether it also fits into the part of a blend that shows its home. */
+export function fitsBlends(plan, now) {
+  return plan.cellsOf[now.index].height > 16;
 }
 
 function noteIn(plan, state, id, k, marked) {
@@ -129,11 +136,21 @@ function drawMarks(plan, drawing, state, now, id, at, layout, marked) {
   }
 }
 
+/** Whether the rows of a tensor are what a linear map takes or gives. */
+function meetsLinear(run, id) {
+  return run.steps.some((step) => step.kind === "mix" && [run.mainInput(step), step.output].includes(id));
+}
+
+/** Whether frames round the rows are drawn at this step. */
+export function hasFrames(plan, state, now) {
+  const { run } = plan;
+  return meetsLinear(run, now.to) && run.homes(now.to) !== null && plan.cellsOf[now.index].height >= LOWEST_FRAME;
+}
+
 /** A frame round each row that a linear map takes or gives. */
 function frameRows(run, cell, drawing, id, at, layout) {
-  const meetsLinear = run.steps.some((step) => step.kind === "mix" && [run.mainInput(step), step.output].includes(id));
   const length = layout.rowLength;
-  if (!meetsLinear || cell.height < 7) return;
+  if (!meetsLinear(run, id) || cell.height < LOWEST_FRAME) return;
   for (let k = 0; k < sizeOf(run.tensors[id].shape); k += length) {
     const [x, y] = layout.place(k);
     drawing.outline(at.x + x - 0.5, at.y + y - 0.5, length * cell.width, cell.height, "ink", 0.75);

@@ -31,6 +31,7 @@ function bringToLife(el, model, all) {
   let moving = 0; // request for the next frame of a move
   let resting = 0; // timer of the rest between two steps of play
   let playing = false;
+  let lit = ""; // name of the axis that is lit
   let told = null; // the step that the call on the page is of
   const part = (name) => el.querySelector(`[data-part="${name}"]`);
   const calm = matchMedia("(prefers-reduced-motion: reduce)");
@@ -78,12 +79,21 @@ function bringToLife(el, model, all) {
       button.setAttribute("aria-pressed", String(+button.dataset.axis === state.axis));
   }
 
+  /** What stands over the pictures; the text around the figure is told which axis is lit. */
+  function tellHeads() {
+    part("left").innerHTML = headHtml(run, state, "left");
+    part("right").innerHTML = headHtml(run, state, "right");
+    const name = run.tensors[moment(run, state, state.step).step.output].axes[state.axis] ?? "";
+    if (name === lit) return;
+    lit = name;
+    el.dispatchEvent(new CustomEvent("vip-lit", { detail: name.split("*"), bubbles: true }));
+  }
+
   function tell() {
     const { index, step } = moment(run, state, state.step);
     part("code").innerHTML = codeHtml(run, state);
     tellCall(step);
-    part("left").innerHTML = headHtml(run, state, "left");
-    part("right").innerHTML = headHtml(run, state, "right");
+    tellHeads();
     part("memory").innerHTML = memoryHtml(run, state);
     const words = [problem, sayText(run, state, plan())].filter(Boolean).join(" ");
     if (part("say").textContent !== words) part("say").textContent = words;
@@ -280,19 +290,25 @@ function bringToLife(el, model, all) {
     canvases.panes.title = found ? `${birthName(run, found.home)}, address ${run.address(found.id, found.k)}` : "";
     canvases.panes.style.cursor = found ? "pointer" : "";
   });
+  /** Light an axis of the step's output for the time being, or show again what is kept. */
+  function glance(axis) {
+    const kept = state;
+    if (axis >= 0) state = { ...state, axis };
+    paint();
+    tellHeads();
+    state = kept;
+  }
   // Hovering or focusing a number of the call shows its axis; choosing it keeps it.
   for (const [type, lit] of [["pointerover", true], ["pointerout", false], ["focusin", true], ["focusout", false]])
     on(part("call"), type, (event) => {
       const axis = event.target.closest("[data-axis]")?.dataset.axis;
-      if (axis === undefined || playing) return;
-      const kept = state.axis;
-      if (lit) state = { ...state, axis: +axis };
-      paint();
-      part("left").innerHTML = headHtml(run, state, "left");
-      part("right").innerHTML = headHtml(run, state, "right");
-      state = { ...state, axis: kept };
-      if (!lit) paint();
+      if (axis !== undefined && !playing) glance(lit ? +axis : -1);
     });
+  // The text around the figure names an axis by its letter.
+  on(el, "vip-light", ({ detail: letter }) => {
+    const { axes } = run.tensors[moment(run, state, state.step).step.output];
+    if (!playing) glance(axes.findIndex((name) => letter && name.split("*").includes(letter)));
+  });
 
   const adopt = () => {
     const text = model.get("state");

@@ -34,6 +34,7 @@ function stepAlong(axis, shape) {
 
 /** The numbers of the elements that differ from `index` along `axis` only. */
 export function lineAlong(index, axis, shape) {
+  if (sizeOf(shape) === 0) return []; // however long the axis is
   const coordinates = unravel(index, shape);
   return Array.from({ length: shape[axis] }, (_, c) => {
     coordinates[axis] = c;
@@ -52,7 +53,8 @@ export function readRun(json) {
   if (json.version !== 1)
     throw new Error(`this recording has version ${json.version}; the figure reads version 1`);
   const { tensors, steps, inputs } = json;
-  if (![tensors, steps, inputs].every(Array.isArray) || !steps.length) throw new Error("this recording holds no steps");
+  if (![tensors, steps, inputs].every(Array.isArray)) throw new Error("this recording holds no steps");
+  if (!steps.length) throw new Error(["this recording holds no steps", ...[json.omitted ?? []].flat()].join(". ").replace(/\.$/, ""));
   tensors.forEach((tensor, i) => {
     if (!isTensor(tensor) || tensor.id !== i) throw new Error(`tensor ${i} of this recording is damaged`);
   });
@@ -75,8 +77,8 @@ function isWhole(list, limit = Infinity) {
 }
 
 function isTensor(tensor) {
-  const { shape, axes, strides, offset, values, gradient } = tensor ?? {};
-  if (!isWhole(shape) || !isWhole(strides) || !isWhole([offset]) || !Array.isArray(axes)) return false;
+  const { shape, axes, strides, offset, storage, values, gradient } = tensor ?? {};
+  if (!isWhole(shape) || !isWhole(strides) || !isWhole([offset, storage]) || !Array.isArray(axes)) return false;
   const isNumbers = (list) => Array.isArray(list) && list.length === sizeOf(shape) && list.every(isNumber);
   return (
     strides.length === shape.length &&
@@ -141,7 +143,8 @@ class Run {
   homes(id) {
     return this.#once(`homes ${id}`, () => {
       const size = sizeOf(this.tensors[id].shape);
-      if (id === this.root) return size > MOST_DRAWN ? null : Array.from({ length: size }, (_, k) => k);
+      if (size > MOST_DRAWN) return null;
+      if (id === this.root) return Array.from({ length: size }, (_, k) => k);
       const step = this.maker.get(id);
       if (!step) return null;
       const before = this.homes(this.mainInput(step));

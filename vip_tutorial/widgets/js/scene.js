@@ -5,9 +5,10 @@ import { arrange, fitCell } from "./layout.js";
 import { birthFill, birthHue, pixelFill, valueFill } from "./colours.js";
 import { lineAlong, sizeOf, unravel } from "./run.js";
 
+// Memory is wrapped at lengths that few strides divide, so that jumps stay apart.
 const SIZES = {
-  wide: { width: 720, pane: 340, height: 400, cell: { width: 34, height: 17 }, perLine: 64 },
-  narrow: { width: 328, pane: 158, height: 340, cell: { width: 18, height: 14 }, perLine: 32 },
+  wide: { width: 720, pane: 340, height: 400, cell: { width: 34, height: 17 }, perLine: 48 },
+  narrow: { width: 328, pane: 158, height: 340, cell: { width: 18, height: 14 }, perLine: 24 },
 };
 const UNKNOWN = "#999999"; // a cell that has no place in the input
 const MIN_PER_LINE = 24; // a short strip has wide cells, but not absurdly wide ones
@@ -129,7 +130,7 @@ function computeLooks({ run, birth, options }, id, fill) {
   if (fill === "value" || fill === "gradient") {
     const numbers = fill === "value" ? run.values(id) : run.gradient(id);
     if (!numbers) return each(() => ({ fill: UNKNOWN }));
-    const scale = Math.max(...numbers.map((v) => (Number.isFinite(v) ? Math.abs(v) : 0)));
+    const scale = numbers.reduce((most, v) => (Number.isFinite(v) ? Math.max(most, Math.abs(v)) : most), 0);
     return each((k) => ({ fill: valueFill(numbers[k], scale) }));
   }
   const root = run.tensors[run.root].shape;

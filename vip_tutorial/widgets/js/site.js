@@ -1,6 +1,7 @@
 // Brings the figures of a built page to life, with no kernel and no network.  A page
 // holds each widget's first frame and, beside it, the widget's state as JSON.
 
+import { tieAxisNames } from "./axis_names.js";
 import { findInFragment } from "./state.js";
 
 /** A stand-in for the notebook's model: JSON in, state kept in the page's address. */
@@ -38,11 +39,13 @@ export function hydrate(renderers) {
     const el = figure.querySelector(".vip") ?? figure;
     try {
       if (!Object.hasOwn(renderers, figure.dataset.vipWidget)) throw new Error("no such figure");
-      const data = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
+      const data = JSON.parse(figure.querySelector("script[type='application/json']")?.textContent ?? "");
       renderers[figure.dataset.vipWidget]({ model: pageModel(data), el });
       if (findInFragment(location.hash, data.name) !== null) figure.scrollIntoView();
     } catch (error) {
       el.textContent = `This figure's data is damaged (${error.message}); the rest of the page works without it.`;
     }
   }
+  const page = document.querySelector("article") ?? document.querySelector("main");
+  if (page) tieAxisNames(page);
 }

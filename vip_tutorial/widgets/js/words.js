@@ -34,7 +34,7 @@ export function stepWords(run, state) {
   if (state.step === count && state.backward)
     return "The gradient arrives at the output. Press Next to send it back through the steps.";
   const { step, index } = moment(run, state, state.step);
-  const name = `Step ${index + 1} of ${count}, ${step.call.replace(/\(tensor.*/, "")}`;
+  const name = `Step ${index + 1} of ${count}, ${step.call.replace(/\((tensor|weight).*/, "")}`;
   return state.backward ? `${name}, backward: ${backwardWords(run, step)}` : `${name}: ${forwardWords(run, state, step, index)}`;
 }
 

@@ -2,6 +2,11 @@
 
 It shows widgets without a kernel, keeps every request on the site's own origin, re-runs
 the chapters whenever the package changes, and mends what the stock theme gets wrong.
+What can stand alone is an extension of its own:
+
+    glossary.py     links the first use of each term on a page to its entry
+    shapes.py       tables of the module's lines and what came out of each
+    api.py          what the page "API" leaves out of the docstrings
 """
 
 import hashlib
@@ -15,9 +20,9 @@ from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 
-from .widgets.site import first_frame, site_script, site_style
+from ..widgets.site import first_frame, site_script, site_style
 
-_PACKAGE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 _FIGURE = re.compile(
     r'<div data-vip-widget="(?P<kind>\w+)"(?P<attributes>[^>]*)>'
     r'<div class="(?P<classes>[^"]*)"></div>'
@@ -33,6 +38,8 @@ _NO_SUMMARIES_FROM_DISK = (
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension with Sphinx."""
+    for part in ("api", "glossary", "shapes"):
+        app.setup_extension(f"{__name__}.{part}")
     # A changed value of a "env" setting makes Sphinx read, and so run, all pages anew.
     app.add_config_value("vip_package_digest", "", "env")
     app.add_html_math_renderer(

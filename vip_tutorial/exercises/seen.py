@@ -1,0 +1,100 @@
+"""The exercise of the chapter on who sees whom: predict it for two layers in a row."""
+
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..permute_mlp import PermuteMLP
+from ..reach import reach
+from ..token_mixers import Convolution
+from .attempt import Deadline, attempt, described
+
+_SIDES = (3, 5, 6)
+
+Sees = Callable[[int, int, int, int], Any]
+
+
+def check_column_then_square(sees: Sees) -> None:
+    """Say whether `sees` knows who sees whom in a height branch and then a convolution.
+
+    The two layers are really run, on grids of several sizes, and your answer is
+    compared with their exact derivative, pair by pair.
+
+    Args:
+        sees: Your function `sees(row, column, other_row, other_column)`: whether the
+            output token in `row`, `column` depends on the input token in `other_row`,
+            `other_column`.
+    """
+    with torch.random.fork_rng(devices=[]):  # the reader's own numbers go on
+        torch.manual_seed(0)
+        truths = [_truth(side) for side in _SIDES]
+    deadline = Deadline()
+    for truth in truths:
+        side = len(truth)
+        for output in product(range(side), repeat=2):
+            problem = _problem(sees, truth[output], output, deadline)
+            if problem:
+                print(f"Not yet. {problem}")
+                return
+    pairs = sum(truth.numel() for truth in truths)
+    print(f"Right, for each of {pairs} pairs of tokens. The rows don't matter.")
+
+
+def _truth(side: int) -> Tensor:
+    """Who sees whom on a grid of `side` x `side` tokens: bools, each axis `side`."""
+    height, convolution = PermuteMLP(2 * side, side).height, Convolution(2 * side)
+    x = torch.randn(1, side, side, 2 * side)
+    return reach(lambda x: convolution(height(x)), x) > 0
+
+
+def _problem(sees: Sees, truth: Tensor, output: tuple, deadline: Deadline) -> str:
+    answer = torch.zeros_like(truth)
+    side = len(truth)
+    for other in product(range(side), repeat=2):
+        arguments = (*output, *other)
+        call = f"sees{arguments}"
+        said, problem = attempt(sees, *arguments, call=call, deadline=deadline)
+        if problem:
+            return problem
+        if said is None:
+            return f"{call} returned None. Does it end in a return?"
+        if not _is_bool(said):
+            return f"{call} returned {described(said)}; it must return True or False."
+        answer[other] = bool(said)
+    if torch.equal(answer, truth):
+        return ""
+    picture = "\n".join(
+        "    " + " ".join(_MARKS[bool(a), bool(t)] for a, t in zip(*rows))
+        for rows in zip(answer, truth)
+    )
+    kinds = [
+        f"  {mark}  {words}"
+        for pair, (mark, words) in zip(_MARKS, _LEGEND.items())
+        if mark in picture
+    ]
+    return (
+        f"On {side} x {side} tokens, the output token in row {output[0]}, column "
+        f"{output[1]} depends on others than you say:\n{picture}\n" + "\n".join(kinds)
+    )
+
+
+_LEGEND = {
+    "#": "seen, as you say",
+    ".": "not seen, as you say",
+    "?": "seen; you say it is not",
+    "x": "not seen; you say it is",
+}
+# By what the answer says, and what is true.
+_MARKS = dict(
+    zip([(True, True), (False, False), (False, True), (True, False)], _LEGEND)
+)
+
+
+def _is_bool(said: Any) -> bool:
+    """True and False, also NumPy's and those in a tensor of one element."""
+    if isinstance(said, Tensor):
+        return said.dtype == torch.bool and said.numel() == 1 and not said.is_meta
+    return type(said).__name__ in ("bool", "bool_")
