@@ -4,6 +4,8 @@ How much a test suite sees is measured by breaking the code on purpose.  What ca
 which mutant is printed at the end of the run.
 """
 
+import subprocess
+import sys
 from functools import cache
 
 import pytest
@@ -108,6 +110,24 @@ def test_what_the_formula_does_not_see():
     }
     assert "pool detached" in unseen and "surprise dropout" in unseen
     assert alone == {"gradient", "dropout", "parameters"}
+
+
+@pytest.mark.parametrize(
+    ("test", "is_told"),
+    [("every_mutant_is_caught", True), ("the_shape_check_catches_no_mutant", False)],
+)
+def test_a_run_ends_with_what_catches_what(test, is_told):
+    # By its full name: a pattern could choose this test, which would call itself.
+    test = f"{__file__}::test_{test}[tanh gelu]"
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "1 passed" in run.stdout
+    assert ("tanh gelu  formula gradient\n" in run.stdout) == is_told
+    assert ("which check catches which mutant" in run.stdout) == is_told
 
 
 # --- their records -----------------------------------------------------------------

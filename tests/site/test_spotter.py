@@ -85,6 +85,9 @@ def test_all_that_it_tells_has_been_run(some):
             line for line in wrong if line not in right
         ]
         assert all(a == b and a in right for m, a, b in pairs if m == "=")
+        marks = "".join("." if m == "..." else m for m, _, _ in pairs)
+        assert "=~" in marks or "~=" in marks  # a changed line has its neighbours,
+        assert "~." not in marks and ".~" not in marks and "===" not in marks
 
 
 def test_your_own_mutant_is_asked_about():
@@ -215,6 +218,10 @@ def test_a_right_and_a_wrong_guess_both_teach(open_figure, spotter):
         for mark, one, other in told["code"]:
             if mark != "...":
                 assert one in body and other in body
+        captions = game.part("body").locator(".vip-pictures span").all_inner_texts()
+        assert captions[-2:] == [
+            f"{name} ✗ faulty" if name == right else f"{name} ✓ right" for name in "AB"
+        ]
         assert game.state == f"v1;guess={guess}"
 
 
