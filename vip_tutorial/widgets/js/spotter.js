@@ -30,21 +30,20 @@ function spotRounds(game) {
     if (![0, 1].includes(round.wrong)) throw new Error(`round ${i + 1} does not say which picture is wrong`);
     if (!Array.isArray(round.code) || !round.code.every((pair) => pair?.length === 3)) throw new Error(`round ${i + 1} has no code`);
     if (!Array.isArray(round.caught) || !(round.top > 0)) throw new Error(`round ${i + 1} does not say what it has measured`);
-    if (!Array.isArray(view.given)) throw new Error(`round ${i + 1} does not say what went in`);
+    if (view.form === "image" ? !isPicture(view.given) : view.given?.length !== 0) throw new Error(`round ${i + 1} does not say what went in`);
   }
   return game.rounds;
 }
 
-/** A picture's middle, weighed by darkness, and how many of its cells are empty. */
-export function spotMiddle(numbers, columns) {
-  const total = numbers.reduce((sum, n) => sum + n, 0);
-  const weighed = (place) => numbers.reduce((sum, n, i) => sum + n * place(i), 0) / total;
-  return {
-    row: weighed((i) => Math.floor(i / columns)),
-    column: weighed((i) => i % columns),
-    empty: numbers.filter((n) => n === 0).length,
-    blank: total === 0,
-  };
+/** What the rows and the columns of an image hold together, and how many of its cells hold nothing. */
+export function spotSums(numbers, form) {
+  const sums = { rows: Array(form.rows).fill(0), columns: Array(form.columns).fill(0), empty: 0 };
+  numbers.forEach((n, i) => {
+    sums.rows[Math.floor(i / form.columns)] += n;
+    sums.columns[i % form.columns] += n;
+    sums.empty += n === 0;
+  });
+  return sums;
 }
 
 /** The three weights of each channel, as they were before they were made whole numbers. */
@@ -56,35 +55,39 @@ export function spotWeights(numbers, { columns, levels }, top) {
 
 function spotSaid(numbers, view, top) {
   const form = SPOT_FORMS[view.form];
-  if (view.form === "image") {
-    const { row, column, empty, blank } = spotMiddle(numbers, form.columns);
-    return blank ? "is blank" : `has its middle at row ${row.toFixed(1)}, column ${column.toFixed(1)}, and ${empty} of 64 cells empty`;
-  }
-  if (view.form === "matrix") return `has ${numbers.filter((n) => n > 0).length} marks; ${spotTakes(numbers, form, 4)}`;
-  const sums = spotWeights(numbers, form, top).map((weights) => weights.reduce((sum, n) => sum + n, 0));
-  if (view.form === "bars") return Math.max(...sums) > 0 ? `shows changes of up to ${spotRound(Math.max(...sums))}` : "shows no change";
-  const [low, high] = [spotRound(Math.min(...sums)), spotRound(Math.max(...sums))];
-  return `has weights that sum to ${low === high ? low : `${low} to ${high}`}, and from the first channel to the last these branches lead: ${spotLeaders(numbers, form)}`;
+  if (view.form === "matrix") return `says that ${spotTakes(numbers, form, 4)}`;
+  const weights = spotWeights(numbers, form, top);
+  const sums = weights.map(([h, w, c]) => h + w + c);
+  const [low, high] = [Math.min(...sums), Math.max(...sums)].map(spotRound);
+  if (view.form === "bars") return `shows changes of up to ${high}`;
+  const leaders = weights.map((three) => SPOT_BRANCHES[three.indexOf(Math.max(...three))][0]);
+  return `has weights that sum to ${low}${low === high ? "" : ` to ${high}`}; from channel to channel these lead: ${leaders.join(" ")}`;
 }
 
+/** Images in digits: 9 is what the fullest row or column of the two holds. */
+function spotImagesSaid(pictures, given) {
+  const form = SPOT_FORMS.image;
+  const sums = pictures.map((numbers) => spotSums(numbers, form));
+  const most = Math.max(1, ...sums.flatMap(({ rows, columns }) => [...rows, ...columns]));
+  const digits = (some) => some.map((n) => Math.min(9, Math.round((9 * n) / most))).join(" ");
+  const said = ({ rows, columns, empty }) => (empty === given.length ? "nothing" : `${digits(rows)} and ${digits(columns)}, with ${empty} cells empty`);
+  const [a, b, before] = [...sums, spotSums(given, form)].map(said);
+  return `Rows from the top, and columns from the left, hold: in A ${a}; in B ${b}. In what goes in: ${before}.`;
+}
+
+const spotRow = (numbers, { columns }, i) => numbers.slice(i * columns, (i + 1) * columns);
 const spotRound = (number) => String(Number(number.toPrecision(2)));
 
-function spotTakes(numbers, { columns }, channel) {
-  const from = numbers.slice(channel * columns, (channel + 1) * columns).flatMap((n, i) => (n > 0 ? [i] : []));
-  return `channel ${channel} takes from ${from.length ? from.join(", ") : "none"}`;
-}
-
-function spotLeaders(numbers, form) {
-  const leaders = spotWeights(numbers, form, 1).map((weights) => SPOT_BRANCHES[weights.indexOf(Math.max(...weights))][0]);
-  return leaders.join(" ");
+function spotTakes(numbers, form, channel) {
+  const from = spotRow(numbers, form, channel).flatMap((n, i) => (n > 0 ? [i] : []));
+  return `channel ${channel} takes from ${from.join(", ") || "none"}`;
 }
 
 /** All of a picture in words, for who cannot see it. */
 function spotSpelled(numbers, view, top) {
   const form = SPOT_FORMS[view.form];
-  const row = (i) => numbers.slice(i * form.columns, (i + 1) * form.columns);
   const rows = Array.from({ length: form.rows }, (_, i) => i);
-  if (view.form === "image") return `${form.levels} is darkest. ${rows.map((i) => `Row ${i}: ${row(i).join(" ")}`).join(". ")}.`;
+  if (view.form === "image") return `${form.levels} is darkest. ${rows.map((i) => `Row ${i}: ${spotRow(numbers, form, i).join(" ")}`).join(". ")}.`;
   if (view.form === "matrix") return `${rows.map((i) => spotTakes(numbers, form, i)).join("; ")}.`;
   const weights = spotWeights(numbers, form, top);
   return SPOT_BRANCHES.map(([, name], k) => `${name}: ${weights.map((w) => spotRound(w[k])).join(" ")}`).join(". ");
@@ -145,7 +148,7 @@ function spotCode(round) {
     const [one, other] = spotMarked(right, wrong);
     return (right && line("−", "should be", one)) + (wrong && line("+", "is", other));
   });
-  return `<p class="vip-note"><code>${escape(round.method)}</code>: − as it should be, + as it is here</p><div class="vip-code">${lines.join("")}</div>`;
+  return `<p class="vip-note"><code>${escape(round.method)}</code>: − as it should be, + as it is here</p><div class="vip-lines">${lines.join("")}</div>`;
 }
 
 /** Two lines as HTML, with what is not the same in both marked. */
@@ -178,7 +181,7 @@ function spotCaught(round) {
   const shape = `Shape check: ${round.caught.includes("shape") ? "failed" : "passed"}.`;
   if (!caught.length) return `${shape} No other check catches it either.`;
   const [name, words] = round.told;
-  return `${shape} Caught by ${caught.length === 1 ? "one check" : `${caught.length} checks`}: ${caught.join(", ")}. What ${name} says: “${words}”.`;
+  return `${shape} Caught by ${caught.join(", ")}. What ${name} says: “${words}”.`;
 }
 
 function spotAnswer(round, guess) {
@@ -202,8 +205,8 @@ const spotter = {
   title: "One of the two is wrong",
   watched: ["game"],
   help:
-    "Press the button under the pictures that says what you think, then read what is wrong. With the keyboard, while a button has focus: " +
-    "<b>A</b>, <b>B</b> and <b>S</b> guess (S: no difference), <b>N</b> and <b>P</b>, or the arrows, go to the next and the previous round. A link holds the round and your guess, not the score.",
+    "Press the button that says what you think. While a button has focus: <b>A</b>, <b>B</b> and <b>S</b> guess (S: no difference), " +
+    "<b>N</b> and <b>P</b>, or the arrows, go to the next and the previous round. A link holds the round and your guess, not the score.",
   fields: {
     round: wholeField(1, 1, (scene) => scene.rounds.length),
     guess: choiceField("none", ["none", "A", "B", "same"]),
@@ -216,11 +219,11 @@ const spotter = {
     const off = asleep ? " disabled" : "";
     const hasBars = view.form === "shares" || view.form === "bars";
     const given = view.given.length
-      ? `<figure class="vip-given">${spotPicture(view.given, view, 1, "What goes in.")}<figcaption>goes in</figcaption></figure>`
+      ? `<div class="vip-given">${spotPicture(view.given, view, 1, "What goes in.")}<span>goes in</span></div>`
       : "";
     const pictures = round.pictures.map((numbers, i) => {
       const told = state.guess === "none" ? "" : i === round.wrong ? " ✗ faulty" : " ✓ right";
-      return `<figure>${spotPicture(numbers, view, round.top, `Picture ${SPOT_NAMES[i]}.`)}<figcaption><b>${SPOT_NAMES[i]}</b>${told}</figcaption></figure>`;
+      return `<div>${spotPicture(numbers, view, round.top, `Picture ${SPOT_NAMES[i]}.`)}<span><b>${SPOT_NAMES[i]}</b>${told}</span></div>`;
     });
     const guesses = SPOT_GUESSES.map(
       ([value, words]) => `<button type="button" data-do="guess" data-value="${value}" aria-pressed="${state.guess === value}"${off}>${words}</button>`,
@@ -241,9 +244,9 @@ ${spotAnswer(round, state.guess)}
     const round = scene.rounds[state.round - 1];
     const view = scene.views[round.view];
     if (state.guess !== "none") return `${spotVerdict(round, state.guess)} ${spotCaught(round)}`;
+    if (view.form === "image") return spotImagesSaid(round.pictures, view.given);
     const [a, b] = round.pictures.map((numbers) => spotSaid(numbers, view, round.top));
-    const given = view.given.length ? ` What goes in ${spotSaid(view.given, view, 1)}.` : "";
-    return a === b ? `Of both pictures the same can be said: each ${a}.${given}` : `A ${a}. B ${b}.${given}`;
+    return a === b ? `Of both the same can be said: each ${a}.` : `A ${a}. B ${b}.`;
   },
 
   act(scene, state, { name, value, key }) {
