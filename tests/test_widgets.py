@@ -24,6 +24,7 @@ from vip_tutorial.widgets.bundle import bundle
 
 ROOT = Path(__file__).parents[1]
 JS = ROOT / "vip_tutorial" / "widgets" / "js"
+CSS = JS.with_name("css")
 
 
 @pytest.fixture(scope="module")
@@ -267,6 +268,19 @@ def test_a_bundle_refuses_a_name_that_two_modules_define(tmp_path, monkeypatch):
         bundle("a.js")
     (tmp_path / "b.js").write_text("export const b = 2;\n  const same = 3;\n")
     assert "  const same = 3;" in bundle("a.js")  # within a block it is no clash
+
+
+def test_no_figure_restyles_what_another_one_draws():
+    """On the site all style sheets are one: a class of one kind is of that alone."""
+    owners: dict[str, set[str]] = {}
+    for file in CSS.glob("*.css"):
+        text = re.sub(r"/\*.*?\*/", "", file.read_text(encoding="utf-8"), flags=re.S)
+        for selectors in re.findall(r"([^{}]+)\{", text):
+            for selector in selectors.split(","):
+                first = re.match(r"\s*\.(vip-[\w-]+)", selector)
+                if first:
+                    owners.setdefault(first[1], set()).add(file.name)
+    assert {c: files for c, files in owners.items() if len(files) > 1} == {}
 
 
 def test_the_wheel_holds_the_javascript_and_the_styles(tmp_path):

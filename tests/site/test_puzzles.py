@@ -5,14 +5,17 @@ import json
 import math
 import random
 import re
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+from notebooks import read
 from vip_tutorial.widgets import ShapePuzzles
 from vip_tutorial.widgets.shape_puzzles import KINDS
 
+ROOT = Path(__file__).parents[2]
 SEEDS = range(40)
 NUMBERS = range(1, 9)  # two of each level
 EXPORT = """((kind, seeds, numbers) => JSON.stringify(seeds.flatMap((seed) =>
@@ -109,6 +112,40 @@ def test_levels_rise_with_the_number(core):
     for kind in KINDS:
         levels = [p["level"] for p in call(core, EXPORT, kind, [1], list(range(1, 13)))]
         assert levels == [1, 1, 2, 2, 3, 3] + [4] * 6
+
+
+HEIGHT = ("b h w (n s) -> b n w (h s)", "b n w (h s) -> b h w (n s)")
+WIDTH = (
+    "b h w (n s) -> b h n (w s)",  # the authors'
+    "b h w (n s) -> b n h (w s)",  # the article's
+    "b h n (w s) -> b h w (n s)",
+)
+# What the text of a chapter says of its puzzles.
+TOLD = [
+    ("02-reshape-permute-memory", "copy", 6, {1: "copy"}),
+    ("05-height-branch", "einops", 1, {5: HEIGHT[0], 7: HEIGHT[1]}),
+    ("06-width-branch", "einops", 21, dict(zip((5, 6, 7), WIDTH))),
+]
+
+
+@pytest.mark.parametrize(("chapter", "kind", "seed", "answers"), TOLD)
+def test_the_chapters_have_the_puzzles_that_they_tell_of(
+    core, chapter, kind, seed, answers
+):
+    cells = read(ROOT / "book" / f"{chapter}.ipynb")["cells"]
+    sources = ["".join(cell["source"]) for cell in cells]
+    [_] = [
+        text
+        for text in sources
+        if "ShapePuzzles(\n" in text
+        and f'"{kind}"' in text
+        and re.search(rf"seed={seed}\b", text)
+    ]
+    made = call(core, EXPORT, kind, [seed], list(answers))
+    assert [puzzle["answer"] for puzzle in made] == list(answers.values())
+    if kind == "copy":  # the line that the text asks about
+        assert made[0]["code"] in "".join(sources)
+        assert tuple(made[0]["shape"]) == (4, 2, 3)
 
 
 # --- which shape? -------------------------------------------------------------------

@@ -13,6 +13,9 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+import torch
+from torch import Tensor
+
 SECONDS = 10.0
 """What a check gives all runs of an answer together; a right one takes far less."""
 
@@ -71,6 +74,40 @@ def attempt(
             f"{_line_of(error, function)}"
         )
     return outcome["result"], ""
+
+
+def attempt_on_tensors(
+    function: Callable[..., Any], *arguments: Any, call: str, deadline: Deadline
+) -> tuple[Tensor | None, str]:
+    """Call an answer that makes a tensor, and that must leave its tensors alone.
+
+    Args:
+        function: The answer.
+        *arguments: What to call it with.
+        call: The call in words, see `attempt`.
+        deadline: When to give up.
+
+    Returns:
+        The tensor and "", or None and a sentence saying what went wrong.
+    """
+    given = [(x, x.clone()) for x in arguments if isinstance(x, Tensor)]
+    got, problem = attempt(function, *arguments, call=call, deadline=deadline)
+    if problem:
+        return None, problem
+    if got is None:
+        return None, f"{call} returned None. Does your function end in a return?"
+    if not isinstance(got, Tensor):
+        kind = type(got).__name__
+        return None, f"{call} returned {kind}; it must return a tensor."
+    if not all(torch.equal(x, before) for x, before in given):
+        return None, f"{call} changed its input. Build a new tensor instead."
+    first = given[0][0]
+    if got.dtype != first.dtype or got.device != first.device or got.is_sparse:
+        return None, (
+            f"{call} gave numbers of {got.dtype} on {got.device}; they should stay "
+            f"{first.dtype} on {first.device}."
+        )
+    return got.detach(), ""
 
 
 def described(value: Any) -> str:

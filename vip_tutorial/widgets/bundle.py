@@ -11,6 +11,8 @@ from pathlib import Path
 
 _JS = Path(__file__).parent / "js"
 _IMPORT = re.compile(r'^import \{[^}]*\} from "\./(\w+\.js)";\n', re.MULTILINE)
+# Comments are for who reads the modules; a page need not carry them.
+_COMMENT = re.compile(r"^ *(?://[^\n]*|/\*\*.*?\*/ *)\n", re.MULTILINE | re.DOTALL)
 _NAMES = re.compile(r"^(?:async )?(?:function\*?|class|const|let) (\w+)", re.MULTILINE)
 
 
@@ -41,5 +43,5 @@ def _add(file: str, parts: dict[str, str]) -> None:
     source = (_JS / file).read_text(encoding="utf-8")
     for imported in _IMPORT.findall(source):
         _add(imported, parts)
-    source = _IMPORT.sub("", source)
+    source = _COMMENT.sub("", _IMPORT.sub("", source))
     parts[file] = re.sub(r"^export ", "", source, flags=re.MULTILINE)

@@ -119,7 +119,7 @@ function whyNoStrip(run, id) {
 export function sayText(run, state, plan) {
   const parts = [stepWords(run, state)];
   const now = moment(run, state, state.step);
-  if (plan && state.step > 0 && !state.backward && hasFrames(plan, state, now)) parts.push("A thin frame holds each row that meets the Linear.");
+  if (plan && state.step > 0 && !state.backward && hasFrames(plan, state, now)) parts.push("A thin frame holds each row that goes into a Linear or comes out of one.");
   if (plan && state.numbers !== "none") {
     if (!fitsNotes(plan, state, now)) parts.push("The cells are too small to write in; follow one to read its numbers.");
     else if (now.step.kind === "mix" && !fitsBlends(plan, now)) parts.push("The blends have no room for what is written.");

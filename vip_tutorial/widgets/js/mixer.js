@@ -111,7 +111,8 @@ ${mixerTable(state, mix)}`;
   say(scene, state) {
     if (state.told && !state.inked) return state.told;
     const { points, before, moves, mean, leads, outside } = mixerMoment(scene, state);
-    const [now, then] = [state.picture, state.other].map((picture) => mixerTitle(scene, picture));
+    const [now, other] = [state.picture, state.other].map((picture) => mixerTitle(scene, picture));
+    const then = other === now ? "what you kept" : other;
     const list = (weights) => MIXER_BRANCHES.map(([b]) => weights[b].toFixed(3)).join(", ");
     const words = [state.told];
     if (state.freeze === "yes")

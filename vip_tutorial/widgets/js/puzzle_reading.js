@@ -47,7 +47,7 @@ function valueTyped(part, names) {
     for (const [, sign, factor] of term.matchAll(/(^|\*|·|\/\/)([^*·/]*)/g)) {
       const named = names[factor.toUpperCase()];
       if (named === undefined && !/^\d+$/.test(factor)) {
-        if (/^-\d+$/.test(factor)) return `${shortened(factor)} is below zero. A -1 asks PyTorch to work it out; here you do that.`;
+        if (/^-\d+$/.test(factor)) return `${shortened(factor)} is below zero; no number here is.`;
         return `“${shortened(part)}” is no whole number${known.length ? `, and no name of this puzzle (${known.join(", ")})` : ""}.`;
       }
       const value = named ?? Number(factor);

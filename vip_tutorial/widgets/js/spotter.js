@@ -148,7 +148,7 @@ function spotCode(round) {
     const [one, other] = spotMarked(right, wrong);
     return (right && line("−", "should be", one)) + (wrong && line("+", "is", other));
   });
-  return `<p class="vip-note"><code>${escape(round.method)}</code>: − as it should be, + as it is here</p><div class="vip-code">${lines.join("")}</div>`;
+  return `<p class="vip-note"><code>${escape(round.method)}</code>: − as it should be, + as it is here</p><div class="vip-lines">${lines.join("")}</div>`;
 }
 
 /** Two lines as HTML, with what is not the same in both marked. */
