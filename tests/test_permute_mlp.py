@@ -165,6 +165,28 @@ def test_images_of_a_batch_do_not_meet():
     torch.testing.assert_close(module(x), alone, rtol=0, atol=1e-14)
 
 
+def test_images_do_not_meet_in_training_either():
+    module, x = weighted().train(), image(B=7)
+    alone = torch.cat([module(one[None]) for one in x])
+    torch.testing.assert_close(module(x), alone, rtol=0, atol=1e-14)
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_loud_and_quiet_pictures_are_weighed_by_the_same_formula(scale):
+    module, x = weighted(qkv_bias=True), scale * image()
+    truth = oracles.weighted_permute_mlp_einsum(module, x)
+    torch.testing.assert_close(module(x), truth, rtol=1e-10, atol=0)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_is_no_number_stays_to_be_seen(value):
+    x = image(B=2)
+    x[1, 2, 1, 0] = value
+    out = weighted()(x)
+    assert out[0].isfinite().all()
+    assert not out[1].isfinite().any()
+
+
 def exchange_rows(module, one: int, other: int) -> None:
     """Exchange rows 3c + one and 3c + other of reweight.fc2, for each channel c."""
     for parameter in module.reweight.fc2.parameters():

@@ -68,7 +68,7 @@ def attempt(
         )
     if "error" in outcome:
         error = outcome["error"]
-        said = " ".join(str(error).split())
+        said = _message(error)
         return None, (
             f"{call} raised {type(error).__name__}: {shortened(said, 300)}"
             f"{_line_of(error, function)}"
@@ -121,6 +121,13 @@ def described(value: Any) -> str:
 def shortened(text: str, most: int) -> str:
     """The beginning of a text."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return " ".join(str(error).split())
+    except Exception:  # an answer's own kind of error can have an error itself
+        return "(its message cannot be read)"
 
 
 class _Stopped(BaseException):

@@ -111,13 +111,15 @@ def _verdicts(
             raise _Told("Your check returned None. Does it end in a return?")
         try:
             verdicts.append(bool(verdict))
-        except (RuntimeError, ValueError) as error:  # a tensor of many elements
+        except Exception as error:  # a tensor of many elements, for one
             raise _Told(
                 f"Your check returned a {type(verdict).__name__} of many values; "
                 "return one True or False, e.g. by torch.allclose."
             ) from error
         changed = [
-            k for k, v in module.state_dict().items() if not torch.equal(before[k], v)
+            k
+            for k, v in module.state_dict().items()
+            if v.device != before[k].device or not torch.equal(before[k], v)
         ]
         if changed:
             raise _Told(

@@ -1,6 +1,7 @@
 """The branch mixer: every channel's three branch weights, as a cloud in a triangle."""
 
 import copy
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from .host import BookWidget, script, style
 # A grey level in sixteenths is one of these letters, so a picture can stand in a link.
 LEVELS = "0123456789abcdefg"
 _DIGITS = 6  # of each number on the page: enough for weights to better than 1e-6
+_MOST_PIXELS = 1024
 
 
 class BranchMixer(BookWidget):
@@ -74,7 +76,9 @@ class BranchMixer(BookWidget):
         """The picture that is shown now, `(height, width)`, drawn or chosen."""
         fields = (self.state or self.start).split(";")
         said = next((f[8:] for f in fields if f.startswith("picture=")), "")
-        text = dict(self.pictures).get(said, said) or self.pictures[0][1]
+        text = dict(self.pictures).get(said, said)
+        if len(text) != math.prod(self.size) or not set(text) <= set(LEVELS):
+            text = self.pictures[0][1]  # as the page does with what it cannot read
         levels = torch.tensor([LEVELS.index(letter) for letter in text])
         return levels.reshape(*self.size) / 16  # (height, width)
 
@@ -98,6 +102,11 @@ def _written(pictures: Mapping[str, Tensor]) -> tuple[tuple[int, int], list[list
                 f"(height, width){f' = {size}' if len(size) == 2 else ''}, a grey "
                 "level for each pixel"
             )
+        if picture.numel() > _MOST_PIXELS:
+            raise ValueError(
+                f"picture {name!r} has {picture.numel()} pixels; the figure draws each "
+                f"of them, so it takes at most {_MOST_PIXELS}: make it smaller"
+            )
         levels = (picture * 16).round().flatten().tolist()
         if not all(0 <= level <= 16 for level in levels):
             raise ValueError(
@@ -114,28 +123,31 @@ def _block(
     """What the page needs of a module."""
     path = pooled_path(module, embed, size)
     fc1, fc2 = module.reweight.fc1, module.reweight.fc2
-    block = {
-        "name": "",
-        "order": module.branch_order,
-        "matrix": _numbers(path.matrix),
-        "offset": _numbers(path.offset),
-        "fc1": {"weight": _numbers(fc1.weight), "bias": _numbers(fc1.bias)},
-        "fc2": {"weight": _numbers(fc2.weight), "bias": _numbers(fc2.bias)},
-    }
+
+    def block_of(numbers: Callable[[Tensor], Any]) -> dict[str, Any]:
+        return {
+            "name": "",
+            "order": module.branch_order,
+            "matrix": numbers(path.matrix),
+            "offset": numbers(path.offset),
+            "fc1": {"weight": numbers(fc1.weight), "bias": numbers(fc1.bias)},
+            "fc2": {"weight": numbers(fc2.weight), "bias": numbers(fc2.bias)},
+        }
+
     # A subclass, or another activation, may make its weights in another way.
     picture = torch.rand(size, generator=torch.Generator().manual_seed(1))
     exact = copy.deepcopy(module).cpu().double().eval()
     with torch.no_grad():
         tokens = embed(picture.to(module.mlp_c.weight)).cpu().double()
         real = exact.branch_weights(*exact.branches(tokens))
-    shown = _on_page(block, picture)[:, None]  # (3, 1, C)
+    shown = _on_page(block_of(Tensor.tolist), picture)[:, None]  # (3, 1, C)
     if real.shape != shown.shape or not torch.allclose(real, shown, atol=1e-5):
         raise ValueError(
             "this module makes its branch weights in another way than the figure "
             "does: the mean over tokens of the branches' sum, two Linear layers with "
             "an exact GELU between them, a softmax over three"
         )
-    return block
+    return block_of(_numbers)
 
 
 def _on_page(block: Mapping[str, Any], picture: Tensor) -> Tensor:

@@ -143,7 +143,12 @@ function bringFigureToLife(figure, model, el, again) {
   function change(changes) {
     state = { ...state, ...changes };
     problem = "";
-    show();
+    try {
+      show();
+    } catch (error) {
+      el.innerHTML = problemHtml(error); // data that is damaged where it was not looked at
+      return;
+    }
     model.set("state", writeFields(figure.fields, state));
     model.save_changes?.();
   }

@@ -27,7 +27,10 @@ export function tidyAnswer(given, example) {
  * @returns {{numbers?: number[], problem?: string}}
  */
 export function readNumbers(text, names = {}) {
-  let inside = text.replace(/^[\w.]*(?=\()/, "").replace(/\s*(\*|·|\/\/|\+)\s*/g, "$1");
+  let inside = text.replace(/^[\w.]*(?=\()/, "").replace(/\.$/, "");
+  // Between commas a cross multiplies; without them it stands between the sizes.
+  if (/[,;]/.test(inside)) inside = inside.replace(/\s*[×⋅]\s*|\s+x\s+/gi, "*");
+  inside = inside.replace(/\s*(\*|·|\/\/|\/|\+)\s*/g, "$1");
   for (let bracketed; (bracketed = /^[([{](.*)[)\]}]$/s.exec(inside.trim())); ) inside = bracketed[1];
   const numbers = [];
   for (const part of inside.split(/[\s,;x×]+/i).filter(Boolean)) {
@@ -44,14 +47,16 @@ function valueTyped(part, names) {
   let sum = 0;
   for (const term of part.split("+")) {
     let product = 1;
-    for (const [, sign, factor] of term.matchAll(/(^|\*|·|\/\/)([^*·/]*)/g)) {
+    for (const [, sign, factor] of term.replace(/[()]/g, "").matchAll(/(^|\*|·|\/\/|\/)([^*·/]*)/g)) {
       const named = names[factor.toUpperCase()];
       if (named === undefined && !/^\d+$/.test(factor)) {
         if (/^-\d+$/.test(factor)) return `${shortened(factor)} is below zero; no number here is.`;
         return `“${shortened(part)}” is no whole number${known.length ? `, and no name of this puzzle (${known.join(", ")})` : ""}.`;
       }
       const value = named ?? Number(factor);
-      product = sign === "//" ? Math.floor(product / value) : product * value;
+      product = sign.startsWith("/") ? product / value : product * value;
+      if (sign === "//") product = Math.floor(product);
+      if (!Number.isInteger(product)) return `“${shortened(part)}” is no whole number.`;
     }
     sum += product;
   }
