@@ -202,6 +202,31 @@ def test_a_shape_in_any_notation(core, answer):
     assert call(core, read, answer) == {"numbers": [2, 3, 4]}
 
 
+@pytest.mark.parametrize(
+    ("typed", "read"),
+    [
+        ("(B, S, H \u00d7 N \u00d7 W)", [2, 3, 60]),
+        ("(B, S, H x N x W).", [2, 3, 60]),
+        ("2 \u00d7 3 \u00d7 60", [2, 3, 60]),
+        ("(B, S, H⋅N⋅W)", [2, 3, 60]),
+        ("(B, (6/2), 120 // 2)", [2, 3, 60]),
+        ("12 / 2", [6]),
+    ],
+)
+def test_products_and_quotients(core, typed, read):
+    names = "{ B: 2, S: 3, H: 4, N: 5, W: 3 }"
+    code = (
+        f"((text) => JSON.stringify(readNumbers(tidyAnswer(text, '').text, {names})))"
+    )
+    assert call(core, code, typed) == {"numbers": read}
+
+
+@pytest.mark.parametrize("typed", ["19/2", "19/0", "19//0", "19/x", "0/0"])
+def test_what_is_no_whole_number_is_none(core, typed):
+    code = "((text) => JSON.stringify(readNumbers(tidyAnswer(text, '').text)))"
+    assert "whole number" in call(core, code, typed)["problem"]
+
+
 def test_a_shape_with_too_many_or_too_few_places(core):
     puzzle = {"kind": "shape", "seed": 1, "number": 1}
     many, few = judged(core, puzzle, "(5, 5)", "(2, 3)")
