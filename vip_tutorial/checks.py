@@ -5,6 +5,7 @@ neither H nor N, or in some cases not fail at all.
 """
 
 import operator
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -32,6 +33,79 @@ def checked_sizes(dim: int, segment_dim: int) -> tuple[int, int]:
             f"or a segment_dim that divides {dim}"
         )
     return dim, segment_dim
+
+
+def grid_sides(
+    img_size: int, patch_size: int, transitions: Sequence[bool]
+) -> list[int]:
+    """Side of the grid of tokens in each stage; a transition halves it."""
+    if img_size < 1 or patch_size < 1 or img_size % patch_size:
+        fits = max(1, round(img_size / max(1, patch_size))) * patch_size
+        raise ValueError(
+            f"img_size {img_size} is not a multiple of patch_size {patch_size}: the "
+            f"border would be cut off; take img_size={fits} or another patch_size"
+        )
+    sides = [img_size // patch_size]
+    for halved in transitions:
+        if halved and sides[-1] % 2:
+            raise ValueError(
+                f"img_size {img_size} gives a grid of {sides[-1]} x {sides[-1]} tokens "
+                "at a transition, which cannot be halved: take an img_size that is a "
+                f"multiple of {2 ** sum(transitions) * patch_size}"
+            )
+        sides.append(sides[-1] // 2 if halved else sides[-1])
+    return sides
+
+
+def check_image(image: Tensor, weight: Tensor, img_size: int) -> None:
+    """Refuse an image that a network with this patch embedding cannot take.
+
+    Args:
+        image: What was given; `(B, in_chans, img_size, img_size)` is needed.
+        weight: Weight of the patch embedding, `(C, in_chans, p, p)`.
+        img_size: Side of the images that the network is built for.
+    """
+    if not isinstance(image, Tensor):
+        raise TypeError(
+            f"input is a {type(image).__name__}; it must be a torch.Tensor of shape "
+            "(B, in_chans, height, width)"
+        )
+    in_chans, shape = weight.shape[1], tuple(image.shape)
+    wanted = f"(B, {in_chans}, {img_size}, {img_size})"
+    if len(shape) != 4:
+        hint = "add a batch with image[None]" if len(shape) == 3 else "reshape it"
+        raise ValueError(f"input has shape {shape}; it must be {wanted}: {hint}")
+    if shape[1] != in_chans:
+        last = shape[3] == in_chans
+        raise ValueError(
+            f"input has shape {shape}; it must be {wanted}, channels first: "
+            + (
+                "call image.permute(0, 3, 1, 2) first"
+                if last
+                else f"build the network with in_chans={shape[1]}"
+            )
+        )
+    if shape[2:] != (img_size, img_size):
+        raise ValueError(
+            f"input has shape {shape}; it must be {wanted}: resize the images, or "
+            "build the network with another img_size (its weights are then for that "
+            "size alone)"
+        )
+    if not image.dtype.is_floating_point:
+        raise TypeError(
+            f"input has dtype {image.dtype}; the network takes real numbers: for "
+            "pixels from 0 to 255 use image.float() / 255, then normalise"
+        )
+    if image.device != weight.device:
+        raise ValueError(
+            f"input is on {image.device} but the weights are on {weight.device}: move "
+            f"one of them, e.g. image.to('{weight.device}')"
+        )
+    if image.dtype != weight.dtype and not _autocast_unites(image, weight):
+        raise TypeError(
+            f"input has dtype {image.dtype} but the weights have {weight.dtype}: "
+            f"convert one of them, e.g. image.to({weight.dtype})"
+        )
 
 
 def check_input(x: Tensor, weight: Tensor, dim: int, segment_dim: int) -> None:

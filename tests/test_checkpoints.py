@@ -1,0 +1,299 @@
+"""Checkpoints: every usual file loads, every wrong one leaves the model as it was."""
+
+import copy
+import os
+import pickle
+
+import pytest
+import torch
+from torch import nn
+
+from vip_tutorial import checkpoints
+from vip_tutorial.checkpoints import (
+    exchange_branch_order,
+    load_checkpoint,
+    read_checkpoint,
+    resample_weights,
+    save_checkpoint,
+    write_atomically,
+)
+from vip_tutorial.vision_permutator import VisionPermutator
+
+
+def small(seed=0, **options) -> VisionPermutator:
+    torch.manual_seed(seed)
+    usual = {"layers": [1, 1], "embed_dims": [16, 32], "transitions": [True]}
+    usual |= {"patch_size": 2, "img_size": 16, "num_classes": 5}
+    model = VisionPermutator(**(usual | options)).eval()
+    for parameter in model.parameters():
+        nn.init.normal_(parameter, std=0.2)
+    return model
+
+
+def image(side=16):
+    return torch.randn(2, 3, side, side)
+
+
+@pytest.fixture
+def trained():
+    return small(seed=1)
+
+
+def untouched(model, before) -> bool:
+    after = model.state_dict()
+    return all(torch.equal(after[k], v) for k, v in before.items())
+
+
+# --- what loads --------------------------------------------------------------------
+
+WRAPPINGS = {
+    "bare": lambda state: state,
+    "state_dict": lambda state: {"state_dict": state, "epoch": 3},
+    "ema": lambda state: {"state_dict_ema": state},
+    "module": lambda state: {
+        "state_dict": {f"module.{k}": v for k, v in state.items()}
+    },
+}
+
+
+@pytest.mark.parametrize("wrapping", WRAPPINGS)
+@pytest.mark.parametrize("zipped", [True, False])
+def test_official_style_files_load_unchanged(trained, tmp_path, wrapping, zipped):
+    path = tmp_path / "vip.pth"
+    torch.save(
+        WRAPPINGS[wrapping](trained.state_dict()),
+        path,
+        _use_new_zipfile_serialization=zipped,
+    )
+    model, x = small(), image()
+    load_checkpoint(model, path, img_size=16)
+    assert torch.equal(model(x), trained(x))
+
+
+def test_a_round_trip_keeps_every_bit_and_the_size(trained, tmp_path):
+    path = tmp_path / "own.safetensors"
+    save_checkpoint(trained, path, recipe="none")
+    weights, img_size = read_checkpoint(path)
+    assert img_size == 16
+    assert list(sorted(weights)) == sorted(trained.state_dict())
+    model, x = small(), image()
+    load_checkpoint(model, path)
+    assert torch.equal(model(x), trained(x))
+
+
+def test_on_every_device(device, trained, tmp_path):
+    path = tmp_path / "own.safetensors"
+    save_checkpoint(trained.to(device), path)
+    model = small().to(device)
+    load_checkpoint(model, path)
+    x = image().to(device)
+    torch.testing.assert_close(model(x), trained(x))
+    assert next(model.parameters()).device.type == device.type
+
+
+def test_a_state_dict_loads_too(trained):
+    model, x = small(), image()
+    load_checkpoint(model, trained.state_dict(), img_size=16)
+    assert torch.equal(model(x), trained(x))
+
+
+def test_another_number_of_classes_keeps_the_models_own_head(trained):
+    model = small(num_classes=3)
+    head = model.head.weight.clone()
+    load_checkpoint(model, trained.state_dict(), img_size=16, head=False)
+    assert torch.equal(model.head.weight, head)
+    x = image()
+    assert torch.equal(model.forward_features(x), trained.forward_features(x))
+
+
+# --- the order of the branches -----------------------------------------------------
+
+
+def in_the_articles_order(model: VisionPermutator) -> VisionPermutator:
+    """The same model, whose modules read their weights as c, w, h."""
+    other = copy.deepcopy(model)
+    for block in other.blocks:
+        block.attn.branch_order = "cwh"
+    return other
+
+
+def test_weights_in_the_articles_order_are_converted(trained):
+    article, x = in_the_articles_order(trained), image()
+    weights = {
+        name.replace(".reweight.", ".reweighting."): value
+        for name, value in article.state_dict().items()
+    }
+    model = small()
+    load_checkpoint(model, weights, img_size=16)  # unconverted: loads, and is wrong
+    assert (model(x) - article(x)).abs().max() > 1e-3
+    load_checkpoint(model, weights, img_size=16, branch_order="cwh")
+    torch.testing.assert_close(model(x), article(x))
+
+
+def test_and_the_other_way(trained):
+    model, x = in_the_articles_order(small()), image()
+    load_checkpoint(model, trained.state_dict(), img_size=16)
+    torch.testing.assert_close(model(x), trained(x))
+
+
+def test_to_exchange_twice_is_to_do_nothing(trained):
+    state = trained.state_dict()
+    once = exchange_branch_order(state)
+    twice = exchange_branch_order(once)
+    assert all(torch.equal(twice[k], v) for k, v in state.items())
+    changed = {k for k, v in state.items() if not torch.equal(once[k], v)}
+    assert changed and all(".reweight.fc2." in name for name in changed)
+
+
+# --- another grid ------------------------------------------------------------------
+
+
+def test_another_grid_is_refused_with_the_reason(trained):
+    model = small(img_size=32)
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(ValueError) as excinfo:
+        load_checkpoint(model, trained.state_dict(), img_size=16)
+    for part in ("16 x 16", "32 x 32", "nonsense", "img_size=16", "resample=True"):
+        assert part in str(excinfo.value)
+    assert untouched(model, before)
+
+
+def test_the_authors_files_are_taken_to_be_for_224(trained, tmp_path):
+    path = tmp_path / "vip.pth"
+    torch.save(trained.state_dict(), path)
+    with pytest.raises(ValueError, match="224 x 224"):
+        load_checkpoint(small(), path)
+
+
+@pytest.mark.parametrize("side", [8, 32])
+def test_resampled_weights_do_alike_with_a_picture_of_another_size(side):
+    """Fewer rows are exact where rows are alike; more rows at least run and blend."""
+    model, other = (
+        small(layers=[1], embed_dims=[32], transitions=[]),
+        small(layers=[1], embed_dims=[32], transitions=[], img_size=side),
+    )
+    weights = resample_weights(model.state_dict(), other, 16)
+    assert {k for k, v in weights.items() if not torch.equal(v, model.state_dict()[k])}
+    load_checkpoint(other, model.state_dict(), img_size=16, resample=True)
+    assert other(image(side)).isfinite().all()
+    if side < 16:
+        # The same column in every row, and so one sum over the rows on both grids.
+        tokens = torch.randn(1, 1, 1, 32)
+        large = model.blocks[0].attn.height(tokens.expand(1, 8, 8, 32))
+        small_ = other.blocks[0].attn.height(tokens.expand(1, 4, 4, 32))
+        torch.testing.assert_close(
+            small_.mean(1), large.mean(1)[:, :4], rtol=1e-4, atol=1e-5
+        )
+
+
+def test_resampling_to_the_same_grid_changes_nothing(trained):
+    weights = resample_weights(trained.state_dict(), small(), 16)
+    for name, value in trained.state_dict().items():
+        torch.testing.assert_close(weights[name], value)
+
+
+def test_grids_that_do_not_divide_are_refused(trained):
+    model = small(img_size=24, embed_dims=[24, 24])
+    weights = small(img_size=16, embed_dims=[24, 24]).state_dict()
+    with pytest.raises(ValueError, match="multiple of the other"):
+        load_checkpoint(model, weights, img_size=16, resample=True)
+
+
+# --- what does not load ------------------------------------------------------------
+
+
+def drop(state):
+    return {k: v for k, v in state.items() if k != "network.2.0.norm1.bias"}
+
+
+WRONG = {
+    "a key less": (drop, ("lacks network.2.0.norm1.bias", "1 names")),
+    "a key more": (lambda s: s | {"x": torch.ones(1)}, ("has x", "1 are unknown")),
+    "another width": (
+        lambda s: s | {"norm.weight": torch.ones(7)},
+        ("norm.weight has shape (7,)", "(32,)"),
+    ),
+    "other classes": (
+        lambda s: s | {"head.weight": torch.ones(9, 32), "head.bias": torch.ones(9)},
+        ("9 classes", "num_classes=9", "head=False"),
+    ),
+    "no tensors": (lambda s: {"epoch": 3, "lr": 0.1}, ("'epoch'", "int", "tensors")),
+    "a list": (lambda s: [1, 2], ("list", "state dict")),
+    "nothing": (lambda s: {}, ("dict", "state dict")),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_wrong_file_gets_a_sentence_and_leaves_the_model(trained, tmp_path, wrong):
+    change, parts = WRONG[wrong]
+    path = tmp_path / "vip.pth"
+    torch.save(change(trained.state_dict()), path)
+    model = small()
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(ValueError) as excinfo:
+        load_checkpoint(model, path, img_size=16)
+    assert [part for part in parts if part not in str(excinfo.value)] == []
+    assert untouched(model, before)
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.7, 0.999])
+def test_a_file_that_is_cut_off_is_damaged(trained, tmp_path, suffix, share):
+    path = tmp_path / f"vip.{suffix}"
+    if suffix == "pth":
+        torch.save(trained.state_dict(), path)
+    else:
+        save_checkpoint(trained, path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    model = small()
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(ValueError, match="vip"):
+        load_checkpoint(model, path, img_size=16)
+    assert untouched(model, before)
+
+
+class Mischief:
+    def __reduce__(self):
+        return os.mkdir, ("mischief",)
+
+
+@pytest.mark.parametrize("legacy", [True, False])
+def test_a_file_that_would_run_code_is_not_opened(tmp_path, monkeypatch, legacy):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "evil.pth"
+    if legacy:
+        path.write_bytes(pickle.dumps({"state_dict": Mischief()}, protocol=2))
+    else:
+        torch.save({"state_dict": Mischief()}, path)
+    with pytest.raises(ValueError, match="run code"):
+        load_checkpoint(small(), path)
+    assert not (tmp_path / "mischief").exists()
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no checkpoint .*none\.pth"):
+        load_checkpoint(small(), tmp_path / "none.pth")
+
+
+# --- writing -----------------------------------------------------------------------
+
+
+def test_an_interrupted_write_leaves_the_old_file(trained, tmp_path, monkeypatch):
+    path = tmp_path / "own.safetensors"
+    save_checkpoint(trained, path)
+    old = path.read_bytes()
+
+    def stop(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(checkpoints.os, "fsync", stop)
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(small(seed=2), path)
+    assert path.read_bytes() == old
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        write_atomically(tmp_path / "no" / "file", b"")

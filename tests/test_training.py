@@ -1,0 +1,251 @@
+"""Training: the same seed, the same weights; stopped and resumed, the same weights."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from vip_tutorial import training
+from vip_tutorial.data import Labelled, digits
+from vip_tutorial.tasks import TASKS, task
+from vip_tutorial.training import Recipe, accuracy, fit, predict
+from vip_tutorial.vision_permutator import VisionPermutator
+
+
+def small(seed=0, **options) -> VisionPermutator:
+    torch.manual_seed(seed)
+    usual = {"patch_size": 2, "img_size": 8, "in_chans": 1, "num_classes": 10}
+    usual |= {"layers": [1], "embed_dims": [16], "mlp_ratio": 2}
+    return VisionPermutator(**(usual | options))
+
+
+@pytest.fixture(scope="module")
+def data():
+    train, test = digits()
+    return train, test
+
+
+def few(data, count=200):
+    train, test = data
+    return (
+        Labelled(train.images[:count], train.labels[:count], 10),
+        Labelled(test.images[:100], test.labels[:100], 10),
+    )
+
+
+RECIPE = Recipe(epochs=3)
+
+
+def weights(model):
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def test_the_digits_are_split_once_and_for_all(data):
+    train, test = data
+    assert train.images.shape == (1297, 1, 8, 8) and test.images.shape == (500, 1, 8, 8)
+    assert train.images.mean().abs() < 1e-5
+    assert train.images.std().item() == pytest.approx(1, abs=1e-5)
+    assert test.labels.bincount().min() >= 48  # stratified
+    again, _ = digits()
+    assert torch.equal(again.images, train.images)
+
+
+def test_the_same_seed_gives_the_same_weights_to_the_bit(data):
+    models = [small(), small(), small()]
+    one = fit(models[0], *few(data), RECIPE, verbose=False)
+    torch.rand(7)  # the caller's own numbers do not matter
+    two = fit(models[1], *few(data), RECIPE, verbose=False)
+    fit(models[2], *few(data), Recipe(epochs=3, seed=1), verbose=False)
+    assert one == two
+    assert torch.equal(weights(models[0]), weights(models[1]))
+    assert not torch.equal(weights(models[0]), weights(models[2]))
+
+
+def test_training_leaves_the_callers_random_numbers_alone(data):
+    torch.manual_seed(3)
+    wanted = torch.rand(2)
+    torch.manual_seed(3)
+    model = small()
+    torch.manual_seed(3)
+    fit(model, *few(data), Recipe(epochs=1), verbose=False)
+    assert torch.equal(torch.rand(2), wanted)
+
+
+class StoppedAt(Exception):
+    pass
+
+
+@pytest.mark.parametrize("drop_path", [0.0, 0.3])
+def test_stopped_and_resumed_is_the_same(data, tmp_path, monkeypatch, drop_path):
+    straight = small(drop_path_rate=drop_path, layers=[2])
+    wanted = fit(straight, *few(data), RECIPE, verbose=False)
+    path = tmp_path / "run.pt"
+    real = training._epoch
+    done = []
+
+    def until_the_second(*args):
+        if len(done) == 2:
+            raise StoppedAt
+        done.append(1)
+        return real(*args)
+
+    monkeypatch.setattr(training, "_epoch", until_the_second)
+    with pytest.raises(StoppedAt):
+        fit(
+            small(drop_path_rate=drop_path, layers=[2]),
+            *few(data),
+            RECIPE,
+            resume=path,
+            verbose=False,
+        )
+    monkeypatch.setattr(training, "_epoch", real)
+    resumed = small(seed=9, drop_path_rate=drop_path, layers=[2])
+    history = fit(resumed, *few(data), RECIPE, resume=path, verbose=False)
+    assert history == wanted
+    assert torch.equal(weights(resumed), weights(straight))
+
+
+KILLED = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from test_training import RECIPE, digits, few, fit, small
+from vip_tutorial import training
+training.torch.set_num_threads(1)  # as in this process
+real = training._save
+def save(*args):
+    real(*args)
+    print("saved", flush=True)
+training._save = save
+fit(small(), *few(digits()), training.Recipe(epochs=20), resume={path!r}, verbose=False)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
+def test_killed_in_the_middle_and_resumed_is_the_same(data, tmp_path):
+    path, recipe = tmp_path / "run.pt", Recipe(epochs=20)
+    code = KILLED.format(tests=str(Path(__file__).parent), path=str(path))
+    run = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+    )
+    for line in run.stdout:
+        if line == "saved\n":
+            break
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    run.stdout.close()
+    done = len(torch.load(path, weights_only=True)["history"]["loss"])
+    assert 1 <= done < 20
+    resumed, straight = small(), small()
+    history = fit(resumed, *few(data), recipe, resume=path, verbose=False)
+    wanted = fit(straight, *few(data), recipe, verbose=False)
+    assert history.loss[done:] == wanted.loss[done:]
+    assert torch.equal(weights(resumed), weights(straight))
+
+
+def test_it_learns(data, capsys):
+    model = small(embed_dims=[32], layers=[2])
+    history = fit(model, *data, Recipe(epochs=15))
+    assert history.accuracy[-1] > 0.94
+    assert history.loss[-1] < history.loss[0] / 4
+    assert accuracy(model, data[1]) == history.accuracy[-1]
+    lines = capsys.readouterr().out.splitlines()
+    assert 5 <= len(lines) <= 10
+    assert lines[-1].startswith("epoch  15 of 15")
+
+
+def test_on_every_device(device, data):
+    model = small()
+    history = fit(model, *few(data), RECIPE, device=device, verbose=False)
+    assert next(model.parameters()).device.type == device.type
+    on_cpu = fit(small(), *few(data), RECIPE, verbose=False)
+    assert history.loss == pytest.approx(on_cpu.loss, rel=1e-2)
+
+
+def test_predictions_have_dropout_off_and_leave_the_mode(data):
+    model = small(drop_path_rate=0.5, layers=[3]).train()
+    images = data[1].images[:7]
+    whole, parts = predict(model, images), predict(model, images, batch=3)
+    torch.testing.assert_close(whole, parts, rtol=0, atol=1e-6)
+    assert model.training
+    assert predict(model, images[:0]).shape == (0, 10)
+
+
+# --- bad input ---------------------------------------------------------------------
+
+
+def with_labels(data, labels):
+    train, test = few(data)
+    return Labelled(train.images, labels, 10), test
+
+
+@pytest.mark.parametrize(
+    "change, parts",
+    [
+        (lambda t: Labelled(t.images[:0], t.labels[:0], 10), ("no images",)),
+        (lambda t: Labelled(t.images, t.labels * 0, 10), ("label 0", "tell apart")),
+        (lambda t: Labelled(t.images, t.labels + 1, 10), ("1 to 10", "0 to 9")),
+        (lambda t: Labelled(t.images, t.labels - 1, 10), ("-1 to 8",)),
+        (lambda t: Labelled(t.images, t.labels[:5], 10), ("200 images", "(5,)")),
+        (lambda t: Labelled(t.images / 0, t.labels, 10), ("not numbers", "image 0")),
+    ],
+    ids="empty one-class high low short nan".split(),
+)
+def test_data_that_cannot_be_learnt_is_refused(data, change, parts):
+    train, test = few(data)
+    with pytest.raises(ValueError) as excinfo:
+        fit(small(), change(train), test, RECIPE)
+    assert [part for part in parts if part not in str(excinfo.value)] == []
+
+
+def test_a_loss_that_is_no_number_stops_early_and_says_so(data):
+    with pytest.raises(FloatingPointError, match=r"loss is nan at step \d+: lower the"):
+        model = small()
+        nn.init.constant_(model.head.bias, float("nan"))
+        fit(model, *few(data), RECIPE)
+
+
+def test_a_run_of_another_recipe_is_not_resumed(data, tmp_path):
+    path = tmp_path / "run.pt"
+    fit(small(), *few(data), Recipe(epochs=1), resume=path, verbose=False)
+    with pytest.raises(ValueError, match=r"epochs=1.*epochs=2"):
+        fit(small(), *few(data), Recipe(epochs=2), resume=path, verbose=False)
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(ValueError, match="remove it to start anew"):
+        fit(small(), *few(data), Recipe(epochs=1), resume=path, verbose=False)
+
+
+# --- the tasks ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_is_what_its_seed_says(name):
+    one, same, other = task(name, 50, 1), task(name, 50, 1), task(name, 50, 2)
+    assert torch.equal(one.images, same.images) and torch.equal(one.labels, same.labels)
+    assert not torch.equal(one.images, other.images)
+    assert one.images.shape == (50, TASKS[name][1], 8, 8)
+    assert sorted(set(one.labels.tolist())) == list(range(one.classes))
+
+
+def test_the_labels_are_true():
+    images, labels, _ = task("row", 100)
+    assert torch.equal(images[:, 0].sum(2).argmax(1), labels)
+    images, labels, _ = task("linerow", 100)
+    rows = (images[:, 0].sum(2) > 0).sum(1)
+    assert torch.equal(rows, torch.where(labels == 1, 1, 4))
+    assert ((images[:, 0].sum(1) > 0).sum(1) == 4).all()  # the columns tell nothing
+    images, labels, _ = task("stripes", 100)
+    flat = images[:, 0].std(2).amax(1) < 1e-6
+    assert torch.equal(flat, labels == 1)
+    images, labels, _ = task("colour", 100)
+    assert torch.equal(images.sum((2, 3)).argmax(1), labels)
+    assert (images.sum((1, 2, 3)) == 6).all()
+
+
+def test_an_unknown_task():
+    with pytest.raises(ValueError, match=r"no task 'x'.*row, linerow"):
+        task("x", 3)

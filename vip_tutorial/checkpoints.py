@@ -1,0 +1,308 @@
+"""Weights in files: the authors' checkpoints, this project's own, and wrong ones.
+
+    model = vip_s7()
+    load_checkpoint(model, "vip_s7.pth")     the authors' file, unchanged
+    save_checkpoint(model, "mine.safetensors")
+
+A file is read and checked in full before the model is touched, so a wrong one leaves
+the model as it was.  No file can run code: PyTorch's are read with `weights_only=True`.
+
+**The trap.**  The weights of `mlp_h` are C x C whatever the grid of tokens, so a
+checkpoint for 224 x 224 images loads into a model for 448 x 448 without complaint and
+computes nonsense: row 3, channel 5 of a segment has become another row and channel.
+Files do not say their grid, so the loader has to be told or to assume it, and refuses a
+model of another one.
+"""
+
+import os
+import pickle
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .permute_mlp import WeightedPermuteMLP
+from .vision_permutator import VisionPermutator
+
+OFFICIAL_SIZE = 224  # side of the images that the authors' checkpoints are for
+_WRAPPERS = ("state_dict", "state_dict_ema", "model")
+
+
+def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Tensor], int]:
+    """Read weights from a file.
+
+    Args:
+        path: A `.safetensors` file, or one that `torch.save` wrote: a state dict, or a
+            dict with one under "state_dict".  A leading "module." of the names, left
+            by data-parallel training, is dropped.
+
+    Returns:
+        The weights by name, and the side of the images that they are for: as the file
+        says it, or else that of the authors' files, 224.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is damaged, or holds no state dict.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no checkpoint {path}")
+    if path.suffix == ".safetensors":
+        content, img_size = _read_safetensors(path)
+    else:
+        content, img_size = _read_torch(path), OFFICIAL_SIZE
+    for wrapper in _WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+            break
+    if not isinstance(content, Mapping) or not content:
+        raise ValueError(
+            f"{path} holds a {type(content).__name__}; it must hold a state dict, or a "
+            'dict with one under "state_dict"'
+        )
+    for name, value in content.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise ValueError(
+                f"{path} holds {name!r}, a {type(value).__name__}, where a state dict "
+                'has tensors by name: is the state dict under another key than "'
+                + '", "'.join(_WRAPPERS)
+                + '"?'
+            )
+    return {name.removeprefix("module."): v for name, v in content.items()}, img_size
+
+
+def load_checkpoint(
+    model: VisionPermutator,
+    source: str | os.PathLike | Mapping[str, Tensor],
+    *,
+    img_size: int | None = None,
+    branch_order: str = "hwc",
+    head: bool = True,
+    resample: bool = False,
+) -> None:
+    """Load weights into a model, all of them or none.
+
+    Args:
+        model: Where they go.
+        source: A file, see `read_checkpoint`, or a state dict.
+        img_size: Side of the images that the weights are for.  None: as the file says,
+            or 224.
+        branch_order: Order of the three branch weights that they were trained with:
+            "hwc", the authors', or "cwh", the often reprinted listing's.
+        head: Whether to load the classifier; False keeps the model's own.
+        resample: Whether weights for another grid may be resampled, see
+            `resample_weights`; the result wants further training.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the weights do not fit; the model is then as it was before.
+    """
+    if isinstance(source, Mapping):
+        weights, said = dict(source), OFFICIAL_SIZE
+    else:
+        weights, said = read_checkpoint(source)
+    img_size = img_size or said
+    weights = {_official_name(name): value for name, value in weights.items()}
+    own = model.state_dict()
+    if not head:
+        weights = {k: v for k, v in weights.items() if not k.startswith("head.")}
+        weights |= {k: v for k, v in own.items() if k.startswith("head.")}
+    _refuse_misfits(weights, own)
+    if img_size != model.img_size:
+        if not resample:
+            raise ValueError(
+                f"the weights are for images of {img_size} x {img_size} and the model "
+                f"is built for {model.img_size} x {model.img_size}. They would load, "
+                "since their shapes are the same, and compute nonsense: mlp_h and "
+                "mlp_w mean another grid of tokens. Build the model with img_size="
+                f"{img_size}, or pass resample=True and train further"
+            )
+        weights = resample_weights(weights, model, img_size)
+    if branch_order not in ("hwc", "cwh"):
+        raise ValueError(f"branch_order is {branch_order!r}; it must be 'hwc' or 'cwh'")
+    orders = {m.branch_order for m in _mixers(model).values()}
+    if orders and orders != {branch_order}:
+        weights = exchange_branch_order(weights)
+    model.load_state_dict(weights)
+
+
+def save_checkpoint(model: VisionPermutator, path: str | os.PathLike, **notes: str):
+    """Write the model's weights to a safetensors file, with the size that they are for.
+
+    The file appears whole or not at all: an interrupted write leaves an old one as it
+    was.
+
+    Args:
+        model: The model.
+        path: Where to; the name should end in ".safetensors".
+        **notes: Anything to be kept beside the weights, as text.
+    """
+    from safetensors.torch import save
+
+    weights = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    notes = {"format": "pt", "img_size": str(model.img_size)} | notes
+    write_atomically(path, save(weights, metadata=notes))
+
+
+def write_atomically(path: str | os.PathLike, content: bytes) -> None:
+    """Write a file that is either complete or not there; see `os.replace`."""
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def exchange_branch_order(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Turn weights for the branch order h, w, c into ones for c, w, h, or back.
+
+    Row 3*c + k of `reweight.fc2` is for channel c and branch k, so of every three rows
+    the first and the last change places.  Nothing else depends on the order.
+    """
+    return {
+        name: value.unflatten(0, (-1, 3)).flip(1).flatten(0, 1)
+        if ".reweight.fc2." in f".{name}"
+        else value
+        for name, value in weights.items()
+    }
+
+
+def resample_weights(
+    weights: Mapping[str, Tensor], model: VisionPermutator, img_size: int
+) -> dict[str, Tensor]:
+    """Weights for the model's grid, made from weights for another one.
+
+    A weight of `mlp_h` is a matrix over pairs (row, channel of a segment).  Its rows of
+    the grid are resampled linearly, those that go in so that a constant column gives
+    the same output.  With more rows a segment has fewer channels: what an old segment
+    mixed between channels that are now in different segments is lost, and the rest is
+    averaged over the new segments, which share one matrix.  With fewer rows a new
+    segment joins several old ones, which stay separate.  Neither is exact: train
+    further.
+
+    Args:
+        weights: Weights by name.
+        model: The model that they are to fit.
+        img_size: Side of the images that the weights are for.
+
+    Returns:
+        All weights; only those of `mlp_h` and `mlp_w` differ.
+
+    Raises:
+        ValueError: If one grid is not a multiple of the other.
+    """
+    result = dict(weights)
+    for name, mixer in _mixers(model).items():
+        after = mixer.segment_dim
+        before, rest = divmod(after * img_size, model.img_size)
+        if rest or max(before, after) % min(before, after):
+            raise ValueError(
+                f"{name} would have to go from a grid of {after * img_size} / "
+                f"{model.img_size} rows to one of {after}: resampling needs grids of "
+                "which one is a multiple of the other"
+            )
+        for branch in ("mlp_h", "mlp_w"):
+            key = f"{name}.{branch}.weight"
+            result[key] = _resampled(weights[key], before, after)
+    return result
+
+
+def _resampled(weight: Tensor, before: int, after: int) -> Tensor:
+    C = len(weight)
+    S = C // before
+    rows = _interpolation(before, after).to(weight)  # (after, before)
+    weight = weight.reshape(before, S, before, S)  # (H, S, H, S)
+    back = rows / rows.sum(0)  # so that each old row's weight is dealt out in full
+    weight = torch.einsum("hg,gskt,mk->hsmt", rows, weight, back)  # (H', S, H', S)
+    if after > before:
+        parts = after // before  # new segments in an old one
+        weight = weight.reshape(after, parts, S // parts, after, parts, S // parts)
+        return torch.einsum("hpsgpt->hsgt", weight).reshape(C, C) / parts
+    joined = before // after  # old segments in a new one
+    same = torch.eye(joined).to(weight)
+    return torch.einsum("hsgt,pq->hpsgqt", weight, same).reshape(C, C)
+
+
+def _interpolation(before: int, after: int) -> Tensor:
+    """Linear resampling of `before` rows to `after`, as a matrix."""
+    unit = torch.eye(before)[None]  # (1, before, before): each row a signal
+    moved = nn.functional.interpolate(
+        unit, after, mode="linear", align_corners=False
+    )  # (1, before, after)
+    return moved[0].T
+
+
+def _refuse_misfits(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    missing = [name for name in own if name not in weights]
+    unknown = [name for name in weights if name not in own]
+    if missing or unknown:
+        fault = "lacks" if missing else "has"
+        first = (missing or unknown)[0]
+        raise ValueError(
+            f"the checkpoint {fault} {first} ({len(missing)} names of the model are "
+            f"missing, {len(unknown)} are unknown): it is of another architecture, "
+            "e.g. vip_m7 for vip_s7"
+        )
+    for name, value in own.items():
+        if weights[name].shape == value.shape:
+            continue
+        hint = "it is of another width or architecture"
+        if name.startswith("head."):
+            hint = (
+                f"it has {len(weights[name])} classes and the model {len(value)}: "
+                f"build the model with num_classes={len(weights[name])}, or keep the "
+                "model's own classifier with head=False"
+            )
+        raise ValueError(
+            f"{name} has shape {tuple(weights[name].shape)} in the checkpoint and "
+            f"{tuple(value.shape)} in the model: {hint}"
+        )
+
+
+def _official_name(name: str) -> str:
+    """The listing calls the re-weighting `reweighting`."""
+    return name.replace(".reweighting.", ".reweight.")
+
+
+def _mixers(model: nn.Module) -> dict[str, WeightedPermuteMLP]:
+    return {
+        name: module
+        for name, module in model.named_modules()
+        if isinstance(module, WeightedPermuteMLP)
+    }
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], int]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, "pt") as file:
+            notes = file.metadata() or {}
+            names = list(file.keys())
+            weights = {name: file.get_tensor(name) for name in names}
+    except (SafetensorError, OSError) as fault:
+        raise ValueError(f"{path} is damaged or cut off: {fault}") from fault
+    return weights, int(notes.get("img_size", OFFICIAL_SIZE))
+
+
+def _read_torch(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as fault:
+        raise ValueError(
+            f"{path} holds more than weights, or is no PyTorch file. It was not "
+            "opened, since it could run code. If you trust it, load it yourself and "
+            "pass its state dict"
+        ) from fault
+    except (RuntimeError, EOFError, OSError, ValueError, zipfile.BadZipFile) as fault:
+        raise ValueError(f"{path} is damaged or cut off: {fault}") from fault
