@@ -10,10 +10,16 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx what to leave out."""
     app.setup_extension("sphinx.ext.autodoc")
     app.setup_extension("sphinx.ext.napoleon")
+    app.connect("config-inited", _no_links_to_torch)
     app.connect("autodoc-process-docstring", _no_module_docstrings)
     app.connect("autodoc-process-signature", _no_empty_signatures)
     app.connect("autodoc-skip-member", _no_traits)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _no_links_to_torch(app: Sphinx, config: Any) -> None:
+    """PyTorch's pages are elsewhere; a field of this type has no page to lead to."""
+    config.nitpick_ignore = {*config.nitpick_ignore, ("py:class", "torch.Tensor")}
 
 
 def _no_module_docstrings(
