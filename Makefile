@@ -26,6 +26,7 @@ help:
 	@echo 'make book        build the site: $(SITE)/index.html'
 	@echo 'make test        run all tests; options for pytest: ARGS="--device cuda -k lens"'
 	@echo 'make serve       build the site and serve it on http://localhost:$(PORT)'
+	@echo 'make weights     train the networks of vip_tutorial/weights anew (a minute)'
 	@echo 'make bench       time the code and the pages; prints, asserts nothing'
 	@echo 'make lint        check the Python code; `make format` mends what it can'
 	@echo 'make notebooks   strip the outputs of book/*.ipynb and renew their first cell'
@@ -70,6 +71,10 @@ serve: book
 .PHONY: test
 test: $(READY)
 	@$(RUN) -m pytest $(ARGS)
+
+.PHONY: weights
+weights: $(READY)
+	@$(RUN) -m vip_tutorial.bundled
 
 .PHONY: bench
 bench: $(READY)

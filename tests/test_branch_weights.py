@@ -12,10 +12,12 @@ from vip_tutorial.branch_weights import (
     pooled_from_means,
     pooled_path,
     pooled_sum,
+    weights_by_block,
     weights_of_pooled,
 )
 from vip_tutorial.data import as_tokens, digit, patterns
 from vip_tutorial.oracles import branches_einsum
+from vip_tutorial.vision_permutator import VisionPermutator
 
 SIZES = [(12, 4, False), (16, 8, True), (4, 1, False), (7, 7, True)]
 
@@ -153,3 +155,37 @@ def test_exchanged_order_finds_every_block_of_a_network():
 def test_exchanged_order_of_something_else():
     with pytest.raises(ValueError, match=r"no reweight.fc2.*has weight, bias"):
         exchanged_order(nn.Linear(2, 6).state_dict())
+
+
+def test_weights_of_every_block_are_those_that_it_uses(device):
+    torch.manual_seed(0)
+    model = VisionPermutator([1, 2], [8, 16], [True], 2, img_size=16, num_classes=3)
+    model = model.to(device).train()  # dropout is off while it is asked
+    images = torch.randn(2, 3, 16, 16, device=device)
+    found = weights_by_block(model, images)
+    assert model.training
+    assert list(found) == ["network.0.0", "network.2.0", "network.2.1"]
+    assert [tuple(a.shape) for a in found.values()] == [(3, 2, 8)] + [(3, 2, 16)] * 2
+
+    model.eval()
+    x = model.patch_embed(images)
+    for stage in model.network:
+        for layer in stage if isinstance(stage, nn.Sequential) else [stage]:
+            if not hasattr(layer, "attn"):
+                x = layer(x)
+                continue
+            name = next(n for n, m in model.named_modules() if m is layer)
+            h, w, c = layer.attn.branches(layer.norm1(x))
+            a_h, a_w, a_c = found[name][:, :, None, None]
+            mixed = layer.attn.proj(a_h * h + a_w * w + a_c * c)
+            x = x + mixed
+            x = x + layer.mlp(layer.norm2(x))
+    with torch.no_grad():
+        torch.testing.assert_close(model.norm(x), model.forward_features(images))
+
+
+def test_weights_of_blocks_that_have_none():
+    model = VisionPermutator([1], [8], (), 2, img_size=16, token_mixer=PermuteMLP)
+    with pytest.raises(TypeError, match=r"block network\.0\.0 .* PermuteMLP"):
+        weights_by_block(model, torch.randn(1, 3, 16, 16))
+    model(torch.randn(1, 3, 16, 16))  # no hook is left behind

@@ -10,7 +10,6 @@ from torch import nn
 
 from vip_tutorial import checkpoints
 from vip_tutorial.checkpoints import (
-    exchange_branch_order,
     load_checkpoint,
     read_checkpoint,
     resample_weights,
@@ -134,15 +133,6 @@ def test_and_the_other_way(trained):
     model, x = in_the_articles_order(small()), image()
     load_checkpoint(model, trained.state_dict(), img_size=16)
     torch.testing.assert_close(model(x), trained(x))
-
-
-def test_to_exchange_twice_is_to_do_nothing(trained):
-    state = trained.state_dict()
-    once = exchange_branch_order(state)
-    twice = exchange_branch_order(once)
-    assert all(torch.equal(twice[k], v) for k, v in state.items())
-    changed = {k for k, v in state.items() if not torch.equal(once[k], v)}
-    assert changed and all(".reweight.fc2." in name for name in changed)
 
 
 # --- another grid ------------------------------------------------------------------

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from vip_tutorial import training
-from vip_tutorial.data import Labelled, digits
+from vip_tutorial.data import Labelled, Scale, digits
 from vip_tutorial.tasks import TASKS, task
 from vip_tutorial.training import Recipe, accuracy, fit, predict
 from vip_tutorial.vision_permutator import VisionPermutator
@@ -25,12 +25,11 @@ def small(seed=0, **options) -> VisionPermutator:
 
 @pytest.fixture(scope="module")
 def data():
-    train, test = digits()
-    return train, test
+    return digits()
 
 
 def few(data, count=200):
-    train, test = data
+    train, test = map(Scale.of(data[0]), data)
     return (
         Labelled(train.images[:count], train.labels[:count], 10),
         Labelled(test.images[:100], test.labels[:100], 10),
@@ -47,8 +46,10 @@ def weights(model):
 def test_the_digits_are_split_once_and_for_all(data):
     train, test = data
     assert train.images.shape == (1297, 1, 8, 8) and test.images.shape == (500, 1, 8, 8)
-    assert train.images.mean().abs() < 1e-5
-    assert train.images.std().item() == pytest.approx(1, abs=1e-5)
+    assert (train.images.min(), train.images.max()) == (0, 1)
+    scaled = Scale.of(train)(train).images
+    assert scaled.mean().abs() < 1e-5
+    assert scaled.std().item() == pytest.approx(1, abs=1e-5)
     assert test.labels.bincount().min() >= 48  # stratified
     again, _ = digits()
     assert torch.equal(again.images, train.images)

@@ -173,6 +173,17 @@ def test_the_token_mixer_can_be_exchanged():
     assert model(torch.randn(1, 3, 16, 16)).shape == (1, 5)
 
 
+def test_a_head_that_gets_all_tokens():
+    model = small(global_pool="flatten").eval()
+    images = torch.randn(2, 3, model.img_size, model.img_size)
+    tokens = model.forward_features(images)
+    B, H, W, C = tokens.shape
+    assert model.num_features == model.head.in_features == H * W * C
+    assert torch.equal(model(images), model.head(tokens.reshape(B, H * W * C)))
+    with pytest.raises(ValueError, match="global_pool is 'max'"):
+        small(global_pool="max")
+
+
 def test_a_change_of_width_alone_halves_nothing():
     model = small(transitions=[False])
     assert model.network[1].proj.weight.shape == (24, 16, 1, 1)

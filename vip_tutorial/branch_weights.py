@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from .permute_mlp import WeightedPermuteMLP
+from .vision_permutator import PermutatorBlock, VisionPermutator
 
 _TRIES = 4
 
@@ -29,6 +30,48 @@ def pooled_sum(module: WeightedPermuteMLP, x: Tensor) -> Tensor:
     """
     h, w, c = module.branches(x)  # (B, H, W, C) each
     return (h + w + c).mean(dim=(1, 2))  # (B, C)
+
+
+@torch.no_grad()
+def weights_by_block(model: VisionPermutator, images: Tensor) -> dict[str, Tensor]:
+    """The branch weights of every block of a network, for every image.
+
+    Args:
+        model: A network whose blocks mix tokens with a `WeightedPermuteMLP`; dropout
+            and stochastic depth are off while it is asked.
+        images: `(B, in_chans, height, width)`.
+
+    Returns:
+        By the block's name in the network, e.g. "network.0.1", from the first block to
+        the last: weights `(3, B, C)` of height, width and channel.
+
+    Raises:
+        TypeError: If a block mixes tokens in another way.
+    """
+    found: dict[str, Tensor] = {}
+    hooks = []
+    for name, block in model.named_modules():
+        if not isinstance(block, PermutatorBlock):
+            continue
+        if not isinstance(block.attn, WeightedPermuteMLP):
+            raise TypeError(
+                f"block {name} mixes tokens with {type(block.attn).__name__}; "
+                "branch weights are what a WeightedPermuteMLP has"
+            )
+
+        def ask(module: WeightedPermuteMLP, given: tuple[Tensor], name=name) -> None:
+            found[name] = module.branch_weights(*module.branches(given[0]))
+
+        hooks.append(block.attn.register_forward_pre_hook(ask))
+    was_training = model.training
+    model.eval()
+    try:
+        model.forward_features(images)
+    finally:
+        model.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return found
 
 
 def weights_of_pooled(module: WeightedPermuteMLP, pooled: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ model of another one.
 
 import os
 import pickle
-import tempfile
+import secrets
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +25,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .branch_weights import exchanged_order
 from .permute_mlp import WeightedPermuteMLP
 from .vision_permutator import VisionPermutator
 
@@ -126,7 +127,7 @@ def load_checkpoint(
         raise ValueError(f"branch_order is {branch_order!r}; it must be 'hwc' or 'cwh'")
     orders = {m.branch_order for m in _mixers(model).values()}
     if orders and orders != {branch_order}:
-        weights = exchange_branch_order(weights)
+        weights = exchanged_order(weights)
     model.load_state_dict(weights)
 
 
@@ -151,30 +152,17 @@ def save_checkpoint(model: VisionPermutator, path: str | os.PathLike, **notes: s
 def write_atomically(path: str | os.PathLike, content: bytes) -> None:
     """Write a file that is either complete or not there; see `os.replace`."""
     path = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    # Not tempfile's: a file of that kind is for its owner's eyes only, and stays so.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
-
-
-def exchange_branch_order(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Turn weights for the branch order h, w, c into ones for c, w, h, or back.
-
-    Row 3*c + k of `reweight.fc2` is for channel c and branch k, so of every three rows
-    the first and the last change places.  Nothing else depends on the order.
-    """
-    return {
-        name: value.unflatten(0, (-1, 3)).flip(1).flatten(0, 1)
-        if ".reweight.fc2." in f".{name}"
-        else value
-        for name, value in weights.items()
-    }
 
 
 def resample_weights(

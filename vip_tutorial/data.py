@@ -95,30 +95,47 @@ class Labelled(NamedTuple):
     classes: int
 
 
+class Scale(NamedTuple):
+    """How pixels are standardised: mean 0 and spread 1 over the training images.
+
+    Attributes:
+        mean: Mean of all pixels.
+        spread: Their standard deviation.
+    """
+
+    mean: float
+    spread: float
+
+    @classmethod
+    def of(cls, data: Labelled) -> "Scale":
+        """The scale on which these images have mean 0 and spread 1."""
+        return cls(data.images.mean().item(), data.images.std().item())
+
+    def __call__(self, data: Labelled) -> Labelled:
+        """The same images, standardised."""
+        return data._replace(images=(data.images - self.mean) / self.spread)
+
+
 def digits() -> tuple[Labelled, Labelled]:
     """All of scikit-learn's digits, to train and to test with: 1,297 and 500.
 
     The split is random and fixed.  The pictures come from 13 writers, who are in both
-    parts, so the accuracy on the second is that for known hands.  Pixels are
-    standardised by the mean and spread of the first part.
+    parts, so the accuracy on the second is that for known hands.
 
     Returns:
-        Training and test images `(count, 1, 8, 8)` with their labels.
+        Training and test images `(count, 1, 8, 8)` with their labels; grey levels from
+        0 (paper) to 1 (ink).  Standardise them with `Scale` before training.
     """
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
     pixels, target = load_digits(return_X_y=True)
     parts = train_test_split(
-        torch.tensor(pixels, dtype=torch.float32).reshape(-1, 1, 8, 8),
+        torch.tensor(pixels / 16, dtype=torch.float32).reshape(-1, 1, 8, 8),
         torch.tensor(target),
         test_size=500,
         random_state=0,
         stratify=target,
     )
     train, test, train_labels, test_labels = parts
-    mean, spread = train.mean(), train.std()
-    return (
-        Labelled((train - mean) / spread, train_labels, 10),
-        Labelled((test - mean) / spread, test_labels, 10),
-    )
+    return Labelled(train, train_labels, 10), Labelled(test, test_labels, 10)

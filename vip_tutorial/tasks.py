@@ -6,6 +6,9 @@ in, so it cannot tell *which row* something is in: `row` needs the height branch
 only the height and channel branch the columns never meet, so it cannot tell four dots
 in one row from four dots in four rows: `linerow` needs the width branch.  The channel
 branch alone sees a bag of pixels.
+
+With all tokens side by side at the end, `global_pool="flatten"`, every branch alone can
+tell which row: the same pictures with that head are called `rowflat` in this book.
 """
 
 from collections.abc import Callable

@@ -19,6 +19,7 @@ from torch.nn.functional import cross_entropy
 
 from .checkpoints import write_atomically
 from .data import Labelled
+from .vision_permutator import VisionPermutator
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,36 @@ class Recipe:
     weight_decay: float = 0.01
     warmup: float = 0.15
     seed: int = 0
+
+
+def small_network(
+    data: Labelled, *, depth: int = 1, dim: int = 32, seed: int = 0, **options: Any
+) -> VisionPermutator:
+    """A network for small images, of the size that this book trains.
+
+    Args:
+        data: The images that it is for; they say its input and its classes.
+        depth: Blocks.
+        dim: Channels of a token.
+        seed: Seed of its first weights.
+        **options: Arguments of `VisionPermutator`; a token is one pixel and the channel
+            MLP twice as wide as the tokens, unless said otherwise here.
+
+    Returns:
+        A fresh network, on the CPU.
+    """
+    usual = {
+        "layers": [depth],
+        "embed_dims": [dim],
+        "patch_size": 1,
+        "img_size": data.images.shape[-1],
+        "in_chans": data.images.shape[1],
+        "num_classes": data.classes,
+        "mlp_ratio": 2,
+    }
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return VisionPermutator(**(usual | options))
 
 
 @dataclass

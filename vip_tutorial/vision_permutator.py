@@ -158,13 +158,16 @@ class VisionPermutator(nn.Module):
             linearly from 0 at the first block, counted over all stages.
         skip_lam: What residual branches are divided by.
         token_mixer: Class that mixes the tokens, see `PermutatorBlock`.
+        global_pool: "avg", the authors', gives the head the mean of all tokens; with
+            "flatten" it gets all tokens side by side, and so knows where each stood.
 
     Shape:
         `(B, in_chans, img_size, img_size)` to `(B, num_classes)`.
 
     Raises:
         ValueError: If the image cannot be cut into patches without a rest, or a grid
-            cannot be halved, or a width cannot be cut into segments.
+            cannot be halved, or a width cannot be cut into segments, or `global_pool`
+            is neither of the two.
     """
 
     def __init__(
@@ -181,8 +184,14 @@ class VisionPermutator(nn.Module):
         drop_path_rate: float = 0.0,
         skip_lam: float = 1.0,
         token_mixer: type[nn.Module] = WeightedPermuteMLP,
+        global_pool: str = "avg",
     ):
         super().__init__()
+        if global_pool not in ("avg", "flatten"):
+            raise ValueError(
+                f"global_pool is {global_pool!r}; it must be 'avg' (the authors') or "
+                "'flatten'"
+            )
         transitions = [*transitions, *[False] * (len(layers) - len(transitions))]
         sides = grid_sides(img_size, patch_size, transitions[:-1])
         if len(embed_dims) != len(layers):
@@ -193,7 +202,11 @@ class VisionPermutator(nn.Module):
         self.img_size = operator.index(img_size)
         self.in_chans = in_chans
         self.num_classes = num_classes
+        self.global_pool = global_pool
+        # What the head gets of an image.
         self.num_features = embed_dims[-1]
+        if global_pool == "flatten":
+            self.num_features *= sides[-1] ** 2
         self.patch_embed = PatchEmbed(patch_size, in_chans, embed_dims[0])
         total = sum(layers)
         rates = iter(drop_path_rate * i / max(1, total - 1) for i in range(total))
@@ -220,7 +233,7 @@ class VisionPermutator(nn.Module):
                 self.network.append(
                     Downsample(dim, embed_dims[stage + 1], 1 + transitions[stage])
                 )
-        self.norm = nn.LayerNorm(self.num_features)
+        self.norm = nn.LayerNorm(embed_dims[-1])
         self.head = nn.Identity()
         self.apply(_initialise)
         self.reset_classifier(num_classes)
@@ -235,7 +248,10 @@ class VisionPermutator(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         x = self.forward_features(image)  # (B, H, W, C)
-        x = x.mean(dim=(1, 2))  # (B, C)
+        if self.global_pool == "flatten":
+            x = x.flatten(1)  # (B, H*W*C)
+        else:
+            x = x.mean(dim=(1, 2))  # (B, C)
         return self.head(x)  # (B, num_classes)
 
     def reset_classifier(self, num_classes: int) -> None:
