@@ -20,6 +20,7 @@ from .training import History, Recipe, accuracy, fit, small_network
 from .vision_permutator import VisionPermutator
 
 WEIGHTS = Path(__file__).parent / "weights"
+FOR_TASKS = Recipe(epochs=10, batch=32, lr=5e-3)
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Training:
     about: str
     pictures: str
     options: dict[str, Any] = field(default_factory=dict)
-    recipe: Recipe = Recipe(epochs=10, batch=32, lr=5e-3)
+    recipe: Recipe = FOR_TASKS
 
 
 TRAININGS = {

@@ -248,10 +248,8 @@ class VisionPermutator(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         x = self.forward_features(image)  # (B, H, W, C)
-        if self.global_pool == "flatten":
-            x = x.flatten(1)  # (B, H*W*C)
-        else:
-            x = x.mean(dim=(1, 2))  # (B, C)
+        all_tokens = self.global_pool == "flatten"
+        x = x.flatten(1) if all_tokens else x.mean(dim=(1, 2))  # (B, num_features)
         return self.head(x)  # (B, num_classes)
 
     def reset_classifier(self, num_classes: int) -> None:
