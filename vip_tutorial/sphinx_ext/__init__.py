@@ -71,7 +71,7 @@ def _configure(app: Sphinx, config: Any) -> None:
 def _package_digest() -> str:
     digest = hashlib.sha256()
     for file in sorted(_PACKAGE.rglob("*")):
-        if file.suffix in {".py", ".js", ".css", ".safetensors"}:
+        if file.suffix in {".py", ".js", ".css", ".json", ".safetensors"}:
             digest.update(file.relative_to(_PACKAGE).as_posix().encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
