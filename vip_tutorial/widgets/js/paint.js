@@ -2,26 +2,34 @@
 // written as SVG where there is none, so both show the same picture.
 
 /**
- * Boxes are kept by fill, because one path per colour is what makes 2,048 cells cheap.
+ * Boxes are kept by fill: to change the colour for each of 2,048 cells would be slow.
  * Colours are "#rrggbb", or the name of a theme colour ("ink", "faint", "accent").
  */
 export class Drawing {
   constructor(width, height) {
     this.width = width;
     this.height = height;
-    this.boxes = new Map();
+    this.boxes = [];
+    this.byFill = new Map();
     this.marks = [];
   }
 
   /** What lies on a higher layer covers what lies on a lower one, whatever came first. */
   box(x, y, width, height, fill, alpha = 1, layer = 0) {
-    const key = `${layer} ${fill} ${alpha}`;
-    if (!this.boxes.has(key)) this.boxes.set(key, { fill, alpha, layer, cells: [] });
-    this.boxes.get(key).cells.push(x, y, width, height);
+    // No text is put together to find the group: this runs for each cell of each frame.
+    let groups = this.byFill.get(fill);
+    if (!groups) this.byFill.set(fill, (groups = []));
+    let group = groups.find((one) => one.alpha === alpha && one.layer === layer);
+    if (!group) {
+      group = { fill, alpha, layer, cells: [] };
+      groups.push(group);
+      this.boxes.push(group);
+    }
+    group.cells.push(x, y, width, height);
   }
 
   get layers() {
-    return [...this.boxes.values()].sort((one, other) => one.layer - other.layer);
+    return [...this.boxes].sort((one, other) => one.layer - other.layer);
   }
 
   outline(x, y, width, height, stroke, thickness = 1) {
@@ -43,9 +51,7 @@ export function paintCanvas(context, drawing, theme) {
   for (const { fill, alpha, cells } of drawing.layers) {
     context.globalAlpha = alpha;
     context.fillStyle = colour(fill);
-    context.beginPath();
-    for (let i = 0; i < cells.length; i += 4) context.rect(cells[i], cells[i + 1], cells[i + 2], cells[i + 3]);
-    context.fill();
+    for (let i = 0; i < cells.length; i += 4) context.fillRect(cells[i], cells[i + 1], cells[i + 2], cells[i + 3]);
   }
   context.globalAlpha = 1;
   for (const mark of drawing.marks) {
