@@ -45,8 +45,54 @@ export class Drawing {
   }
 }
 
+/**
+ * @typedef {object} Part of a picture; whatever it draws stays within its rectangle
+ * @property {number} x
+ * @property {number} y
+ * @property {number} width
+ * @property {number} height
+ * @property {string} key what it looks like, as far as the picture's `looks` don't say
+ * @property {(drawing: Drawing) => void} draw
+ */
+
+/** The whole of a picture that comes in parts. */
+export function drawWhole({ width, height, parts }) {
+  const drawing = new Drawing(width, height);
+  parts.forEach((part) => part.draw(drawing));
+  return drawing;
+}
+
+const paintedParts = new WeakMap(); // canvas: the keys of what it shows
+
+/**
+ * Paint a picture, the parts alone that look different from what the canvas shows.
+ * @param {HTMLCanvasElement} canvas
+ * @param {{width: number, height: number, parts: Part[]}} picture
+ * @param {number} scale pixels of the canvas for one of the picture
+ * @param {Record<string, string>} theme
+ * @param {string} looks what all parts depend on
+ */
+export function paintParts(canvas, { width, height, parts }, scale, theme, looks) {
+  const [across, down] = [Math.round(width * scale), Math.round(height * scale)];
+  if (canvas.width !== across || canvas.height !== down) {
+    [canvas.width, canvas.height] = [across, down]; // which empties it
+    paintedParts.delete(canvas);
+  }
+  const shown = paintedParts.get(canvas) ?? [];
+  const context = canvas.getContext("2d");
+  context.setTransform(scale, 0, 0, scale, 0, 0);
+  parts.forEach((part, i) => {
+    const key = `${part.key} ${JSON.stringify(theme)} ${looks}`;
+    if (shown[i] === key) return;
+    shown[i] = key;
+    context.clearRect(part.x, part.y, part.width, part.height);
+    paintCanvas(context, drawWhole({ width, height, parts: [part] }), theme);
+  });
+  paintedParts.set(canvas, shown);
+}
+
 /** @param {CanvasRenderingContext2D} context @param {Record<string, string>} theme */
-export function paintCanvas(context, drawing, theme) {
+function paintCanvas(context, drawing, theme) {
   const colour = (name) => theme[name] ?? name;
   for (const { fill, alpha, cells } of drawing.layers) {
     context.globalAlpha = alpha;
