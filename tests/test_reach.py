@@ -210,12 +210,8 @@ def test_an_error_of_the_function_is_the_readers(x):
 
 
 @pytest.fixture(scope="module")
-def core():
-    engine = pytest.importorskip("py_mini_racer").MiniRacer()
-    from vip_tutorial.widgets.bundle import bundle
-
-    engine.eval(bundle("reach.js"))
-    return engine
+def core(engine_of):
+    return engine_of("reach.js")
 
 
 def unpacked(core, probe: ReachProbe, number: int = 0) -> list[float]:

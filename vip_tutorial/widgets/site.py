@@ -1,5 +1,6 @@
 """What the built site needs of the widgets: scripts, style sheets, first frames."""
 
+import atexit
 import json
 from functools import cache
 from typing import Any
@@ -50,6 +51,8 @@ def first_frame(kind: str, state: dict[str, Any]) -> str:
 @cache
 def _engine() -> MiniRacer:
     engine = MiniRacer()
+    # Left to the interpreter's own clearing up, it may never let a program end.
+    atexit.register(engine.close)
     engine.eval(_sources(*WIDGETS))
     return engine
 
