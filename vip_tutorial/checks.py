@@ -60,7 +60,8 @@ def grid_sides(
     img_size = whole_number("img_size", img_size)
     patch_size = whole_number("patch_size", patch_size)
     if img_size % patch_size:
-        fits = max(1, round(img_size / patch_size)) * patch_size
+        unit = patch_size * 2 ** sum(map(bool, transitions))
+        fits = max(1, round(img_size / unit)) * unit
         raise ValueError(
             f"img_size {img_size} is not a multiple of patch_size {patch_size}: the "
             f"border would be cut off; take img_size={fits} or another patch_size"
