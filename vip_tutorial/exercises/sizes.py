@@ -14,9 +14,10 @@ _LARGEST = 256
 _NETWORKS = {
     "Small/7": (7, (192, 384, 384, 384), (True, False, False, False)),
     "Medium/7": (7, (256, 256, 512, 512), (False, True, False, False)),
-    # Channels that only the grid of the second stage suits, and only that of the first.
-    "a network of two stages": (4, (48, 36), (False, False)),
-    "a network of three stages": (2, (80, 24, 30), (True, True, False)),
+    # A grid of 8 suits the second width only, and is that of the first stage.
+    "a network of two stages": (4, (36, 48), (True, False)),
+    # A grid of 4 suits the first width only, and is that of the first stage.
+    "a network of three stages": (2, (80, 24, 30), (True, False, False)),
 }
 
 
