@@ -1,5 +1,6 @@
 """Training: the same seed, the same weights; stopped and resumed, the same weights."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from torch import nn
 from vip_tutorial import training
 from vip_tutorial.data import Labelled, Scale, digits
 from vip_tutorial.tasks import TASKS, task
-from vip_tutorial.training import Recipe, accuracy, fit, predict
+from vip_tutorial.training import Recipe, accuracy, fit, predict, small_network
 from vip_tutorial.vision_permutator import VisionPermutator
 
 
@@ -133,9 +134,8 @@ def test_killed_in_the_middle_and_resumed_is_the_same(data, tmp_path):
     run = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
     )
-    for line in run.stdout:
-        if line == "saved\n":
-            break
+    for _ in range(3):  # the start, and two epochs
+        assert run.stdout.readline() == "saved\n"
     run.send_signal(signal.SIGKILL)
     run.wait()
     run.stdout.close()
@@ -179,28 +179,220 @@ def test_predictions_have_dropout_off_and_leave_the_mode(data):
 # --- bad input ---------------------------------------------------------------------
 
 
-def with_labels(data, labels):
-    train, test = few(data)
-    return Labelled(train.images, labels, 10), test
+CHANGES = {
+    "empty": (lambda t: Labelled(t.images[:0], t.labels[:0], 10), ("no images",)),
+    "one class": (
+        lambda t: t._replace(labels=t.labels * 0),
+        ("label 0", "tell apart"),
+    ),
+    "high": (lambda t: t._replace(labels=t.labels + 1), ("1 to 10", "0 to 9")),
+    "low": (lambda t: t._replace(labels=t.labels - 1), ("-1 to 8",)),
+    "few labels": (lambda t: t._replace(labels=t.labels[:5]), ("200 images", "(5,)")),
+    "nan": (lambda t: t._replace(images=t.images / 0), ("not numbers", "image 0")),
+    "one class of one": (lambda t: t._replace(classes=1), ("classes is 1", "least 2")),
+    "no channels": (
+        lambda t: t._replace(images=t.images[:, 0]),
+        ("(200, 8, 8)", "(count, in_chans, height, width)", "images[:, None]"),
+    ),
+    "flat": (lambda t: t._replace(images=t.images.flatten(1)), ("(200, 64)",)),
+    "oblong": (
+        lambda t: t._replace(images=t.images[..., :7]),
+        ("(200, 1, 8, 7)", "square"),
+    ),
+    "large": (
+        lambda t: t._replace(images=t.images.repeat(1, 1, 2, 2)),
+        ("(1, 1, 16, 16)", "(B, 1, 8, 8)"),
+    ),
+    "more classes than scores": (
+        lambda t: t._replace(classes=11),
+        ("(1, 10)", "num_classes=11"),
+    ),
+}
+KINDS = {
+    "float labels": (lambda t: t._replace(labels=t.labels.float()), ("labels.long()",)),
+    "small labels": (lambda t: t._replace(labels=t.labels.int()), ("labels.long()",)),
+    "labels in a list": (
+        lambda t: t._replace(labels=t.labels.tolist()),
+        ("list", "torch.as_tensor"),
+    ),
+    "bytes": (lambda t: t._replace(images=t.images.byte()), ("uint8", "/ 255")),
+    "images in an array": (
+        lambda t: t._replace(images=t.images.numpy()),
+        ("ndarray", "(count, in_chans, height, width)"),
+    ),
+    "a tuple": (lambda t: tuple(t), ("tuple", "Labelled")),
+    "half a class": (lambda t: t._replace(classes=2.5), ("2.5", "whole number")),
+}
+
+
+@pytest.mark.parametrize("fault", CHANGES | KINDS)
+@pytest.mark.parametrize("name", ["train", "test"])
+def test_data_that_cannot_be_learnt_is_refused(data, fault, name):
+    change, parts = (CHANGES | KINDS)[fault]
+    both = dict(zip(("train", "test"), few(data), strict=True))
+    both[name] = change(both["train"])
+    if name == "test" and fault == "one class":
+        pytest.skip("is no fault there")
+    model = small()
+    before = weights(model).clone()
+    with pytest.raises(ValueError if fault in CHANGES else TypeError) as excinfo:
+        fit(model, **both, recipe=RECIPE)
+    assert [part for part in parts if part not in str(excinfo.value)] == []
+    assert torch.equal(weights(model), before)
 
 
 @pytest.mark.parametrize(
-    "change, parts",
+    "options, error, parts",
     [
-        (lambda t: Labelled(t.images[:0], t.labels[:0], 10), ("no images",)),
-        (lambda t: Labelled(t.images, t.labels * 0, 10), ("label 0", "tell apart")),
-        (lambda t: Labelled(t.images, t.labels + 1, 10), ("1 to 10", "0 to 9")),
-        (lambda t: Labelled(t.images, t.labels - 1, 10), ("-1 to 8",)),
-        (lambda t: Labelled(t.images, t.labels[:5], 10), ("200 images", "(5,)")),
-        (lambda t: Labelled(t.images / 0, t.labels, 10), ("not numbers", "image 0")),
+        ({"epochs": 0}, ValueError, ("epochs is 0", "at least 1")),
+        ({"epochs": 1.5}, TypeError, ("epochs is 1.5", "whole number")),
+        ({"batch": 0}, ValueError, ("batch is 0", "at least 1")),
+        ({"lr": -1}, ValueError, ("lr is -1", "at least 0")),
+        ({"lr": float("nan")}, ValueError, ("lr is nan",)),
+        ({"lr": float("inf")}, ValueError, ("lr is inf",)),
+        ({"lr": "fast"}, TypeError, ("'fast'", "number")),
+        ({"weight_decay": -0.1}, ValueError, ("weight_decay is -0.1",)),
+        ({"warmup": 1.5}, ValueError, ("warmup is 1.5", "below 1")),
+        ({"warmup": -0.5}, ValueError, ("warmup is -0.5",)),
+        ({"seed": None}, TypeError, ("seed is None",)),
     ],
-    ids="empty one-class high low short nan".split(),
 )
-def test_data_that_cannot_be_learnt_is_refused(data, change, parts):
-    train, test = few(data)
-    with pytest.raises(ValueError) as excinfo:
-        fit(small(), change(train), test, RECIPE)
+def test_a_recipe_that_cannot_be_followed_is_refused(options, error, parts):
+    with pytest.raises(error) as excinfo:
+        Recipe(**options)
     assert [part for part in parts if part not in str(excinfo.value)] == []
+
+
+@pytest.mark.parametrize("warmup", [0, 0.05, 0.1, 0.5, 0.99])
+def test_any_warmup_from_none_to_almost_all_works(data, warmup):
+    train, test = few(data, 20)
+    fit(small(), train, test, Recipe(1, batch=1, warmup=warmup), verbose=False)
+
+
+@pytest.mark.parametrize("count", [1, 65])
+def test_a_last_batch_of_one_is_used(data, count):
+    train, test = few(data, 66)
+    train = Labelled(train.images[:count], train.labels[:count], 10)
+    if count == 1:
+        with pytest.raises(ValueError, match="nothing to tell apart"):
+            fit(small(), train, test, RECIPE)
+        return
+    history = fit(small(), train, test, RECIPE, verbose=False)
+    assert len(history.loss) == 3
+
+
+def test_pixels_up_to_255_get_a_warning_and_others_none(data, recwarn):
+    train, test = few(data)
+    raw = data[0]._replace(images=data[0].images[:200], labels=data[0].labels[:200])
+    for factor in (1, 16):  # from 0 to 1; and as scikit-learn has them
+        fit(
+            small(),
+            raw._replace(images=raw.images * factor),
+            test,
+            Recipe(1),
+            verbose=False,
+        )
+    fit(small(), train, test, Recipe(1), verbose=False)
+    assert [w for w in recwarn if issubclass(w.category, UserWarning)] == []
+    with pytest.warns(UserWarning, match=r"of train have mean 7\d.*divide.*Scale"):
+        fit(
+            small(),
+            raw._replace(images=raw.images * 255),
+            test,
+            Recipe(1),
+            verbose=False,
+        )
+
+
+def test_a_prediction_that_fails_leaves_the_mode(data):
+    model = small().train()
+    with pytest.raises(ValueError, match=r"image\[None\]"):
+        predict(model, data[1].images[0])
+    assert model.training
+    with pytest.raises(TypeError, match=r"data\.images"):
+        predict(model, data[1])
+    with pytest.raises(ValueError, match="batch is 0"):
+        predict(model, data[1].images, batch=0)
+    with pytest.raises(ValueError, match="no images"):
+        accuracy(model, Labelled(data[1].images[:0], data[1].labels[:0], 10))
+
+
+def test_a_network_for_pictures_that_are_not_square(data):
+    with pytest.raises(ValueError, match="square"):
+        small_network(data[0]._replace(images=data[0].images[..., :4]))
+    with pytest.raises(TypeError, match="Labelled"):
+        small_network(data[0].images)
+
+
+# --- where a run is kept -----------------------------------------------------------
+
+
+def starts(data, path):
+    """Fit, and say how many epochs were begun before it stopped."""
+    begun = []
+
+    def begin(*args):
+        begun.append(1)
+        raise StoppedAt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "_epoch", begin)
+        with pytest.raises(Exception) as excinfo:
+            fit(small(), *few(data), RECIPE, resume=path, verbose=False)
+    return len(begun), excinfo.value
+
+
+def test_a_file_that_cannot_be_written_stops_before_the_first_epoch(
+    data, tmp_path, monkeypatch
+):
+    begun, error = starts(data, tmp_path / "missing" / "run.pt")
+    assert begun == 0 and isinstance(error, FileNotFoundError)
+    assert "create it first" in str(error)
+    begun, error = starts(data, tmp_path)
+    assert begun == 0 and isinstance(error, ValueError | OSError)
+    full = shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
+    begun, error = starts(data, tmp_path / "run.pt")
+    assert begun == 0 and isinstance(error, OSError) and "the disk has" in str(error)
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.undo()
+    begun, error = starts(data, tmp_path / "run.pt")
+    assert begun == 1 and isinstance(error, StoppedAt)
+
+
+def test_a_quota_that_is_reached_stops_before_the_first_epoch(data, tmp_path):
+    resource = pytest.importorskip("resource")  # not on Windows
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, hard))
+    try:
+        begun, error = starts(data, tmp_path / "run.pt")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert begun == 0 and isinstance(error, OSError)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stopped_in_the_first_epoch_and_resumed_keeps_the_first_weights(data, tmp_path):
+    path, straight, resumed = tmp_path / "run.pt", small(), small(seed=5)
+    starts(data, path)
+    fit(straight, *few(data), RECIPE, verbose=False)
+    fit(resumed, *few(data), RECIPE, resume=path, verbose=False)
+    assert torch.equal(weights(resumed), weights(straight))
+
+
+def test_a_run_of_another_network_or_other_data_is_not_resumed(data, tmp_path):
+    path = tmp_path / "run.pt"
+    fit(small(), *few(data), RECIPE, resume=path, verbose=False)
+    wider = small(embed_dims=[32])
+    before = weights(wider).clone()
+    with pytest.raises(ValueError, match="another network"):
+        fit(wider, *few(data), RECIPE, resume=path, verbose=False)
+    assert torch.equal(weights(wider), before)
+    with pytest.raises(ValueError, match="number of images"):
+        fit(small(), *few(data, 100), RECIPE, resume=path, verbose=False)
+    path.write_bytes(b"")
+    with pytest.raises(ValueError, match="remove it to start anew"):
+        fit(small(), *few(data), RECIPE, resume=path, verbose=False)
 
 
 def test_a_loss_that_is_no_number_stops_early_and_says_so(data):

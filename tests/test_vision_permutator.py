@@ -237,6 +237,37 @@ def test_a_network_that_cannot_be_is_refused(options, parts):
     assert [part for part in parts if part not in str(excinfo.value)] == []
 
 
+@pytest.mark.parametrize(
+    "options, error, parts",
+    [
+        ({"layers": [], "embed_dims": []}, ValueError, ("layers is []", "each stage")),
+        ({"layers": 3}, ValueError, ("layers is 3", "a list")),
+        ({"embed_dims": 16}, ValueError, ("embed_dims is 16", "a list")),
+        ({"layers": [1, 1.5]}, TypeError, ("layers is 1.5", "whole number")),
+        ({"transitions": [True, True]}, ValueError, ("2 stages", "after the last")),
+        ({"img_size": 16.0}, TypeError, ("img_size is 16.0", "whole number")),
+        ({"img_size": 0}, ValueError, ("img_size is 0", "at least 1")),
+        ({"patch_size": 0}, ValueError, ("patch_size is 0", "at least 1")),
+        ({"in_chans": 0}, ValueError, ("in_chans is 0", "at least 1")),
+        ({"num_classes": -1}, ValueError, ("num_classes is -1", "at least 0")),
+        ({"num_classes": 2.5}, TypeError, ("num_classes is 2.5", "whole number")),
+        ({"drop_path_rate": 1}, ValueError, ("drop_path_rate is 1", "below 1")),
+        ({"drop_path_rate": "high"}, TypeError, ("drop_path_rate is 'high'",)),
+    ],
+    ids=str,
+)
+def test_an_option_that_cannot_be_is_refused(options, error, parts):
+    with pytest.raises(error) as excinfo:
+        small(**options)
+    assert [part for part in parts if part not in str(excinfo.value)] == []
+
+
+def test_an_empty_batch_and_a_batch_of_one():
+    model = small().train()
+    assert model(torch.zeros(0, 3, 16, 16)).shape == (0, model.num_classes)
+    assert model(torch.zeros(1, 3, 16, 16)).shape == (1, model.num_classes)
+
+
 @NAMES
 def test_a_size_that_the_authors_code_would_crop_is_refused(variant):
     with pytest.raises(ValueError, match="cut off"):

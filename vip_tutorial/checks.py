@@ -4,6 +4,7 @@ Without these checks the module would fail inside a Linear, with a message that 
 neither H nor N, or in some cases not fail at all.
 """
 
+import math
 import operator
 from collections.abc import Sequence
 
@@ -11,20 +12,37 @@ import torch
 from torch import Tensor
 
 
+def whole_number(name: str, value: object, least: int = 1) -> int:
+    """`value` as an int, if it is a whole number and large enough."""
+    try:
+        number = operator.index(value)  # any kind of integer, NumPy's too
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool):
+        raise TypeError(f"{name} is {value!r}; it must be a whole number")
+    if number < least:
+        raise ValueError(f"{name} is {value}; it must be at least {least}")
+    return number
+
+
+def real_number(name: str, value: object, low: float, high: float) -> float:
+    """`value` as a float, if it is a number with `low <= value < high`."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = None
+    if number is None or isinstance(value, bool | str):
+        raise TypeError(f"{name} is {value!r}; it must be a number")
+    if not low <= number < high:
+        below = "" if high == math.inf else f" and below {high:g}"
+        raise ValueError(f"{name} is {value}; it must be at least {low:g}{below}")
+    return number
+
+
 def checked_sizes(dim: int, segment_dim: int) -> tuple[int, int]:
     """`dim` and `segment_dim` as ints, if the one can be cut by the other."""
-    sizes = []
-    for name, value in {"dim": dim, "segment_dim": segment_dim}.items():
-        try:
-            size = operator.index(value)  # any kind of integer, NumPy's too
-        except TypeError:
-            size = None
-        if size is None or isinstance(value, bool):
-            raise TypeError(f"{name} is {value!r}; it must be a whole number")
-        if size < 1:
-            raise ValueError(f"{name} is {value}; it must be at least 1")
-        sizes.append(size)
-    dim, segment_dim = sizes
+    dim = whole_number("dim", dim)
+    segment_dim = whole_number("segment_dim", segment_dim)
     if dim % segment_dim:
         larger = (max(dim, 3) // segment_dim + 1) * segment_dim
         raise ValueError(
@@ -39,8 +57,11 @@ def grid_sides(
     img_size: int, patch_size: int, transitions: Sequence[bool]
 ) -> list[int]:
     """Side of the grid of tokens in each stage; a transition halves it."""
-    if img_size < 1 or patch_size < 1 or img_size % patch_size:
-        fits = max(1, round(img_size / max(1, patch_size))) * patch_size
+    img_size = whole_number("img_size", img_size)
+    patch_size = whole_number("patch_size", patch_size)
+    if img_size % patch_size:
+        unit = patch_size * 2 ** sum(map(bool, transitions))
+        fits = max(1, round(img_size / unit)) * unit
         raise ValueError(
             f"img_size {img_size} is not a multiple of patch_size {patch_size}: the "
             f"border would be cut off; take img_size={fits} or another patch_size"
@@ -55,6 +76,39 @@ def grid_sides(
             )
         sides.append(sides[-1] // 2 if halved else sides[-1])
     return sides
+
+
+def checked_stages(
+    layers: Sequence[int], embed_dims: Sequence[int], transitions: Sequence[bool]
+) -> tuple[list[int], list[bool]]:
+    """Blocks of each stage, and whether the grid is halved after it.
+
+    Args:
+        layers: Blocks of each stage.
+        embed_dims: Channels of a token in each stage.
+        transitions: As many, or fewer: what is left out is False.
+    """
+    for name, value in {"layers": layers, "embed_dims": embed_dims}.items():
+        if not isinstance(value, Sequence) or not value:
+            raise ValueError(
+                f"{name} is {value!r}; it must be a list with a number for each stage, "
+                f"e.g. {name}=[{32 if name == 'embed_dims' else 2}] for a single one"
+            )
+    layers = [whole_number("a number in layers", n, least=0) for n in layers]
+    if len(embed_dims) != len(layers):
+        raise ValueError(
+            f"layers has {len(layers)} stages and embed_dims {len(embed_dims)}: "
+            "give each stage its number of blocks and its width"
+        )
+    last = len(layers) - 1
+    if any(transitions[last:]):
+        raise ValueError(
+            f"transitions is {list(transitions)} with {len(layers)} stages: a "
+            "transition leads from a stage to the next, so there can't be one after "
+            "the last"
+        )
+    halved = [bool(is_halved) for is_halved in transitions[:last]]
+    return layers, halved + [False] * (len(layers) - len(halved))
 
 
 def check_image(image: Tensor, weight: Tensor, img_size: int) -> None:

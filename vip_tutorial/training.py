@@ -5,9 +5,12 @@ threads; so does a run that was stopped and resumed.  For that, everything rando
 epoch follows from the seed and the number of the epoch.
 """
 
+import errno
 import io
 import math
 import os
+import shutil
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -18,8 +21,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from .checkpoints import write_atomically
+from .checks import real_number, whole_number
 from .data import Labelled
 from .vision_permutator import VisionPermutator
+
+_FAR = 20  # standardised pixels have mean 0 and spread 1
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,10 @@ class Recipe:
         weight_decay: Weight decay of AdamW.
         warmup: Share of the steps in which the learning rate rises.
         seed: Seed of all that is random in training; the first weights are the model's.
+
+    Raises:
+        ValueError: If a number is out of range.
+        TypeError: If it is none, or no whole number where one is needed.
     """
 
     epochs: int = 15
@@ -42,6 +52,14 @@ class Recipe:
     weight_decay: float = 0.01
     warmup: float = 0.15
     seed: int = 0
+
+    def __post_init__(self):
+        whole_number("epochs", self.epochs)
+        whole_number("batch", self.batch)
+        whole_number("seed", self.seed, least=0)
+        real_number("lr", self.lr, 0, math.inf)
+        real_number("weight_decay", self.weight_decay, 0, math.inf)
+        real_number("warmup", self.warmup, 0, 1)
 
 
 def small_network(
@@ -59,7 +77,12 @@ def small_network(
 
     Returns:
         A fresh network, on the CPU.
+
+    Raises:
+        ValueError: If the images are not square, or `VisionPermutator` says so.
+        TypeError: If `data` is no `Labelled`.
     """
+    _check_images(data, "data")
     usual = {
         "layers": [depth],
         "embed_dims": [dim],
@@ -115,23 +138,39 @@ def fit(
     Raises:
         ValueError: If there is nothing to learn from, the labels do not fit, the images
             are not finite, or `resume` is of another run.
+        TypeError: If something is of another kind, e.g. labels that are no whole
+            numbers.
+        OSError: If `resume` cannot be written, or the disk has no room for it.
         FloatingPointError: If the loss is no longer a number.
+
+    Warns:
+        UserWarning: If the pixels are far from standardised, e.g. go up to 255.
     """
     recipe = recipe or Recipe()
+    if not isinstance(recipe, Recipe):
+        raise TypeError(f"recipe is a {type(recipe).__name__}; it must be a Recipe")
     for part, name in ((train, "train"), (test, "test")):
         _check(part, name)
     model.to(device)
+    for part in (train, test):
+        _check_scores(model, part)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay
     )
     steps = recipe.epochs * math.ceil(len(train.labels) / recipe.batch)
+    # A warm-up of a single step would start at its own end: it is none.
+    warmup = 0.0 if recipe.warmup * steps == 1 else float(recipe.warmup)
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, recipe.lr, total_steps=steps, pct_start=recipe.warmup
+        optimizer, recipe.lr, total_steps=steps, pct_start=warmup
     )
     parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
     history = History()
     if resume is not None and Path(resume).exists():
         history = _resumed(Path(resume), parts, recipe)
+    if resume is not None and len(history.loss) < recipe.epochs:
+        # Now, and not after the first epoch, it shows if that can't be done.
+        _check_room(Path(resume), model)
+        _save(resume, parts, recipe, history)
     for epoch in range(len(history.loss), recipe.epochs):
         # Forked, so that the caller's own random numbers go on as if nothing was.
         with torch.random.fork_rng():
@@ -151,17 +190,33 @@ def fit(
 
 @torch.no_grad()
 def predict(model: nn.Module, images: Tensor, batch: int = 500) -> Tensor:
-    """Scores of the classes, `(count, classes)`, on the CPU, with dropout off."""
+    """Scores of the classes, `(count, classes)`, on the CPU, with dropout off.
+
+    Args:
+        model: From images to scores; it stays in the mode that it is in.
+        images: Any number of images, none included.
+        batch: Images that go through the model at once.
+    """
+    if not isinstance(images, Tensor):
+        raise TypeError(
+            f"images is a {type(images).__name__}; it must be a torch.Tensor: of "
+            "labelled images give data.images"
+        )
+    whole_number("batch", batch)
     device = next(model.parameters()).device
     was_training = model.training
     model.eval()
-    scores = [model(part.to(device)).cpu() for part in images.split(batch)]
-    model.train(was_training)
+    try:
+        scores = [model(part.to(device)).cpu() for part in images.split(batch)]
+    finally:
+        model.train(was_training)
     return torch.cat(scores)
 
 
 def accuracy(model: nn.Module, data: Labelled) -> float:
     """Share of the images that the model classifies right."""
+    if len(data.labels) == 0:
+        raise ValueError("there are no images to measure the accuracy with")
     guesses = predict(model, data.images).argmax(1)
     return (guesses == data.labels).double().mean().item()
 
@@ -191,13 +246,24 @@ def _is_told(epoch: int, epochs: int) -> bool:
 
 
 def _check(data: Labelled, name: str) -> None:
+    _check_images(data, name)
     images, labels, classes = data
     if len(images) == 0:
         raise ValueError(f"{name} has no images")
+    if not isinstance(labels, Tensor):
+        raise TypeError(
+            f"{name}.labels is a {type(labels).__name__}; it must be a tensor: "
+            "torch.as_tensor(labels)"
+        )
     if labels.shape != (len(images),):
         raise ValueError(
             f"{name} has {len(images)} images and labels of shape "
             f"{tuple(labels.shape)}: give one label an image"
+        )
+    if labels.dtype != torch.int64:
+        raise TypeError(
+            f"{name}.labels has dtype {labels.dtype}; a label is the number of a "
+            "class, torch.int64: convert with labels.long()"
         )
     low, high = labels.min().item(), labels.max().item()
     if low < 0 or high >= classes:
@@ -212,6 +278,74 @@ def _check(data: Labelled, name: str) -> None:
     if not images.isfinite().all():
         where = (~images.isfinite()).flatten(1).any(1).nonzero()[0].item()
         raise ValueError(f"{name} has pixels that are not numbers, in image {where}")
+    mean, spread = images.mean().item(), images.std(correction=0).item()
+    if abs(mean) > _FAR or spread > _FAR:
+        warnings.warn(
+            f"the pixels of {name} have mean {mean:.3g} and spread {spread:.3g}, far "
+            "from 0 and 1, and a network learns worse from them: divide pixels from 0 "
+            "to 255 by 255, then standardise them with vip_tutorial.data.Scale",
+            stacklevel=3,
+        )
+
+
+def _check_images(data: Labelled, name: str) -> None:
+    if not isinstance(data, Labelled):
+        raise TypeError(
+            f"{name} is a {type(data).__name__}; it must be a "
+            "vip_tutorial.data.Labelled(images, labels, classes)"
+        )
+    images = data.images
+    if not isinstance(images, Tensor):
+        raise TypeError(
+            f"{name}.images is a {type(images).__name__}; it must be a tensor of shape "
+            "(count, in_chans, height, width)"
+        )
+    shape = tuple(images.shape)
+    if len(shape) != 4:
+        hint = "for grey pictures, images[:, None]" if len(shape) == 3 else "reshape it"
+        raise ValueError(
+            f"{name}.images has shape {shape}; it must be (count, in_chans, height, "
+            f"width): {hint}"
+        )
+    if shape[2] != shape[3]:
+        raise ValueError(
+            f"{name}.images has shape {shape}: the pictures must be square, since a "
+            "ViP has as many segments as rows and as columns; crop or pad them"
+        )
+    if not images.is_floating_point():
+        raise TypeError(
+            f"{name}.images has dtype {images.dtype}; they must be real numbers: for "
+            "pixels from 0 to 255 use images.float() / 255"
+        )
+    whole_number(f"{name}.classes", data.classes, least=2)
+
+
+def _check_scores(model: nn.Module, data: Labelled) -> None:
+    """Try one image, so that a misfit shows before anything is done."""
+    scores, classes = predict(model, data.images[:1]), data.classes
+    if scores.ndim != 2 or scores.shape[1] < classes:
+        raise ValueError(
+            f"the model makes {tuple(scores.shape)} of one image; with {classes} "
+            f"classes it must be (1, {classes}): build it with num_classes={classes}"
+        )
+
+
+def _check_room(path: Path, model: nn.Module) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(f"resume is the folder {path}: give a file in it")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"resume is {path}, and there is no folder {path.parent}: create it first"
+        )
+    weights = sum(p.numel() * p.element_size() for p in model.parameters())
+    # AdamW keeps two numbers more for each, and a file is written beside the old one.
+    needed, free = 2 * 3 * weights, shutil.disk_usage(path.parent).free
+    if free < needed:
+        raise OSError(
+            errno.ENOSPC,
+            f"resume needs {needed / 1e6:.0f} MB and the disk has {free / 1e6:.0f} MB",
+            str(path),
+        )
 
 
 def _save(path, parts: Mapping[str, Any], recipe: Recipe, history: History) -> None:
@@ -236,6 +370,21 @@ def _resumed(path: Path, parts: Mapping[str, Any], recipe: Recipe) -> History:
             f"{path} is of a run with {was}, not with {recipe}: remove it to start "
             "anew, or train with the same recipe"
         )
+    ours = {name: part.state_dict() for name, part in parts.items()}
+    if _sizes(content) != _sizes(ours):
+        raise ValueError(
+            f"{path} is of a run of another network, or with another number of "
+            "images: remove it to start anew, or name another file"
+        )
     for name, part in parts.items():
         part.load_state_dict(content[name])
     return history
+
+
+def _sizes(content: Mapping[str, Any]) -> Any:
+    """What must be the same in a run that goes on: weights, and number of steps."""
+    try:
+        shapes = {name: value.shape for name, value in content["model"].items()}
+        return shapes, content["scheduler"]["total_steps"]
+    except (KeyError, AttributeError, TypeError):
+        return None

@@ -26,7 +26,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .checks import check_image, grid_sides
+from .checks import (
+    check_image,
+    checked_stages,
+    grid_sides,
+    real_number,
+    whole_number,
+)
 from .permute_mlp import Mlp, WeightedPermuteMLP
 
 
@@ -166,8 +172,10 @@ class VisionPermutator(nn.Module):
 
     Raises:
         ValueError: If the image cannot be cut into patches without a rest, or a grid
-            cannot be halved, or a width cannot be cut into segments, or `global_pool`
-            is neither of the two.
+            cannot be halved, or a width cannot be cut into segments, or the stages
+            don't fit each other, or a number is out of range, or `global_pool` is
+            neither of the two.
+        TypeError: If a size is no whole number, or a rate no number.
     """
 
     def __init__(
@@ -192,16 +200,11 @@ class VisionPermutator(nn.Module):
                 f"global_pool is {global_pool!r}; it must be 'avg' (the authors') or "
                 "'flatten'"
             )
-        transitions = [*transitions, *[False] * (len(layers) - len(transitions))]
+        layers, transitions = checked_stages(layers, embed_dims, transitions)
         sides = grid_sides(img_size, patch_size, transitions[:-1])
-        if len(embed_dims) != len(layers):
-            raise ValueError(
-                f"layers has {len(layers)} stages and embed_dims {len(embed_dims)}: "
-                "give each stage its number of blocks and its width"
-            )
+        drop_path_rate = real_number("drop_path_rate", drop_path_rate, 0, 1)
         self.img_size = operator.index(img_size)
-        self.in_chans = in_chans
-        self.num_classes = num_classes
+        self.in_chans = whole_number("in_chans", in_chans)
         self.global_pool = global_pool
         # What the head gets of an image.
         self.num_features = embed_dims[-1]
@@ -254,7 +257,7 @@ class VisionPermutator(nn.Module):
 
     def reset_classifier(self, num_classes: int) -> None:
         """Put a fresh head for `num_classes` classes in place; 0 for none."""
-        self.num_classes = num_classes
+        self.num_classes = whole_number("num_classes", num_classes, least=0)
         weight = self.norm.weight  # a new head goes where the model is
         self.head = nn.Identity()
         if num_classes > 0:

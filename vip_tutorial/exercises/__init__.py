@@ -3,10 +3,12 @@
 from .address import check_address
 from .catches import check_catches
 from .channels import check_channels_first
+from .confusion import check_confusion
 from .costs import check_multiply_adds
 from .permutes import check_undoes
 from .rows import check_height_rows, check_width_rows
 from .seen import check_column_then_square
+from .sizes import check_fits
 from .weights import check_branch_weights
 
 __all__ = [
@@ -15,6 +17,8 @@ __all__ = [
     "check_catches",
     "check_channels_first",
     "check_column_then_square",
+    "check_confusion",
+    "check_fits",
     "check_height_rows",
     "check_multiply_adds",
     "check_undoes",

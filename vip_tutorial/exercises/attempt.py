@@ -118,6 +118,13 @@ def described(value: Any) -> str:
         return f"that {type(value).__name__}"
 
 
+def is_true_or_false(value: Any) -> bool:
+    """True and False, also NumPy's and those in a tensor of one element."""
+    if isinstance(value, Tensor):
+        return value.dtype == torch.bool and value.numel() == 1 and not value.is_meta
+    return type(value).__name__ in ("bool", "bool_")
+
+
 def shortened(text: str, most: int) -> str:
     """The beginning of a text."""
     return text if len(text) <= most else f"{text[: most - 1]}…"

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..permute_mlp import PermuteMLP
 from ..reach import reach
 from ..token_mixers import Convolution
-from .attempt import Deadline, attempt, described
+from .attempt import Deadline, attempt, described, is_true_or_false
 
 _SIDES = (3, 5, 6)
 
@@ -61,7 +61,7 @@ def _problem(sees: Sees, truth: Tensor, output: tuple, deadline: Deadline) -> st
             return problem
         if said is None:
             return f"{call} returned None. Does it end in a return?"
-        if not _is_bool(said):
+        if not is_true_or_false(said):
             return f"{call} returned {described(said)}; it must return True or False."
         answer[other] = bool(said)
     if torch.equal(answer, truth):
@@ -91,10 +91,3 @@ _LEGEND = {
 _MARKS = dict(
     zip([(True, True), (False, False), (False, True), (True, False)], _LEGEND)
 )
-
-
-def _is_bool(said: Any) -> bool:
-    """True and False, also NumPy's and those in a tensor of one element."""
-    if isinstance(said, Tensor):
-        return said.dtype == torch.bool and said.numel() == 1 and not said.is_meta
-    return type(said).__name__ in ("bool", "bool_")
