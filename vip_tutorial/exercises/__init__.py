@@ -7,6 +7,7 @@ from .costs import check_multiply_adds
 from .permutes import check_undoes
 from .rows import check_height_rows, check_width_rows
 from .seen import check_column_then_square
+from .unnoticed import check_unnoticed
 from .weights import check_branch_weights
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "check_height_rows",
     "check_multiply_adds",
     "check_undoes",
+    "check_unnoticed",
     "check_width_rows",
 ]

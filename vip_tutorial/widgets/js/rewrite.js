@@ -113,7 +113,7 @@ const weightRewrite = {
     );
     return `
 <div class="vip-rewrite-sliders" role="group" aria-label="Turn the weights of a branch up or down">${sliders.join("")}</div>
-<div class="vip-options vip-scripted"><span>Make the weights</span>${wishes.join("")}</div>
+<div class="vip-rewrite-wishes vip-scripted"><span>Make the weights</span>${wishes.join("")}</div>
 <table><thead><tr><th scope="col">branch</th><th scope="col" class="vip-number">mean weight</th><th scope="col" class="vip-number">loudness</th>
 <th scope="col" class="vip-number">share of the blend</th><th scope="col" class="vip-number">share of the output</th></tr></thead>
 <tbody>${rows.join("")}</tbody></table>
