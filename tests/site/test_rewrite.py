@@ -62,12 +62,12 @@ def measured(mixer, x):
     }
 
 
-@pytest.mark.parametrize("steps", [(0, 0, 0), (-50, 0, 7), (100, -100, 3)])
+@pytest.mark.parametrize("steps", [(0, 0, 0), (-50, 0, 7), (200, -200, 3)])
 def test_its_numbers_are_those_of_the_rewritten_network(core, network, x, steps):
     widget = WeightRewrite(mixers(network)[0], x, at=AT)
     state = json.dumps(dict(zip("hwc", steps)))
     got = core.eval(f"rewriteToken({token(widget)}, rewriteFactors({state}))")
-    factors = 2.0 ** (torch.tensor(steps, dtype=torch.float64) / 10)
+    factors = 2.0 ** (torch.tensor(steps, dtype=torch.float64) / 8)
     truth = measured(mixers(rescaled(network, factors))[0], x)
     for name, numbers in truth.items():
         found = torch.tensor(list(got[name]), dtype=torch.float64)
@@ -85,7 +85,7 @@ def test_the_weights_that_are_wished_for(core, network, x, wanted):
         f" const state = rewriteTowards(token, {list(wanted)});"
         " return rewriteToken(token, rewriteFactors(state)).means; })()"
     )
-    assert list(got) == pytest.approx(wanted, abs=0.012)
+    assert list(got) == pytest.approx(wanted, abs=0.02)
 
 
 def test_sliders_and_keys(open_figure, network, x):
@@ -94,12 +94,12 @@ def test_sliders_and_keys(open_figure, network, x):
     assert figure.said.startswith("As trained")
     figure.setting("h").focus()
     figure.page.keyboard.press("Home")
-    assert figure.state == "v1;h=-100"
+    assert figure.state == "v1;h=-200"
     after = figure.part("body").locator("tbody td").all_inner_texts()
     weight, loudness, _, output = range(4)
     assert after[weight] == "0.00" != before[weight]
     assert float(after[loudness]) == pytest.approx(
-        1024 * float(before[loudness]), rel=0.1
+        2**25 * float(before[loudness]), rel=0.1
     )
     assert after[output::4] == before[output::4]
     assert after[loudness + 4] == before[loudness + 4]
@@ -114,7 +114,7 @@ def test_a_wish_is_a_button(open_figure, network, x):
     figure = open_figure(WeightRewrite(mixers(network)[0], x, at=AT))
     figure.button("wish").first.click()
     means = figure.part("body").locator("tbody tr td:nth-child(2)").all_inner_texts()
-    assert [float(m) for m in means] == pytest.approx([0.02, 0.49, 0.49], abs=0.015)
+    assert [float(m) for m in means] == pytest.approx([0.02, 0.49, 0.49], abs=0.02)
     figure.press("reset")
     assert figure.said.startswith("As trained")
 

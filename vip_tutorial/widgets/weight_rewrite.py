@@ -24,7 +24,7 @@ class WeightRewrite(BookWidget):
         at: Row and column of the token that is shown.
         title: Heading of the figure.
         name: Name of the figure in links, letters, digits and hyphens.
-        start: State of the first picture, e.g. "v1;h=-50" for height weights that are
+        start: State of the first picture, e.g. "v1;h=-40" for height weights that are
             2 ** -5 times as large before the three are made to sum to 1.
 
     Raises:

@@ -7,7 +7,8 @@ import { firstFrameOf, renderFigure, wholeField } from "./figure.js";
 const REWRITE_BRANCHES = ["height", "width", "channel"];
 const REWRITE_KEYS = ["h", "w", "c"]; // their fields
 const REWRITE_AXES = ["H", "W", "C"];
-const REWRITE_MOST = 100; // the factors go from 2 ** -10 to 2 ** 10
+const REWRITE_MOST = 200; // the factors go from 2 ** -25 to 2 ** 25
+const REWRITE_STEPS = 8; // in a factor of 2
 const REWRITE_WISHES = [
   [0.02, 0.49, 0.49],
   [1 / 3, 1 / 3, 1 / 3],
@@ -15,6 +16,7 @@ const REWRITE_WISHES = [
 ];
 
 const rewriteSum = (numbers) => numbers.reduce((a, b) => a + b, 0);
+const rewriteMean = (numbers) => rewriteSum(numbers) / numbers.length;
 const rewriteSize = (numbers) => Math.sqrt(rewriteSum(numbers.map((x) => x * x)) / numbers.length);
 const rewriteShares = (parts) => {
   const sizes = parts.map(rewriteSize);
@@ -28,14 +30,13 @@ const rewriteShares = (parts) => {
  * @param {number[]} factors f of height, width, channel
  */
 export function rewriteToken(token, factors) {
-  const totals = token.offset.map((_, c) => rewriteSum(factors.map((f, b) => f * token.weights[b][c])));
-  const weights = token.weights.map((row, b) => row.map((a, c) => (factors[b] * a) / totals[c]));
+  const { weights, totals } = rewriteWeights(token, factors);
   const branches = token.branches.map((row, b) => row.map((x) => x / factors[b]));
   const projection = token.projection.map((row) => row.map((p, c) => p * totals[c]));
   const blend = weights.map((row, b) => row.map((a, c) => a * branches[b][c]));
   const output = blend.map((part) => projection.map((row) => rewriteSum(row.map((p, c) => p * part[c]))));
   return {
-    means: weights.map((row) => rewriteSum(row) / row.length),
+    means: weights.map(rewriteMean),
     loudness: branches.map(rewriteSize),
     blendShares: rewriteShares(blend),
     outputShares: rewriteShares(output),
@@ -43,26 +44,35 @@ export function rewriteToken(token, factors) {
   };
 }
 
+/** The weights f * a / t of every channel, and t. */
+function rewriteWeights(token, factors) {
+  const totals = token.offset.map((_, c) => rewriteSum(factors.map((f, b) => f * token.weights[b][c])));
+  return { totals, weights: token.weights.map((row, b) => row.map((a, c) => (factors[b] * a) / totals[c])) };
+}
+
 /** The factors of a state. */
-export const rewriteFactors = (state) => REWRITE_KEYS.map((key) => 2 ** (state[key] / 10));
+export const rewriteFactors = (state) => REWRITE_KEYS.map((key) => 2 ** (state[key] / REWRITE_STEPS));
 
 /** A state in which the mean weights are nearly these three. */
 export function rewriteTowards(token, wanted) {
   let powers = [0, 0, 0];
   for (let i = 0; i < 200; i++) {
-    const { means } = rewriteToken(token, powers.map((p) => 2 ** p));
+    const means = rewriteWeights(token, powers.map((p) => 2 ** p)).weights.map(rewriteMean);
     powers = powers.map((p, b) => p + Math.log2(wanted[b] / means[b]));
   }
   const middle = (Math.max(...powers) + Math.min(...powers)) / 2; // only their ratios count
-  const steps = powers.map((p) => Math.max(-REWRITE_MOST, Math.min(REWRITE_MOST, Math.round(10 * (p - middle)))));
+  const steps = powers.map((p) => Math.max(-REWRITE_MOST, Math.min(REWRITE_MOST, Math.round(REWRITE_STEPS * (p - middle)))));
   return Object.fromEntries(REWRITE_KEYS.map((key, b) => [key, steps[b]]));
 }
+
+/** Two digits: "0.31", "12", "2.7e8" */
+const rewriteNumber = (x) => (x >= 1e4 || x < 1e-3 ? x.toExponential(1).replace("e+", "e") : String(Number(x.toPrecision(2))));
 
 /** "× 12", "÷ 1.5", "as it was" */
 function rewriteFactorWords(factor) {
   if (factor === 1) return "as it was";
   const size = factor > 1 ? factor : 1 / factor;
-  return `${factor > 1 ? "×" : "÷"} ${Number(size.toPrecision(2))}`;
+  return `${factor > 1 ? "×" : "÷"} ${rewriteNumber(size)}`;
 }
 
 const rewriteIsTable = (rows, count, length) =>
@@ -105,7 +115,7 @@ const weightRewrite = {
     const rows = REWRITE_BRANCHES.map(
       (branch, b) =>
         `<tr><th scope="row">${branch}</th>${bar(b, now.means[b], now.means[b].toFixed(2))}` +
-        `${bar(b, now.loudness[b] / loudest, Number(now.loudness[b].toPrecision(2)))}` +
+        `${bar(b, now.loudness[b] / loudest, rewriteNumber(now.loudness[b]))}` +
         `${bar(b, now.blendShares[b], now.blendShares[b].toFixed(2))}${bar(b, now.outputShares[b], now.outputShares[b].toFixed(2))}</tr>`,
     );
     const wishes = REWRITE_WISHES.map(
