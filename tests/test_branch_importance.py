@@ -343,6 +343,18 @@ def test_agreement_by_hand():
     assert branch_experiment.agreement(patterns) == pytest.approx(-1 / 3)
 
 
+def test_chance_agrees_with_nothing_in_particular():
+    torch.manual_seed(3)
+    patterns = torch.randn(4, 10)
+    found = branch_experiment.agreement_by_chance(patterns, tries=300)
+    # Six pairs; the correlation of ten numbers in random order spreads by 1/3.
+    assert abs(found.mean()) < 0.03
+    assert found.std().item() == pytest.approx(1 / 3 / 6**0.5, rel=0.15)
+    same = torch.randn(10).expand(4, 10)
+    assert branch_experiment.agreement(same) == pytest.approx(1)
+    assert branch_experiment.agreement_by_chance(same, tries=100).max() < 0.9
+
+
 def test_weights_by_class_by_hand():
     model = network()
     images, labels = torch.randn(9, 1, 8, 8), torch.arange(9) % 3
@@ -384,10 +396,11 @@ def test_the_file_says_what_the_experiment_does():
         }
         assert ("without_needed" in found) == (name in branch_experiment.NEEDED)
     heights = torch.tensor(written["digits"]["height"])
-    assert heights.shape == (branch_experiment.SEEDS, 2, 10)
-    again = [branch_experiment.agreement(heights[:, block]) for block in (0, 1)]
-    said = [block[0] for block in written["digits"]["agreement"]]
-    assert again == pytest.approx(said, abs=0.01)
+    assert heights.shape == (branch_experiment.SEEDS_DIGITS, 2, 10)
+    how = bundled.TRAININGS["digits"]
+    test = branch_experiment.images(how)[1]
+    found = branch_experiment.weights_by_class(bundled.load("digits"), test)[..., 0]
+    torch.testing.assert_close(found, heights[0], atol=0.02, rtol=0)
 
 
 def test_the_experiment_trains_what_it_says():

@@ -31,8 +31,7 @@ from .vision_permutator import VisionPermutator
 
 BRANCHES = ("height", "width", "channel")
 
-Change = Callable[[Tensor], Tensor]
-"""From branch weights `(3, B, C)` to others of this shape."""
+Change = Callable[[Tensor], Tensor]  # from weights (3, B, C) to others of this shape
 
 
 # --- Read ---------------------------------------------------------------------------
