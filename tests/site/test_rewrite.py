@@ -140,3 +140,11 @@ def test_damaged_numbers_get_a_sentence(network, x, damage):
     for broken in (None, state[damage][:-1], [["a"]]):
         frame = first_frame("rewrite", state | {damage: broken})
         assert "vip-problem" in frame and "<table>" not in frame
+
+
+def test_a_weight_that_is_not_positive_gets_a_sentence(network, x):
+    from vip_tutorial.widgets.site import first_frame
+
+    state = WeightRewrite(mixers(network)[0], x, at=AT).page_state()
+    state["weights"][1][3] = 0
+    assert "not all positive" in first_frame("rewrite", state)
