@@ -15,6 +15,7 @@ from vip_tutorial.widgets import (
     MutantSpotter,
     ReachProbe,
     ShapePuzzles,
+    WeightRewrite,
 )
 
 axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
@@ -28,6 +29,13 @@ def reach_probe() -> ReachProbe:
     return ReachProbe(maps, x, picture=picture, at=(0, 0))  # what a link leaves unsaid
 
 
+def weight_rewrite() -> WeightRewrite:
+    torch.manual_seed(0)
+    mixer = WeightedPermuteMLP(16, 4)
+    torch.nn.init.zeros_(mixer.reweight.fc2.weight)
+    return WeightRewrite(mixer, torch.randn(1, 4, 4, 16), at=(1, 2))
+
+
 # One of each kind, and a state that is not its first.
 EXAMPLES = {
     "mixer": (
@@ -37,6 +45,7 @@ EXAMPLES = {
     "costs": (lambda: CostCalculator(), "v1;H=14;W=14;N=14;C=392"),
     "reach": (reach_probe, "v1;map=2;at=5;shade=log;read=11"),
     "puzzles": (lambda: ShapePuzzles(), "v1;kind=order;number=5"),
+    "rewrite": (weight_rewrite, "v1;h=-50;c=7"),
     "spotter": (lambda: MutantSpotter(), "v1;round=2;guess=A"),
 }
 

@@ -9,6 +9,7 @@ from .permutes import check_undoes
 from .rows import check_height_rows, check_width_rows
 from .seen import check_column_then_square
 from .sizes import check_fits
+from .unnoticed import check_unnoticed
 from .weights import check_branch_weights
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "check_height_rows",
     "check_multiply_adds",
     "check_undoes",
+    "check_unnoticed",
     "check_width_rows",
 ]

@@ -19,6 +19,7 @@ from .mutant_spotter import MutantSpotter
 from .permute_lens import PermuteLens
 from .reach_probe import ReachProbe
 from .shape_puzzles import ShapePuzzles
+from .weight_rewrite import WeightRewrite
 
 __all__ = [
     "BranchExplorer",
@@ -28,4 +29,5 @@ __all__ = [
     "PermuteLens",
     "ReachProbe",
     "ShapePuzzles",
+    "WeightRewrite",
 ]

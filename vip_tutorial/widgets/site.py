@@ -15,6 +15,7 @@ from .mutant_spotter import MutantSpotter
 from .permute_lens import PermuteLens
 from .reach_probe import ReachProbe
 from .shape_puzzles import ShapePuzzles
+from .weight_rewrite import WeightRewrite
 
 _ALL = (
     PermuteLens,
@@ -23,6 +24,7 @@ _ALL = (
     MutantSpotter,
     ReachProbe,
     ShapePuzzles,
+    WeightRewrite,
 )
 WIDGETS: dict[str, type[BookWidget]] = {widget.kind: widget for widget in _ALL}
 
