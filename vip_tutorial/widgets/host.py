@@ -102,7 +102,7 @@ def script(module: str, render: str) -> str:
     return f"{bundle(module)}\nexport default {{ render: {render} }};\n"
 
 
-def style(name: str) -> str:
-    """The style sheet of all figures, and then that of one kind."""
-    files = [CSS / f"{part}.css" for part in ("figure", name)]
+def style(*names: str) -> str:
+    """The style sheet of all figures, and then those of the parts of one."""
+    files = [CSS / f"{part}.css" for part in ("figure", *names)]
     return "\n".join(f.read_text(encoding="utf-8") for f in files if f.exists())

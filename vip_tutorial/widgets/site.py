@@ -34,7 +34,7 @@ def site_script() -> str:
 
 def site_style() -> str:
     """The style sheets of all widgets, what they share first."""
-    files = ["figure", *WIDGETS]
+    files = ["figure", "drawing", *WIDGETS]
     return "\n".join((CSS / f"{name}.css").read_text("utf-8") for name in files)
 
 
