@@ -15,6 +15,7 @@ Needs anywidget and ipywidgets, 7.7 or 8: `pip install "vip_tutorial[widgets]"`.
 from .branch_mixer import BranchMixer
 from .cost_calculator import CostCalculator
 from .explorer import BranchExplorer
+from .live_vip import LiveViP
 from .mutant_spotter import MutantSpotter
 from .permute_lens import PermuteLens
 from .reach_probe import ReachProbe
@@ -24,6 +25,7 @@ __all__ = [
     "BranchExplorer",
     "BranchMixer",
     "CostCalculator",
+    "LiveViP",
     "MutantSpotter",
     "PermuteLens",
     "ReachProbe",

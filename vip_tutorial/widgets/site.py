@@ -10,6 +10,7 @@ from .branch_mixer import BranchMixer
 from .bundle import bundle
 from .cost_calculator import CostCalculator
 from .host import CSS, BookWidget
+from .live_vip import LiveViP
 from .mutant_spotter import MutantSpotter
 from .permute_lens import PermuteLens
 from .reach_probe import ReachProbe
@@ -19,6 +20,7 @@ _ALL = (
     PermuteLens,
     BranchMixer,
     CostCalculator,
+    LiveViP,
     MutantSpotter,
     ReachProbe,
     ShapePuzzles,

@@ -4,7 +4,7 @@
 import { axisColour } from "./colours.js";
 import { actOnDrawing, DRAWING_HELP, drawingFields, drawingHtml, drawingLevels, drawingTitle, readPictures, selectHtml } from "./drawing.js";
 import { choiceField, firstFrameOf, renderFigure, wholeField } from "./figure.js";
-import { gelu, linear, softmax } from "./layers.js";
+import { gelu, isTable, linear, softmax } from "./layers.js";
 import { BRANCHES, branchSign, leaderOf, meanMark, meanWeights, overBranches, roundTenth, signHtml, THIRDS, triangleHtml, trianglePlace } from "./triangle.js";
 
 const MIXER_ZOOMS = ["1", "2", "4", "8"];
@@ -51,8 +51,8 @@ const mixerFigure = {
     const scene = readPictures(size, pictures);
     const { order, matrix, offset, fc1, fc2 } = blocks?.[0] ?? {};
     const [C, squeezed] = [offset?.length, fc1?.bias?.length];
-    const isLayer = (layer, rows, columns) => isMixerTable(layer?.weight, rows, columns) && isMixerTable(layer.bias, rows);
-    const isWhole = C > 0 && isMixerTable(offset, C) && isMixerTable(matrix, C, scene.pixels);
+    const isLayer = (layer, rows, columns) => isTable(layer?.weight, rows, columns) && isTable(layer.bias, rows);
+    const isWhole = C > 0 && isTable(offset, C) && isTable(matrix, C, scene.pixels);
     if (!isWhole || !isLayer(fc1, squeezed, C) || !isLayer(fc2, 3 * C, squeezed) || !["hwc", "cwh"].includes(order))
       throw new Error("the numbers that its weights are made from are damaged");
     return Object.assign(scene, { block: blocks[0] });
@@ -115,10 +115,6 @@ ${mixerTable(state, mix)}`;
     return name === "channel" ? { told: "", channel: +value } : actOnDrawing(scene, state, action);
   },
 };
-
-function isMixerTable(x, length, ...inner) {
-  return Array.isArray(x) && x.length === length && x.every((y) => (inner.length ? isMixerTable(y, ...inner) : Number.isFinite(y)));
-}
 
 // --- The cloud -----------------------------------------------------------------------
 
