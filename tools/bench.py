@@ -274,6 +274,8 @@ def own_bytes(site: Path, page: Path) -> float:
     html = page.read_text(encoding="utf-8")
     figures = re.findall(r"<div data-vip-widget.*?</script></div>", html, re.DOTALL)
     texts = ["".join(figures)]
+    for name in set(re.findall(r"_static/(vip-data/\w+\.js)", texts[0])):
+        texts.append((site / "_static" / name).read_text("utf-8"))
     if figures:
         assets = ("vip_widgets.js", "vip_widgets.css")
         texts += [(site / "_static" / name).read_text("utf-8") for name in assets]

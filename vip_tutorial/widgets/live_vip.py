@@ -56,7 +56,7 @@ class LiveViP(BookWidget):
     render = "renderLive"
     frame = "liveFirstFrame"
     shown = ("size", "pictures", "labels", "network", "weights", "means")
-    # apart = ("weights",)
+    apart = ("weights",)
     _esm = script(module, render)
     _css = style("drawing", kind)
 

@@ -45,6 +45,26 @@ def first_frame(kind: str, state: dict[str, Any]) -> str:
     return _engine().eval(f"({WIDGETS[kind].frame})({json.dumps(state)})")
 
 
+def set_apart(kind: str, state: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Take out of a widget's state what its page shall load by itself.
+
+    Args:
+        kind: Name of the widget.
+        state: What its JavaScript core reads.
+
+    Returns:
+        The rest of the state, and a script that hands the others over to js/site.js,
+        empty if there are none.  The page has to say where that script is: in the
+        state, as "apart".
+    """
+    names = [name for name in WIDGETS[kind].apart if name in state]
+    if not names:
+        return state, ""
+    values = json.dumps({name: state[name] for name in names})
+    rest = {name: value for name, value in state.items() if name not in names}
+    return rest, f"vipApart({values});\n"
+
+
 @cache
 def _engine() -> MiniRacer:
     engine = MiniRacer()

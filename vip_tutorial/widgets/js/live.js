@@ -61,11 +61,15 @@ ${state.open ? liveInside(scene, state, moment, asleep) : ""}`;
       const best = liveWinner(shares);
       return `${scene.labels[best]}, with probability ${shares[best].toFixed(3)}`;
     };
+    const next = ({ shares }) => {
+      const [, second] = shares.map((_, i) => i).sort((i, j) => shares[j] - shares[i]);
+      return second === undefined ? "" : `; next comes ${scene.labels[second]}, ${shares[second].toFixed(3)}`;
+    };
     const words = [state.told];
     const levels = new Set(drawingLevels(scene, state.picture));
     if (levels.size === 1 && (levels.has(0) || levels.has(16)))
       words.push(`Every pixel is ${levels.has(0) ? "paper" : "ink"}: there is nothing to tell, but the network has no way to say so.`);
-    words.push(`${title[0].toUpperCase()}${title.slice(1)}: the network answers ${answer(now)}.`);
+    words.push(`${title[0].toUpperCase()}${title.slice(1)}: the network answers ${answer(now)}${next(now)}.`);
     if (free) {
       const changes = off.map((branches, i) => [
         ...BRANCHES.filter(([b]) => branches.includes(b)).map(([, name]) => `${name} off`),
@@ -163,10 +167,8 @@ function liveScores(scene, state, { now, free, kept }) {
       `${share(now, i)}${share(free, i)}${share(kept, i)}</tr>`,
   );
   const head = (run, text) => (run ? `<th scope="col" class="vip-number">${escape(text)}</th>` : "");
-  return `<div class="vip-scroll vip-live-scores" tabindex="0" role="group" aria-label="Scores of the classes"><table><thead><tr><th scope="col">class</th><th scope="col">score</th>${head(now, "probability")}${head(
-    free,
-    "left alone ┆",
-  )}${head(kept, `${kept ? liveOther(scene, state) : ""} ┃`)}</tr></thead><tbody>${rows.join("")}</tbody></table></div>`;
+  const heads = [head(now, free || kept ? "now" : "probability"), head(free, "left alone\u00a0┆"), head(kept, `${kept ? liveOther(scene, state) : ""}\u00a0┃`)];
+  return `<div class="vip-scroll vip-live-scores" tabindex="0" role="group" aria-label="Scores of the classes"><table><thead><tr><th scope="col">class</th><th scope="col">score</th>${heads.join("")}</tr></thead><tbody>${rows.join("")}</tbody></table></div>`;
 }
 
 // --- The blocks ----------------------------------------------------------------------

@@ -28,11 +28,12 @@ function patchElement(from, to) {
   for (const { name } of [...from.attributes])
     if (!to.hasAttribute(name) && name !== "open") from.removeAttribute(name); // the reader opens and closes
   for (const { name, value } of [...to.attributes]) if (from.getAttribute(name) !== value) from.setAttribute(name, value);
+  const { value } = to; // its children are about to move
   patchChildren(from, to);
   // What the reader has chosen or typed is no attribute.
   if (from.nodeName === "INPUT" && from.type === "checkbox") from.checked = to.checked;
   else if (from.nodeName === "SELECT" || (from.nodeName === "INPUT" && to.hasAttribute("value") && !isTyping(from))) {
-    if (from.value !== to.value) from.value = to.value;
+    if (from.value !== value) from.value = value;
   }
 }
 
