@@ -149,7 +149,7 @@ function liveOther(scene, { other, picture }) {
 }
 
 /** A number as it is read: with a true minus, and as many digits as help. */
-const liveNumber = (x) => (Math.abs(x) < 1e5 ? x.toFixed(3) : x.toExponential(2)).replace("-", "−");
+const liveNumber = (x) => (Math.abs(x) < 1e5 ? x.toFixed(3).replace("-0.000", "0.000") : x.toExponential(2)).replace("-", "−");
 
 function liveScores(scene, state, { now, free, kept }) {
   const runs = [now, free, kept];

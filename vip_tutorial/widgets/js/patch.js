@@ -11,12 +11,18 @@ export function patch(element, html) {
 function patchChildren(from, to) {
   const [old, wanted] = [[...from.childNodes], [...to.childNodes]];
   wanted.forEach((node, i) => {
+    if (isDrawn(node) && old[i]?.isEqualNode(node)) return; // most of a picture, and quick to tell
     if (!old[i]) from.append(node);
     else if (!isAlike(old[i], node)) old[i].replaceWith(node);
     else if (node.nodeType === Node.ELEMENT_NODE) patchElement(old[i], node);
     else if (old[i].data !== node.data) old[i].data = node.data;
   });
   for (const node of old.slice(wanted.length)) node.remove();
+}
+
+/** What lies in an SVG: a reader changes nothing there, so all of it is in its attributes. */
+function isDrawn(node) {
+  return node.namespaceURI === "http://www.w3.org/2000/svg";
 }
 
 /** Elements of one name are changed into each other, but not one with a key into another. */
