@@ -200,6 +200,17 @@ SCRUB = """async (figure) => {
 }"""
 
 
+RUN_NETWORK = """([sizes, weights, pictures]) => {
+  const network = readNetwork(sizes, readWeights(weights));
+  const changes = network.blocks.map(() => ({ off: "" }));
+  return pictures.map((picture) => {
+    const start = performance.now();
+    runNetwork(network, picture, changes);
+    return performance.now() - start;
+  });
+}"""
+
+
 # The page and the name of a figure that is walked over with the arrow keys.
 SMALL_FIGURES = [("book/01-why-mix", "one-layer"), ("book/07-re-weighting", "cloud")]
 
@@ -234,6 +245,7 @@ def bench_pages(folder: Path) -> None:
                 for page, figure in SMALL_FIGURES:
                     url = f"{address}/_build/html/{page}.html"
                     bench_figure(browser, url, figure)
+                bench_network(browser)
                 for name, file in [("toy size", "toy"), ("2,048 elements", "large")]:
                     bench_lens(browser, f"{address}/{file}.html", name)
                 browser.close()
@@ -274,7 +286,8 @@ def own_bytes(site: Path, page: Path) -> float:
     html = page.read_text(encoding="utf-8")
     figures = re.findall(r"<div data-vip-widget.*?</script></div>", html, re.DOTALL)
     texts = ["".join(figures)]
-    assets = set(re.findall(r"_static/(vip-[\w-]+\.(?:js|css))", html))
+    # Scripts and style sheets of the page's figures, and data that they load.
+    assets = set(re.findall(r"_static/(vip-[\w/-]+\.(?:js|css))", html))
     texts += [(site / "_static" / name).read_text("utf-8") for name in sorted(assets)]
     return sum(len(gzip.compress(text.encode())) for text in texts if text) / 1000
 
@@ -317,6 +330,23 @@ def bench_figure(browser, address: str, name: str) -> None:
     keys = ["ArrowRight", "ArrowDown", "ArrowLeft", "ArrowDown", " "] * 16
     p95 = key_to_frame(page, keys)
     report(f"{name}: key to frame, p95", "50 ms", f"{p95:.0f} ms", p95 <= 50)
+    page.close()
+
+
+def bench_network(browser) -> None:
+    """The digit network, run as the page runs it."""
+    from vip_tutorial import bundled
+    from vip_tutorial.widgets import LiveViP
+    from vip_tutorial.widgets.bundle import bundle
+
+    _, test = bundled.pictures("digits")
+    live = LiveViP(bundled.load("digits"), bundled.scale("digits"))
+    page = browser.new_page()
+    page.add_script_tag(content=bundle("network.js"))
+    given = [live.network, live.weights, test.images[:300].flatten(1).tolist()]
+    times = page.evaluate(RUN_NETWORK, given)
+    median = statistics.median(times[100:])  # the first ones warm up the compiler
+    report("network in the page: forward", "8 ms", f"{median:.1f} ms", median <= 8)
     page.close()
 
 

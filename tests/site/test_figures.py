@@ -7,11 +7,12 @@ import pytest
 import torch
 from figure_driver import Figure
 
-from vip_tutorial import PermuteMLP, WeightedPermuteMLP
+from vip_tutorial import PermuteMLP, WeightedPermuteMLP, bundled
 from vip_tutorial.data import as_tokens
 from vip_tutorial.widgets import (
     BranchMixer,
     CostCalculator,
+    LiveViP,
     MutantSpotter,
     ReachProbe,
     ShapePuzzles,
@@ -43,6 +44,10 @@ EXAMPLES = {
         "v1;picture=noise;other=even-grey;channel=5;zoom=2",
     ),
     "costs": (lambda: CostCalculator(), "v1;H=14;W=14;N=14;C=392"),
+    "live": (
+        lambda: LiveViP(bundled.load("digits"), bundled.scale("digits")),
+        "v1;picture=noise;other=seven;off=1h;hold=2third;open=1;channel=5;token=9",
+    ),
     "reach": (reach_probe, "v1;map=2;at=5;shade=log;read=11"),
     "puzzles": (lambda: ShapePuzzles(), "v1;kind=order;number=5"),
     "rewrite": (weight_rewrite, "v1;h=-50;c=7"),

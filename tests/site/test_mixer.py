@@ -13,7 +13,7 @@ from vip_tutorial import PermuteMLP, WeightedPermuteMLP
 from vip_tutorial.branch_weights import exchanged_order
 from vip_tutorial.data import as_tokens, digit, patterns
 from vip_tutorial.widgets import BranchMixer
-from vip_tutorial.widgets.branch_mixer import LEVELS
+from vip_tutorial.widgets.pictures import LEVELS
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ def test_the_labels_follow_the_order():
 
 def test_places_in_the_triangle(core):
     def place(weights, zoom=1):
-        found = core.eval(f"JSON.stringify(mixerPlace({weights}, {zoom}) ?? null)")
+        found = core.eval(f"JSON.stringify(trianglePlace({weights}, {zoom}) ?? null)")
         return json.loads(found)
 
     corners = {"h": [200, 30], "w": [372, 328], "c": [28, 328]}
@@ -376,7 +376,7 @@ def test_a_drawing_stands_in_the_link(open_figure):
 def test_comparing(open_figure):
     module, embed = module_and_embed(16)
     figure = open_figure(BranchMixer(module, embed))
-    moves = figure.box.locator(".vip-mixer-triangle > path:not([class])")
+    moves = figure.box.locator(".vip-triangle > path:not([class])")
     assert moves.count() == 0
     figure.setting("other").select_option("blank")
     assert moves.count() > 8

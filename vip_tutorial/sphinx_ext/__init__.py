@@ -13,6 +13,7 @@ import hashlib
 import html
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 
-from ..widgets.site import first_frame, site_script, site_style
+from ..widgets.host import page_json
+from ..widgets.site import first_frame, set_apart, site_script, site_style
 
 _PACKAGE = Path(__file__).parents[1]
 _FIGURE = re.compile(
@@ -80,7 +82,8 @@ def _finish_page(app, pagename, templatename, context, doctree) -> None:
     body = context.get("body", "")
     _refuse_double_names(pagename, body)
     if kinds := sorted({figure["kind"] for figure in _FIGURE.finditer(body)}):
-        context["body"] = _FIGURE.sub(_draw_first_frame, body)
+        draw = partial(_draw_first_frame, app, context)
+        context["body"] = _FIGURE.sub(draw, body)
         _add_assets(app, kinds)
     if pagename == "search":
         app.add_js_file(None, body=_NO_SUMMARIES_FROM_DISK)
@@ -118,9 +121,18 @@ def _is_read(script: Any) -> bool:
     return "thebe" not in str(script) and "widget-state" not in kind
 
 
-def _draw_first_frame(found: re.Match[str]) -> str:
-    state = json.loads(found["state"])
-    return found[0].replace("></div>", f">{first_frame(found['kind'], state)}</div>", 1)
+def _draw_first_frame(app, context, found: re.Match[str]) -> str:
+    kind, state = found["kind"], json.loads(found["state"])
+    rest, script = set_apart(kind, state)
+    drawn = found[0].replace("></div>", f">{first_frame(kind, state)}</div>", 1)
+    if not script:
+        return drawn
+    name = f"vip-data/{hashlib.sha256(script.encode()).hexdigest()[:16]}.js"
+    file = Path(app.outdir, "_static", name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(script, encoding="utf-8")
+    rest["apart"] = context["pathto"](f"_static/{name}", 1)
+    return drawn.replace(found["state"], page_json(rest), 1)
 
 
 def _inline_math(self: Any, node: nodes.math) -> None:

@@ -6,6 +6,7 @@
     js/run.js               a recorded run: homes, addresses, values
     js/scene.js, panes.js, memory.js, words.js   what is drawn and said of it
     js/figure.js            what the smaller figures share; js/costs.js is the simplest
+    js/network.js           the whole network's arithmetic, for js/live.js
     js/site.js, site.py     the figures on the built site
     bundle.py                      joins the JavaScript modules into one script
 
@@ -15,6 +16,7 @@ Needs anywidget and ipywidgets, 7.7 or 8: `pip install "vip_tutorial[widgets]"`.
 from .branch_mixer import BranchMixer
 from .cost_calculator import CostCalculator
 from .explorer import BranchExplorer
+from .live_vip import LiveViP
 from .mutant_spotter import MutantSpotter
 from .permute_lens import PermuteLens
 from .reach_probe import ReachProbe
@@ -25,6 +27,7 @@ __all__ = [
     "BranchExplorer",
     "BranchMixer",
     "CostCalculator",
+    "LiveViP",
     "MutantSpotter",
     "PermuteLens",
     "ReachProbe",

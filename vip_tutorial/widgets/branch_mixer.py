@@ -1,7 +1,6 @@
 """The branch mixer: every channel's three branch weights, as a cloud in a triangle."""
 
 import copy
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,11 +12,9 @@ from ..branch_weights import pooled_path
 from ..data import digit, patterns
 from ..permute_mlp import WeightedPermuteMLP
 from .host import BookWidget, script, style
+from .pictures import shown_picture, written
 
-# A grey level in sixteenths is one of these letters, so a picture can stand in a link.
-LEVELS = "0123456789abcdefg"
 _DIGITS = 6  # of each number on the page: enough for weights to better than 1e-6
-_MOST_PIXELS = 1024
 
 
 class BranchMixer(BookWidget):
@@ -52,7 +49,7 @@ class BranchMixer(BookWidget):
     frame = "mixerFirstFrame"
     shown = ("size", "pictures", "blocks")
     _esm = script(module, render)
-    _css = style(kind)
+    _css = style("drawing", kind)
 
     name = traitlets.Unicode("mixer").tag(sync=True)
     size = traitlets.List(help="Height and width of a picture.").tag(sync=True)
@@ -68,53 +65,13 @@ class BranchMixer(BookWidget):
     ):
         if pictures is None:
             pictures = {"seven": digit(7)[0], **patterns()}
-        size, levels = _written(pictures)
+        size, levels = written(pictures)
         block = _block(module, embed, size)
         super().__init__(size=list(size), pictures=levels, blocks=[block], **kwargs)
 
     def picture(self) -> Tensor:
         """The picture that is shown now, `(height, width)`, drawn or chosen."""
-        fields = (self.state or self.start).split(";")
-        said = next((f[8:] for f in fields if f.startswith("picture=")), "")
-        text = dict(self.pictures).get(said, said)
-        if len(text) != math.prod(self.size) or not set(text) <= set(LEVELS):
-            text = self.pictures[0][1]  # as the page does with what it cannot read
-        levels = torch.tensor([LEVELS.index(letter) for letter in text])
-        return levels.reshape(*self.size) / 16  # (height, width)
-
-
-def _written(pictures: Mapping[str, Tensor]) -> tuple[tuple[int, int], list[list[str]]]:
-    """The size of the pictures, and each with its name and its levels as text."""
-    if not pictures:
-        raise ValueError("pictures is empty; give at least one picture by name")
-    found, size = [], None
-    for name, picture in pictures.items():
-        if not name.replace("-", "").isalnum() or not name.isascii():
-            raise ValueError(
-                f"a picture is called {name!r}; the name stands in links, so it may "
-                "hold letters, digits and hyphens only, e.g. 'even-grey'"
-            )
-        picture = torch.as_tensor(picture, dtype=torch.float32).detach()
-        size = size or tuple(picture.shape)
-        if picture.ndim != 2 or not picture.numel() or tuple(picture.shape) != size:
-            raise ValueError(
-                f"picture {name!r} has shape {tuple(picture.shape)}; it must be "
-                f"(height, width){f' = {size}' if len(size) == 2 else ''}, a grey "
-                "level for each pixel"
-            )
-        if picture.numel() > _MOST_PIXELS:
-            raise ValueError(
-                f"picture {name!r} has {picture.numel()} pixels; the figure draws each "
-                f"of them, so it takes at most {_MOST_PIXELS}: make it smaller"
-            )
-        levels = (picture * 16).round().flatten().tolist()
-        if not all(0 <= level <= 16 for level in levels):
-            raise ValueError(
-                f"picture {name!r} goes from {picture.min():g} to {picture.max():g}; "
-                "grey levels go from 0 (paper) to 1 (ink)"
-            )
-        found.append([name, "".join(LEVELS[int(level)] for level in levels)])
-    return size, found
+        return shown_picture(self.state or self.start, self.pictures, self.size)
 
 
 def _block(

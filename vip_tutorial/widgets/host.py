@@ -44,6 +44,8 @@ class BookWidget(KernelFree, anywidget.AnyWidget):
         render: JavaScript expression: its entry point, with anywidget's contract.
         frame: JavaScript expression: the function that gives its first frame as HTML.
         shown: Traits that the core reads beside those of every widget; plain JSON each.
+        apart: Those of them that are large: the built site loads them when the reader
+            comes near the figure.
         title: Heading of the figure; a title of its own if empty.
         name: Name of the figure in links, letters, digits and hyphens.
         start: State of the first picture, as the figure's "copy" button gives it.
@@ -56,6 +58,7 @@ class BookWidget(KernelFree, anywidget.AnyWidget):
     render: str
     frame: str
     shown: tuple[str, ...] = ()
+    apart: tuple[str, ...] = ()
 
     title = traitlets.Unicode("").tag(sync=True)
     name = traitlets.Unicode("figure").tag(sync=True)
@@ -87,9 +90,7 @@ class BookWidget(KernelFree, anywidget.AnyWidget):
 
     def static_html(self) -> str:
         """The widget's state, and a place to draw."""
-        state = json.dumps(self.page_state())
-        # "</script>" would end the element, and "<!--<script>" keep it from ending.
-        state = state.replace("<", "\\u003c")
+        state = page_json(self.page_state())
         return (
             f'<div data-vip-widget="{self.kind}" id="{self.name}">'
             f'<div class="vip vip-{self.kind}"></div>'
@@ -97,12 +98,18 @@ class BookWidget(KernelFree, anywidget.AnyWidget):
         )
 
 
+def page_json(state: dict[str, Any]) -> str:
+    """JSON that can stand in a script element."""
+    # "</script>" would end the element, and "<!--<script>" keep it from ending.
+    return json.dumps(state).replace("<", "\\u003c")
+
+
 def script(module: str, render: str) -> str:
     """The one script that anywidget needs of a widget."""
     return f"{bundle(module)}\nexport default {{ render: {render} }};\n"
 
 
-def style(name: str) -> str:
-    """The style sheet of all figures, and then that of one kind."""
-    files = [CSS / f"{part}.css" for part in ("figure", name)]
+def style(*names: str) -> str:
+    """The style sheet of all figures, and then those of the parts of one."""
+    files = [CSS / f"{part}.css" for part in ("figure", *names)]
     return "\n".join(f.read_text(encoding="utf-8") for f in files if f.exists())

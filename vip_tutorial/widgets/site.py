@@ -11,6 +11,7 @@ from .branch_mixer import BranchMixer
 from .bundle import bundle
 from .cost_calculator import CostCalculator
 from .host import CSS, BookWidget
+from .live_vip import LiveViP
 from .mutant_spotter import MutantSpotter
 from .permute_lens import PermuteLens
 from .reach_probe import ReachProbe
@@ -21,6 +22,7 @@ _ALL = (
     PermuteLens,
     BranchMixer,
     CostCalculator,
+    LiveViP,
     MutantSpotter,
     ReachProbe,
     ShapePuzzles,
@@ -41,13 +43,33 @@ def site_script(*kinds: str) -> str:
 
 def site_style(*kinds: str) -> str:
     """The style sheets of such a page, what all widgets share first."""
-    files = ["figure", *kinds]
+    files = ["figure", "drawing", *kinds]
     return "\n".join((CSS / f"{name}.css").read_text("utf-8") for name in files)
 
 
 def first_frame(kind: str, state: dict[str, Any]) -> str:
     """HTML of a widget before any script has run, drawn by its own JavaScript core."""
     return _engine().eval(f"({WIDGETS[kind].frame})({json.dumps(state)})")
+
+
+def set_apart(kind: str, state: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """Take out of a widget's state what its page shall load by itself.
+
+    Args:
+        kind: Name of the widget.
+        state: What its JavaScript core reads.
+
+    Returns:
+        The rest of the state, and a script that hands the others over to js/site.js,
+        empty if there are none.  The page has to say where that script is: in the
+        state, as "apart".
+    """
+    names = [name for name in WIDGETS[kind].apart if name in state]
+    if not names:
+        return state, ""
+    values = json.dumps({name: state[name] for name in names})
+    rest = {name: value for name, value in state.items() if name not in names}
+    return rest, f"vipApart({values});\n"
 
 
 @cache

@@ -28,3 +28,8 @@ export function softmax(scores) {
   const sum = powers.reduce((a, b) => a + b, 0);
   return powers.map((power) => power / sum);
 }
+
+/** Whether x is nested lists of finite numbers, with these lengths. */
+export function isTable(x, length, ...inner) {
+  return Array.isArray(x) && x.length === length && x.every((y) => (inner.length ? isTable(y, ...inner) : Number.isFinite(y)));
+}

@@ -11,12 +11,18 @@ export function patch(element, html) {
 function patchChildren(from, to) {
   const [old, wanted] = [[...from.childNodes], [...to.childNodes]];
   wanted.forEach((node, i) => {
+    if (isDrawn(node) && old[i]?.isEqualNode(node)) return; // most of a picture, and quick to tell
     if (!old[i]) from.append(node);
     else if (!isAlike(old[i], node)) old[i].replaceWith(node);
     else if (node.nodeType === Node.ELEMENT_NODE) patchElement(old[i], node);
     else if (old[i].data !== node.data) old[i].data = node.data;
   });
   for (const node of old.slice(wanted.length)) node.remove();
+}
+
+/** What lies in an SVG: a reader changes nothing there, so all of it is in its attributes. */
+function isDrawn(node) {
+  return node.namespaceURI === "http://www.w3.org/2000/svg";
 }
 
 /** Elements of one name are changed into each other, but not one with a key into another. */
@@ -28,11 +34,12 @@ function patchElement(from, to) {
   for (const { name } of [...from.attributes])
     if (!to.hasAttribute(name) && name !== "open") from.removeAttribute(name); // the reader opens and closes
   for (const { name, value } of [...to.attributes]) if (from.getAttribute(name) !== value) from.setAttribute(name, value);
+  const { value } = to; // its children are about to move
   patchChildren(from, to);
   // What the reader has chosen or typed is no attribute.
   if (from.nodeName === "INPUT" && from.type === "checkbox") from.checked = to.checked;
   else if (from.nodeName === "SELECT" || (from.nodeName === "INPUT" && to.hasAttribute("value") && !isTyping(from))) {
-    if (from.value !== to.value) from.value = to.value;
+    if (from.value !== value) from.value = value;
   }
 }
 

@@ -46,14 +46,57 @@ function pageModel(data) {
   return model;
 }
 
+/** Call back when the reader is about to come to an element. */
+function whenNear(element, call) {
+  const watcher = new IntersectionObserver(
+    (changes) => {
+      if (!changes.some(({ isIntersecting }) => isIntersecting)) return;
+      watcher.disconnect();
+      call();
+    },
+    { rootMargin: "1000px" },
+  );
+  watcher.observe(element);
+}
+
+/**
+ * The large values of a figure.  They are a script of their own, which calls `vipApart`
+ * with them: a page that was opened from disk can load that, and nothing else.
+ */
+const apartScripts = new Map();
+function loadApart(address) {
+  if (!apartScripts.has(address)) {
+    const loaded = new Promise((resolve, reject) => {
+      const script = document.createElement("script");
+      script.src = address;
+      script.onload = () => (script.vipValues ? resolve(script.vipValues) : reject());
+      script.onerror = reject;
+      document.head.append(script);
+    });
+    apartScripts.set(address, loaded);
+  }
+  return apartScripts.get(address);
+}
+
+/** The first frame stays as it is, and says why. */
+function stayStill(el) {
+  for (const button of el.querySelectorAll("button")) button.disabled = true;
+  const line = el.querySelector('[data-part="say"]') ?? el.appendChild(document.createElement("p"));
+  line.prepend("The numbers behind this picture could not be loaded, so it stays still; the rest of the page works without them. To try again, reload the page. ");
+}
+
 /** @param {Record<string, (context: {model: object, el: HTMLElement}) => void>} renderers */
 export function hydrate(renderers) {
+  window.vipApart = (values) => (document.currentScript.vipValues = values);
   for (const figure of document.querySelectorAll("[data-vip-widget]")) {
     const el = figure.querySelector(".vip") ?? figure;
     try {
-      if (!Object.hasOwn(renderers, figure.dataset.vipWidget)) throw new Error("no such figure");
+      const { vipWidget: kind } = figure.dataset;
+      if (!Object.hasOwn(renderers, kind)) throw new Error("no such figure");
       const data = JSON.parse(figure.querySelector("script[type='application/json']")?.textContent ?? "");
-      renderers[figure.dataset.vipWidget]({ model: pageModel(data), el });
+      const begin = (more) => renderers[kind]({ model: pageModel({ ...data, ...more }), el });
+      if (!data.apart) begin({});
+      else whenNear(figure, () => loadApart(data.apart).then(begin, () => stayStill(el)));
       if (findInFragment(location.hash, data.name) !== null) figure.scrollIntoView();
     } catch (error) {
       el.textContent = `This figure's data is damaged (${error.message}); the rest of the page works without it.`;

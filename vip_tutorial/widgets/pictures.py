@@ -1,0 +1,76 @@
+"""Small grey pictures as text, as figures show them and readers draw them."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+# A grey level in sixteenths is one of these letters, so a picture can stand in a link.
+LEVELS = "0123456789abcdefg"
+MOST_PIXELS = 1024
+
+
+def written(pictures: Mapping[str, Tensor]) -> tuple[tuple[int, int], list[list[str]]]:
+    """What a page needs of some pictures.
+
+    Args:
+        pictures: Grey levels `(height, width)`, 0 to 1, by name.
+
+    Returns:
+        The size of the pictures, and each with its name and its levels as text.
+
+    Raises:
+        ValueError: If there are none, they do not have one size, or are no pictures.
+    """
+    if not pictures:
+        raise ValueError("pictures is empty; give at least one picture by name")
+    found, size = [], None
+    for name, picture in pictures.items():
+        if not name.replace("-", "").isalnum() or not name.isascii():
+            raise ValueError(
+                f"a picture is called {name!r}; the name stands in links, so it may "
+                "hold letters, digits and hyphens only, e.g. 'even-grey'"
+            )
+        picture = torch.as_tensor(picture, dtype=torch.float32).detach()
+        size = size or tuple(picture.shape)
+        if picture.ndim != 2 or not picture.numel() or tuple(picture.shape) != size:
+            raise ValueError(
+                f"picture {name!r} has shape {tuple(picture.shape)}; it must be "
+                f"(height, width){f' = {size}' if len(size) == 2 else ''}, a grey "
+                "level for each pixel"
+            )
+        if picture.numel() > MOST_PIXELS:
+            raise ValueError(
+                f"picture {name!r} has {picture.numel()} pixels; the figure draws each "
+                f"of them, so it takes at most {MOST_PIXELS}: make it smaller"
+            )
+        levels = (picture * 16).round().flatten().tolist()
+        if not all(0 <= level <= 16 for level in levels):
+            raise ValueError(
+                f"picture {name!r} goes from {picture.min():g} to {picture.max():g}; "
+                "grey levels go from 0 (paper) to 1 (ink)"
+            )
+        found.append([name, "".join(LEVELS[int(level)] for level in levels)])
+    return size, found
+
+
+def shown_picture(
+    state: str, pictures: Sequence[Sequence[str]], size: Sequence[int]
+) -> Tensor:
+    """The picture that a figure shows.
+
+    Args:
+        state: The figure's state; the field "picture" has a name or levels.
+        pictures: Names and levels, the first is shown first.
+        size: Height and width.
+
+    Returns:
+        Grey levels `(height, width)`, 0 to 1.
+    """
+    said = next((f[8:] for f in state.split(";") if f.startswith("picture=")), "")
+    text = dict(pictures).get(said, said)
+    if len(text) != math.prod(size) or not set(text) <= set(LEVELS):
+        text = pictures[0][1]  # as the page does with what it cannot read
+    levels = torch.tensor([LEVELS.index(letter) for letter in text])
+    return levels.reshape(*size) / 16  # (height, width)
