@@ -27,6 +27,7 @@ help:
 	@echo 'make test        run all tests; options for pytest: ARGS="--device cuda -k lens"'
 	@echo 'make serve       build the site and serve it on http://localhost:$(PORT)'
 	@echo 'make weights     train the networks of vip_tutorial/weights anew (a minute)'
+	@echo 'make measurements repeat the experiments of vip_tutorial/measured (minutes)'
 	@echo 'make bench       time the code and the pages; prints, asserts nothing'
 	@echo 'make lint        check the Python code; `make format` mends what it can'
 	@echo 'make notebooks   strip the outputs of book/*.ipynb and renew their first cell'
@@ -75,6 +76,10 @@ test: $(READY)
 .PHONY: weights
 weights: $(READY)
 	@$(RUN) -m vip_tutorial.bundled
+
+.PHONY: measurements
+measurements: $(READY)
+	@$(RUN) -m vip_tutorial.ablations
 
 .PHONY: bench
 bench: $(READY)
