@@ -84,7 +84,7 @@ class Experiment:
 
     Attributes:
         mixers: Which, by their names in `MIXERS`.
-        patch: Side of a patch in pixels; 2 makes 4 x 4 tokens of a digit, 1 makes 8 x 8.
+        patch: Side of a patch in pixels: with 2 a digit becomes 4 x 4 tokens, with 1 8 x 8.
         transposed: Whether rows and columns of every picture change places.
         longer: How many times as long as the `RECIPE` says.
     """
@@ -166,6 +166,20 @@ def measure() -> dict[str, Any]:
         "runs": runs,
         "logistic": {str(c): logistic(c) for c in REGULARISATIONS},
     }
+
+
+def as_models(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """The upright runs at both sizes, as `widgets.SeedComparison` takes them."""
+    return [
+        {
+            "name": f"{size}-{mixer}",
+            "label": MIXERS[mixer].label,
+            "group": f"{size[0]} x {size[0]} tokens",
+            "right": run["right"],
+        }
+        for size in ("4x4", "8x8")
+        for mixer, run in results["runs"][size].items()
+    ]
 
 
 if __name__ == "__main__":

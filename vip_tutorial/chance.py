@@ -1,4 +1,4 @@
-"""Could a difference between two groups of runs be chance?  Deal them anew and count."""
+"""Could a difference between two groups of runs be chance?  Deal anew and count."""
 
 from collections.abc import Sequence
 from itertools import combinations

@@ -14,6 +14,7 @@ from vip_tutorial.widgets import (
     CostCalculator,
     MutantSpotter,
     ReachProbe,
+    SeedComparison,
     ShapePuzzles,
 )
 
@@ -28,6 +29,15 @@ def reach_probe() -> ReachProbe:
     return ReachProbe(maps, x, picture=picture, at=(0, 0))  # what a link leaves unsaid
 
 
+def seed_comparison() -> SeedComparison:
+    right = {"a": [1, 2, 3, 4, 5], "b": [6, 7, 8, 9, 10], "c": [3, 9, 4, 4, 7]}
+    models = [
+        {"name": name, "label": f"model {name}", "group": "tiny", "right": counts}
+        for name, counts in right.items()
+    ]
+    return SeedComparison(models, of=10)
+
+
 # One of each kind, and a state that is not its first.
 EXAMPLES = {
     "mixer": (
@@ -36,6 +46,7 @@ EXAMPLES = {
     ),
     "costs": (lambda: CostCalculator(), "v1;H=14;W=14;N=14;C=392"),
     "reach": (reach_probe, "v1;map=2;at=5;shade=log;read=11"),
+    "ablation": (seed_comparison, "v1;one=b;other=c;seeds=3"),
     "puzzles": (lambda: ShapePuzzles(), "v1;kind=order;number=5"),
     "spotter": (lambda: MutantSpotter(), "v1;round=2;guess=A"),
 }

@@ -18,6 +18,7 @@ from .explorer import BranchExplorer
 from .mutant_spotter import MutantSpotter
 from .permute_lens import PermuteLens
 from .reach_probe import ReachProbe
+from .seed_comparison import SeedComparison
 from .shape_puzzles import ShapePuzzles
 
 __all__ = [
@@ -27,5 +28,6 @@ __all__ = [
     "MutantSpotter",
     "PermuteLens",
     "ReachProbe",
+    "SeedComparison",
     "ShapePuzzles",
 ]

@@ -41,7 +41,7 @@ class SeedComparison(BookWidget):
         if len(models) < 2:
             raise ValueError(f"{len(models)} models: give at least two to compare")
         for model in models:
-            _check(model, len(models[0]["right"]), of)
+            _check(model, len(models[0].get("right", ())), of)
         if len({model["name"] for model in models}) < len(models):
             raise ValueError("two models have one name; links could not tell them")
         super().__init__(models=models, of=of, **kwargs)

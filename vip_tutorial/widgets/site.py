@@ -13,6 +13,7 @@ from .host import CSS, BookWidget
 from .mutant_spotter import MutantSpotter
 from .permute_lens import PermuteLens
 from .reach_probe import ReachProbe
+from .seed_comparison import SeedComparison
 from .shape_puzzles import ShapePuzzles
 
 _ALL = (
@@ -21,6 +22,7 @@ _ALL = (
     CostCalculator,
     MutantSpotter,
     ReachProbe,
+    SeedComparison,
     ShapePuzzles,
 )
 WIDGETS: dict[str, type[BookWidget]] = {widget.kind: widget for widget in _ALL}

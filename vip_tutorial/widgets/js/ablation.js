@@ -3,7 +3,7 @@
 import { escape } from "./host.js";
 import { firstFrameOf, renderFigure, wholeField } from "./figure.js";
 
-const ABLATION_PLOT = { width: 660, left: 16, right: 644 };
+const ABLATION_PLOT = { width: 660, left: 50, right: 610 };
 const ABLATION_CHANCE = 0.05;
 
 /**
