@@ -84,7 +84,7 @@ class Experiment:
 
     Attributes:
         mixers: Which, by their names in `MIXERS`.
-        patch: Side of a patch in pixels: with 2 a digit becomes 4 x 4 tokens, with 1 8 x 8.
+        patch: Side of a patch in pixels: 2 gives a digit 4 x 4 tokens, 1 gives 8 x 8.
         transposed: Whether rows and columns of every picture change places.
         longer: How many times as long as the `RECIPE` says.
     """

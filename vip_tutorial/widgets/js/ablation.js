@@ -75,23 +75,16 @@ const comparison = {
   html(scene, state, asleep) {
     const pair = ablationPair(scene, state);
     const off = asleep ? " disabled" : "";
-    const groups = [...new Set(scene.models.map((m) => m.group))];
     const options = (chosen) =>
-      groups
-        .map(
-          (group) =>
-            `<optgroup label="${escape(group)}">${scene.models
-              .filter((m) => m.group === group)
-              .map((m) => `<option value="${escape(m.name)}"${m === chosen ? " selected" : ""}>${escape(m.label)}</option>`)
-              .join("")}</optgroup>`,
-        )
+      scene.models
+        .map((m) => `<option value="${escape(m.name)}"${m === chosen ? " selected" : ""}>${escape(`${m.label}, ${m.group}`)}</option>`)
         .join("");
     const select = (field, sign, i) =>
-      `<label><span class="vip-sign-${field}" aria-hidden="true">${sign}</span> ${i ? "and" : "compare"} ` +
+      `<label><span class="vip-sign-${field}" aria-hidden="true">${sign}</span> model ${i ? "B" : "A"}` +
       `<select data-set="${field}"${off}>${options(pair.models[i])}</select></label>`;
     return `
 <div class="vip-inputs">${select("one", "●", 0)}${select("other", "◆", 1)}
-<label>seeds of each: <b>${state.seeds}</b> <input type="range" min="2" max="${scene.most}" step="1" value="${state.seeds}" data-set="seeds"${off}></label></div>
+<label>seeds of each: <b>${state.seeds}</b><input type="range" min="2" max="${scene.most}" step="1" value="${state.seeds}" data-set="seeds"${off}></label></div>
 ${ablationDots(scene, state, pair)}
 <p class="vip-note">All ${pair.of} ways to deal these ${2 * state.seeds} results to two models, by the difference that would come out. Strong bars: at least as large as the real one, at ▼.</p>
 ${ablationPile(scene, state, pair)}
@@ -100,7 +93,7 @@ ${ablationPile(scene, state, pair)}
 
   say(scene, state) {
     const { models, means, as, of } = ablationPair(scene, state);
-    const [one, other] = models.map((m) => `${m.label} (${m.group})`);
+    const [one, other] = models.map((m) => `“${m.label}, ${m.group}”`);
     return `${one} names ${means[0].toFixed(1)} % right in the mean, ${other} ${means[1].toFixed(1)} %. ${as} of ${of} deals of the ${2 * state.seeds} results differ at least as much.`;
   },
 
@@ -164,7 +157,7 @@ function ablationPile(scene, state, { seen, as, of }) {
     const far = Math.abs(d) >= Math.abs(found[0]) ? ' class="vip-far"' : "";
     return `<rect${far} x="${(at(d) - wide / 2).toFixed(1)}" y="${(96 - tall * count).toFixed(1)}" width="${wide.toFixed(1)}" height="${(tall * count).toFixed(1)}"/>`;
   });
-  const edge = points(most) >= 1 ? Math.floor(points(most)) : +points(most).toFixed(1);
+  const edge = Math.floor(points(most) * (points(most) >= 2 ? 1 : 10)) / (points(most) >= 2 ? 1 : 10);
   const ticks = [-edge, 0, edge].map((t) => {
     const x = at((t * scene.of * state.seeds) / 100).toFixed(1);
     return `<path class="vip-tick" d="M${x},96V101"/><text x="${x}" y="118">${t > 0 ? "+" : ""}${String(t).replace("-", "−")} pt</text>`;
