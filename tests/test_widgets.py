@@ -455,7 +455,7 @@ function trial(data) {
     if (!texts.every((text) => typeof text === "string")) throw new Error("no text");
     for (const plan of Object.values(plans))
       for (const position of [full.step, Math.max(0, full.step - 0.5)])
-        drawPanes(plan, full, position), drawMemory(plan, full, position);
+        drawWhole(paneParts(plan, full, position)), drawWhole(memoryParts(plan, full, position));
   }
   return "drawn";
 }
