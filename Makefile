@@ -80,6 +80,7 @@ weights: $(READY)
 .PHONY: measurements
 measurements: $(READY)
 	@$(RUN) -m vip_tutorial.branch_experiment
+	@$(RUN) -m vip_tutorial.ablations
 
 .PHONY: bench
 bench: $(READY)

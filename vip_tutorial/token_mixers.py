@@ -10,6 +10,7 @@ et al., "An Image is Worth 16x16 Words", arXiv:2010.11929; Tolstikhin et al.,
 "MLP-Mixer: An all-MLP Architecture for Vision", arXiv:2105.01601.
 """
 
+import torch
 from torch import Tensor, nn
 
 from .permute_mlp import Mlp
@@ -41,6 +42,28 @@ class SelfAttention(nn.Module):
         shares = (likeness / C**0.5).softmax(dim=-1)  # (B, H*W, H*W)
         tokens = self.proj(shares @ values)  # (B, H*W, C)
         return tokens.reshape(B, H, W, C)  # (B, H, W, C)
+
+
+class Placed(nn.Module):
+    """A layer that is told where each token stands: a learned embedding is added first.
+
+    Args:
+        layer: The layer, e.g. `SelfAttention`.
+        height: Rows of tokens, H.
+        width: Tokens in a row, W.
+        dim: Channels of a token, C.
+
+    Shape:
+        `(B, H, W, C)` to whatever the layer makes of it.
+    """
+
+    def __init__(self, layer: nn.Module, height: int, width: int, dim: int):
+        super().__init__()
+        self.place = nn.Parameter(0.02 * torch.randn(height, width, dim))
+        self.layer = layer
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer(x + self.place)
 
 
 class TokenMixing(nn.Module):

@@ -15,6 +15,7 @@ from vip_tutorial.widgets import (
     LiveViP,
     MutantSpotter,
     ReachProbe,
+    SeedComparison,
     ShapePuzzles,
     WeightRewrite,
 )
@@ -37,6 +38,15 @@ def weight_rewrite() -> WeightRewrite:
     return WeightRewrite(mixer, torch.randn(1, 4, 4, 16), at=(1, 2))
 
 
+def seed_comparison() -> SeedComparison:
+    right = {"a": [1, 2, 3, 4, 5], "b": [6, 7, 8, 9, 10], "c": [3, 9, 4, 4, 7]}
+    models = [
+        {"name": name, "label": f"model {name}", "group": "tiny", "right": counts}
+        for name, counts in right.items()
+    ]
+    return SeedComparison(models, of=10)
+
+
 # One of each kind, and a state that is not its first.
 EXAMPLES = {
     "mixer": (
@@ -49,6 +59,7 @@ EXAMPLES = {
         "v1;picture=noise;other=seven;off=1h;hold=2third;open=1;channel=5;token=9",
     ),
     "reach": (reach_probe, "v1;map=2;at=5;shade=log;read=11"),
+    "ablation": (seed_comparison, "v1;one=b;other=c;seeds=3"),
     "puzzles": (lambda: ShapePuzzles(), "v1;kind=order;number=5"),
     "rewrite": (weight_rewrite, "v1;h=-50;c=7"),
     "spotter": (lambda: MutantSpotter(), "v1;round=2;guess=A"),

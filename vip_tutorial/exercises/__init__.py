@@ -5,6 +5,7 @@ from .catches import check_catches
 from .channels import check_channels_first
 from .confusion import check_confusion
 from .costs import check_multiply_adds
+from .luck import check_chance
 from .permutes import check_undoes
 from .rows import check_height_rows, check_width_rows
 from .seen import check_column_then_square
@@ -16,6 +17,7 @@ __all__ = [
     "check_address",
     "check_branch_weights",
     "check_catches",
+    "check_chance",
     "check_channels_first",
     "check_column_then_square",
     "check_confusion",

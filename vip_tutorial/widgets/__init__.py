@@ -20,6 +20,7 @@ from .live_vip import LiveViP
 from .mutant_spotter import MutantSpotter
 from .permute_lens import PermuteLens
 from .reach_probe import ReachProbe
+from .seed_comparison import SeedComparison
 from .shape_puzzles import ShapePuzzles
 from .weight_rewrite import WeightRewrite
 
@@ -31,6 +32,7 @@ __all__ = [
     "MutantSpotter",
     "PermuteLens",
     "ReachProbe",
+    "SeedComparison",
     "ShapePuzzles",
     "WeightRewrite",
 ]

@@ -15,6 +15,7 @@ from .live_vip import LiveViP
 from .mutant_spotter import MutantSpotter
 from .permute_lens import PermuteLens
 from .reach_probe import ReachProbe
+from .seed_comparison import SeedComparison
 from .shape_puzzles import ShapePuzzles
 from .weight_rewrite import WeightRewrite
 
@@ -25,6 +26,7 @@ _ALL = (
     LiveViP,
     MutantSpotter,
     ReachProbe,
+    SeedComparison,
     ShapePuzzles,
     WeightRewrite,
 )

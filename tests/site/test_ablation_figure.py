@@ -1,0 +1,133 @@
+"""The figure that asks which difference is noise: its numbers, and how it is driven."""
+
+import json
+import random
+
+import pytest
+
+from vip_tutorial.chance import chance, deals
+from vip_tutorial.widgets import SeedComparison
+
+RIGHT = {
+    "none": [470, 471, 472, 473, 474],
+    "better": [480, 481, 482, 483, 484],
+    "wide": [465, 490, 472, 474, 471],
+}
+
+
+def models(**changes):
+    made = [
+        {"name": name, "label": f"The {name}", "group": "4 x 4 tokens", "right": right}
+        for name, right in RIGHT.items()
+    ]
+    made[0].update(changes)
+    return made
+
+
+@pytest.fixture(scope="module")
+def core():
+    engine = pytest.importorskip("py_mini_racer").MiniRacer()
+    from vip_tutorial.widgets.bundle import bundle
+
+    engine.eval(bundle("ablation.js"))
+    return engine
+
+
+def test_the_deals_are_pythons(core):
+    generator = random.Random(0)
+    for runs in (1, 2, 3, 4, 5, 5):
+        one, other = ([generator.randint(0, 20) for _ in range(runs)] for _ in "ab")
+        assert list(core.eval(f"ablationDeals({one}, {other})")) == deals(one, other)
+        told = core.eval(f"ablationChance({one}, {other})")
+        assert told["share"] == chance(one, other)
+        assert told["as"] == round(chance(one, other) * told["of"])
+
+
+def frame(core, start="", **changes):
+    state = SeedComparison(models(), of=500, start=start).page_state() | changes
+    return core.eval(f"ablationFirstFrame({json.dumps(state)})")
+
+
+@pytest.mark.parametrize(
+    ("start", "verdict"),
+    [
+        ("", "2.0 points apart; p = 2 / 252 = 0.008. Chance seldom does this."),
+        ("v1;seeds=3", "nothing could convince you"),
+        ("v1;seeds=2", "p = 2 / 6 = 0.333"),
+        ("v1;other=wide", "call it noise"),
+        ("v1;one=wide;other=wide", "the same networks"),
+    ],
+)
+def test_the_verdict(core, start, verdict):
+    assert verdict in frame(core, start)
+
+
+def test_no_label_is_read_as_html(core):
+    told = frame(core, models=models(label="<b>&", group='"<i>'))
+    assert "<b>&" not in told and "<i>" not in told
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"models": None},
+        {"models": models()[:1]},
+        {"models": models(right=[1, 2])},
+        {"models": models(right=[1, 2, 3, 4, 501])},
+        {"models": models(right="12345")},
+        {"models": models(label=None)},
+        {"of": 0},
+    ],
+)
+def test_damaged_data_is_told(core, damage):
+    assert "This figure cannot be drawn" in frame(core, **damage)
+
+
+def figure(**options):
+    return SeedComparison(models(), of=500, **options)
+
+
+def test_driven_by_mouse_and_keys(open_figure):
+    opened = open_figure(figure())
+    assert "2 of 252 deals" in opened.said
+    opened.setting("other").select_option("wide")
+    assert opened.state == "v1;other=wide"
+    wide = chance(RIGHT["none"], RIGHT["wide"])
+    assert f"{round(wide * 252)} of 252 deals" in opened.said
+    seeds = opened.setting("seeds")
+    seeds.focus()
+    opened.page.keyboard.press("ArrowLeft")
+    assert opened.state == "v1;other=wide;seeds=4"
+    assert "of 70 deals of the 8 results" in opened.said
+    assert opened.figure.locator(".vip-unused").count() == 2
+    opened.page.keyboard.press("Home")
+    assert opened.state == "v1;other=wide;seeds=2"
+    assert "nothing could convince you" in opened.part("body").inner_text()
+    assert opened.figure.locator(".vip-unused").count() == 6
+
+
+def test_the_bars_that_are_far_are_those_that_count(open_figure):
+    opened = open_figure(figure(start="v1;other=wide"))
+    values = deals(RIGHT["none"], RIGHT["wide"])
+    assert opened.figure.locator(".vip-pile rect").count() == len(set(values))
+    far = {d for d in values if abs(d) >= abs(values[0])}
+    assert opened.figure.locator(".vip-far").count() == len(far)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"name": "a b"}, "letters, digits and hyphens"),
+        ({"name": "better"}, "two models have one name"),
+        ({"right": [1, 2]}, "5 to 7"),
+        ({"right": [1, 2, 3, 4, 501]}, "whole numbers from 0 to 500"),
+        ({"right": [1, 2, 3, 4, 4.5]}, "whole numbers from 0 to 500"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(change, told):
+    with pytest.raises(ValueError, match=told):
+        SeedComparison(models(**change), of=500)
+    with pytest.raises(ValueError, match="give at least two"):
+        SeedComparison(models()[:1], of=500)
+    with pytest.raises(ValueError, match="lacks right"):
+        SeedComparison([{"name": "a", "label": "", "group": ""}] * 2, of=500)

@@ -1,0 +1,101 @@
+"""The exercise of the chapter on ablations: is the difference more than chance?"""
+
+import math
+import random
+from collections.abc import Callable
+from numbers import Real
+
+from ..chance import chance, deals
+from .attempt import Deadline, attempt, described
+
+Chance = Callable[[list[int], list[int]], float]
+
+_CASES = [
+    ([5, 6, 7, 8], [1, 2, 3, 4]),  # no overlap
+    ([1, 2, 3], [7, 8, 9]),  # none, and the second is better
+    ([4, 4], [4, 4]),  # nothing but ties
+]
+
+
+def check_chance(answer: Chance) -> None:
+    """Say whether `answer(one, other)` is the p-value of an exact permutation test.
+
+    Args:
+        answer: Your function, from two lists of as many whole numbers each to the share
+            of all deals whose means differ at least as much as they really did.
+    """
+    generator, deadline = random.Random(0), Deadline()
+    cases = list(_CASES)
+    for runs in (2, 3, 4, 5, 5, 5):
+        numbers = [generator.randint(480, 495) for _ in range(2 * runs)]
+        cases.append((numbers[:runs], numbers[runs:]))
+    for one, other in cases:
+        if problem := _problem(answer, one, other, deadline):
+            print(f"Not yet. {problem}")
+            return
+    print(
+        f"Right on {len(cases)} pairs: all deals, both directions, ties counted, and "
+        "the deal that really happened among them."
+    )
+
+
+def _problem(answer: Chance, one: list[int], other: list[int], deadline) -> str:
+    call = f"chance({one}, {other})"
+    given = list(one), list(other)
+    got, problem = attempt(answer, *given, call=call, deadline=deadline)
+    if problem:
+        return problem
+    if given != (one, other):
+        return f"{call} changed its input. Work on a copy, such as one + other."
+    if got is None:
+        return f"{call} returned None. Does your function end in a return?"
+    try:
+        # A tensor or a NumPy number will do, if it is one number.
+        share = float(got) if isinstance(got, Real) else float(got.item())
+    except Exception:
+        share = math.nan
+    if math.isnan(share) or got is True or got is False:
+        return f"{call} returned {described(got)}; it must return a share from 0 to 1."
+    if math.isclose(share, chance(one, other), abs_tol=1e-6):
+        return ""
+    return f"{call} returned {described(got)}. {_hint(share, one, other)}"
+
+
+def _hint(share: float, one: list[int], other: list[int]) -> str:
+    """What a wrong share says of how it was counted."""
+    real, *_ = differences = deals(one, other)
+    count = len(differences)
+    mistakes = {
+        "That is the number of deals; divide it by how many there are.": sum(
+            abs(d) >= abs(real) for d in differences
+        ),
+        "You count one direction only. Would you not have been as surprised by the "
+        "same difference the other way round? Compare without signs.": (
+            sum(d >= real for d in differences) / count,
+            sum(d <= real for d in differences) / count,
+        ),
+        "You count the deals that differ by more. Those that differ as much belong "
+        "to it too, the one that really happened first of all: use >=.": (
+            sum(abs(d) > abs(real) for d in differences) / count
+        ),
+        "That is the share of deals that differ less; the others are asked for.": (
+            sum(abs(d) < abs(real) for d in differences) / count
+        ),
+    }
+    for words, values in mistakes.items():
+        if any(
+            math.isclose(share, value, abs_tol=1e-6)
+            for value in (values if isinstance(values, tuple) else (values,))
+        ):
+            return words
+    wanted = chance(one, other)
+    if abs(share - wanted) < 0.05 and count > 6:
+        return (
+            f"That is near: did you shuffle at random? There are only {count} deals, "
+            "so go through all of them."
+        )
+    told = f"{round(wanted * count)} of the {count} deals differ at least as much"
+    return (
+        f"{told}. A deal takes {len(one)} of the {2 * len(one)} numbers for the first "
+        "group and leaves the rest to the second."
+    )

@@ -1,0 +1,174 @@
+// Two models, some seeds each: is the difference between them more than chance?
+
+import { escape } from "./host.js";
+import { firstFrameOf, renderFigure, wholeField } from "./figure.js";
+
+const ABLATION_PLOT = { width: 660, left: 50, right: 610 };
+const ABLATION_CHANCE = 0.05;
+
+/**
+ * What the difference would be for every way to deal the results out, in sums over a
+ * group; the deal that really happened first.
+ * @param {number[]} one @param {number[]} other as many
+ * @returns {number[]}
+ */
+export function ablationDeals(one, other) {
+  const all = [...one, ...other];
+  const total = all.reduce((a, b) => a + b, 0);
+  const found = [];
+  const take = (from, left, sum) => {
+    if (left === 0) found.push(2 * sum - total);
+    else for (let i = from; i + left <= all.length; i++) take(i + 1, left - 1, sum + all[i]);
+  };
+  take(0, one.length, 0);
+  return found;
+}
+
+/** How many deals differ at least as much as the first, and how many there are. */
+export function ablationChance(one, other) {
+  const found = ablationDeals(one, other);
+  const as = found.filter((d) => Math.abs(d) >= Math.abs(found[0])).length;
+  return { as, of: found.length, share: as / found.length };
+}
+
+const ablationMean = (numbers) => numbers.reduce((a, b) => a + b, 0) / numbers.length;
+
+/** The two models as chosen, and what came of the seeds that are looked at. */
+function ablationPair(scene, state) {
+  const find = (name, otherwise) => scene.models.find((m) => m.name === name) ?? scene.models[otherwise];
+  const models = [find(state.one, 0), find(state.other, 1)];
+  const seen = models.map((m) => m.right.slice(0, state.seeds));
+  const means = seen.map((right) => (100 * ablationMean(right)) / scene.of);
+  return { models, seen, means, ...ablationChance(...seen) };
+}
+
+const comparison = {
+  kind: "ablation",
+  title: "Which difference is noise?",
+  watched: ["models", "of"],
+  help:
+    "Choose two models and how many seeds of each you look at, with the mouse or with Tab and the arrow keys. " +
+    "Hollow marks are seeds that you don't look at.",
+  fields: {
+    one: { usual: "", read: (text, scene) => (scene.models.some((m) => m.name === text) ? text : undefined) },
+    other: { usual: "", read: (text, scene) => (scene.models.some((m) => m.name === text) ? text : undefined) },
+    seeds: wholeField(5, 2, (scene) => scene.most),
+  },
+
+  prepare(get) {
+    const models = get("models");
+    const of = get("of");
+    const isCount = (n) => Number.isInteger(n) && n >= 0 && n <= of;
+    if (!Number.isInteger(of) || of < 1) throw new Error("the number of test images is no whole number from 1");
+    if (!Array.isArray(models) || models.length < 2) throw new Error("there are no two models to compare");
+    const most = models[0]?.right?.length;
+    for (const model of models) {
+      if (typeof model?.name !== "string" || typeof model.label !== "string" || typeof model.group !== "string")
+        throw new Error("a model has no name, no label or no group");
+      if (!Array.isArray(model.right) || model.right.length !== most || !model.right.every(isCount))
+        throw new Error(`the results of ${model.name} are not as many whole numbers up to ${of} as those of the first model`);
+    }
+    if (!(most >= 5 && most <= 7)) throw new Error("each model needs five to seven seeds");
+    return { models, of, most };
+  },
+
+  html(scene, state, asleep) {
+    const pair = ablationPair(scene, state);
+    const off = asleep ? " disabled" : "";
+    const options = (chosen) =>
+      scene.models
+        .map((m) => `<option value="${escape(m.name)}"${m === chosen ? " selected" : ""}>${escape(`${m.label}, ${m.group}`)}</option>`)
+        .join("");
+    const select = (field, sign, i) =>
+      `<label><span class="vip-sign-${field}" aria-hidden="true">${sign}</span> model ${i ? "B" : "A"}` +
+      `<select data-set="${field}"${off}>${options(pair.models[i])}</select></label>`;
+    return `
+<div class="vip-inputs">${select("one", "●", 0)}${select("other", "◆", 1)}
+<label>seeds of each: <b>${state.seeds}</b><input type="range" min="2" max="${scene.most}" step="1" value="${state.seeds}" data-set="seeds"${off}></label></div>
+${ablationDots(scene, state, pair)}
+<p class="vip-note">All ${pair.of} ways to deal these ${2 * state.seeds} results to two models, by the difference that would come out. Strong bars: at least as large as the real one, at ▼.</p>
+${ablationPile(scene, state, pair)}
+<p class="vip-verdict ${pair.share > ABLATION_CHANCE ? "vip-bad" : "vip-good"}">${ablationVerdict(scene, state, pair)}</p>`;
+  },
+
+  say(scene, state) {
+    const { models, means, as, of } = ablationPair(scene, state);
+    const [one, other] = models.map((m) => `“${m.label}, ${m.group}”`);
+    return `${one} names ${means[0].toFixed(1)} % right in the mean, ${other} ${means[1].toFixed(1)} %. ${as} of ${of} deals of the ${2 * state.seeds} results differ at least as much.`;
+  },
+
+  act(scene, state, { name, value }) {
+    if (!Object.hasOwn(this.fields, name)) return undefined;
+    const read = this.fields[name].read(String(value), scene);
+    return read === undefined ? undefined : { [name]: read };
+  },
+};
+
+function ablationVerdict(scene, state, { models, means, as, of, share }) {
+  const gap = Math.abs(means[0] - means[1]).toFixed(1);
+  const p = `p = ${as} / ${of} = ${share.toFixed(3)}`;
+  if (models[0] === models[1]) return "These are the same networks.";
+  if (2 / of > ABLATION_CHANCE)
+    return `${gap} points apart; ${p}. With ${state.seeds} seeds each, p cannot be below 2 / ${of} = ${(2 / of).toFixed(2)}: nothing could convince you.`;
+  if (share > ABLATION_CHANCE) return `${gap} points apart; ${p}. Chance alone does this often: call it noise until you know more.`;
+  return `${gap} points apart; ${p}. Chance seldom does this. How many pairs have you tried before this one?`;
+}
+
+/** Accuracy of every seed, one row for each model. */
+function ablationDots(scene, state, { models, seen, means }) {
+  const { width, left, right } = ABLATION_PLOT;
+  const all = models.flatMap((m) => m.right).map((r) => (100 * r) / scene.of);
+  const low = Math.floor(Math.min(...all) - 0.5);
+  const high = Math.min(100, Math.ceil(Math.max(...all) + 0.5));
+  const at = (percent) => left + ((right - left) * (percent - low)) / (high - low);
+  const marks = models.map((model, row) => {
+    const y = 34 + 44 * row;
+    const stacked = new Map();
+    const dots = model.right.map((count, seed) => {
+      const up = stacked.get(count) ?? 0;
+      stacked.set(count, up + 1);
+      const used = seed < state.seeds ? "" : ' class="vip-unused"';
+      return `<g${used} transform="translate(${at((100 * count) / scene.of).toFixed(1)},${y - 7 * up})"><path d="${row ? "M0,-7 7,0 0,7 -7,0Z" : "M-6,0a6,6 0 1 0 12,0a6,6 0 1 0 -12,0"}"/></g>`;
+    });
+    const x = at(means[row]).toFixed(1);
+    return `<g class="vip-run-${row ? "other" : "one"}">${dots.join("")}<path class="vip-mean" d="M${x},${y + 8}V${y + 17}"/></g>`;
+  });
+  const step = [0.5, 1, 2, 5, 10, 20].find((s) => (high - low) / s <= 6);
+  const ticks = [];
+  for (let t = Math.ceil(low / step) * step; t <= high; t += step)
+    ticks.push(`<path class="vip-tick" d="M${at(t).toFixed(1)},8V100"/><text x="${at(t).toFixed(1)}" y="118">${+t.toFixed(1)} %</text>`);
+  const told = models.map((m, i) => `${m.label}: ${seen[i].map((r) => ((100 * r) / scene.of).toFixed(1)).join(", ")} per cent`).join("; ");
+  return `<svg class="vip-dots" viewBox="0 0 ${width} 124" role="img" aria-label="Test accuracy by seed. ${escape(told)}.">${ticks.join("")}${marks.join("")}</svg>`;
+}
+
+/** One bar for each difference that a deal can have, as high as there are such deals. */
+function ablationPile(scene, state, { seen, as, of }) {
+  const { width, left, right } = ABLATION_PLOT;
+  const found = ablationDeals(...seen);
+  const counts = new Map();
+  for (const d of found) counts.set(d, (counts.get(d) ?? 0) + 1);
+  const points = (d) => (100 * d) / scene.of / state.seeds;
+  const most = Math.max(...found.map(Math.abs), 1) * 1.08;
+  const at = (d) => (left + right) / 2 + ((right - left) / 2) * (d / most);
+  const tall = 76 / Math.max(...counts.values());
+  // Differences of deals are an even number apart.
+  const wide = Math.max(1.5, Math.min(14, at(2) - at(0) - 1));
+  const bars = [...counts].map(([d, count]) => {
+    const far = Math.abs(d) >= Math.abs(found[0]) ? ' class="vip-far"' : "";
+    return `<rect${far} x="${(at(d) - wide / 2).toFixed(1)}" y="${(96 - tall * count).toFixed(1)}" width="${wide.toFixed(1)}" height="${(tall * count).toFixed(1)}"/>`;
+  });
+  const edge = Math.floor(points(most) * (points(most) >= 2 ? 1 : 10)) / (points(most) >= 2 ? 1 : 10);
+  const ticks = [-edge, 0, edge].map((t) => {
+    const x = at((t * scene.of * state.seeds) / 100).toFixed(1);
+    return `<path class="vip-tick" d="M${x},96V101"/><text x="${x}" y="118">${t > 0 ? "+" : ""}${String(t).replace("-", "−")} pt</text>`;
+  });
+  const x = at(found[0]);
+  const mark = `<path class="vip-real" d="M${x - 6},4H${x + 6}L${x},13Z"/>`;
+  return (
+    `<svg class="vip-pile" viewBox="0 0 ${width} 124" role="img" aria-label="${as} of ${of} deals differ by ${Math.abs(points(found[0])).toFixed(1)} points or more.">` +
+    `<path class="vip-tick" d="M${left},96H${right}"/>${ticks.join("")}${bars.join("")}${mark}</svg>`
+  );
+}
+
+export const renderAblation = renderFigure(comparison);
+export const ablationFirstFrame = firstFrameOf(comparison);
