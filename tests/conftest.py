@@ -105,3 +105,21 @@ def pytest_terminal_summary(terminalreporter, config):
         for mutant, checks in caught.items():
             told = " ".join(checks) or "NOTHING catches it"
             terminalreporter.line(f"{mutant:{width}}  {told}")
+
+
+@pytest.fixture(scope="session")
+def engine_of():
+    """Makes a JavaScript engine that holds some modules of the widgets, and no page."""
+    engines = []
+
+    def make(*modules: str):
+        engine = pytest.importorskip("py_mini_racer").MiniRacer()
+        engines.append(engine)
+        from vip_tutorial.widgets.bundle import bundle
+
+        engine.eval(bundle(*modules))
+        return engine
+
+    yield make
+    for engine in engines:
+        engine.close()  # one left open may keep Python from ending

@@ -110,6 +110,34 @@ def test_an_embedding_that_is_not_linear_is_refused(embed):
         pooled_path(WeightedPermuteMLP(16, 8), embed, (8, 8))
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+def test_the_pooled_path_of_another_dtype(dtype):
+    module = WeightedPermuteMLP(16, 8).to(dtype)
+    path = pooled_path(module, partial(as_tokens, dim=16), (8, 8))
+    assert path.matrix.dtype == torch.float64 and path.matrix.isfinite().all()
+
+
+def test_what_cannot_be_tried_out_is_refused():
+    module = WeightedPermuteMLP(16, 8)
+    with pytest.raises(TypeError, match="embed is a NoneType; it must be a function"):
+        pooled_path(module, None, (8, 8))
+    fixed = nn.Linear(1, 16)
+    with pytest.raises(ValueError, match=r"cannot take .* torch\.float64"):
+        pooled_path(
+            WeightedPermuteMLP(16, 8).double(),
+            lambda p: fixed(p[None, ..., None]),
+            (8, 8),
+        )
+    with pytest.raises(ValueError, match="on meta"):
+        pooled_path(
+            WeightedPermuteMLP(16, 8).to("meta"), partial(as_tokens, dim=16), (8, 8)
+        )
+    with torch.no_grad():
+        module.mlp_h.weight[0, 0] = torch.nan
+    with pytest.raises(ValueError, match="a weight of the module is not finite"):
+        pooled_path(module, partial(as_tokens, dim=16), (8, 8))
+
+
 def test_what_has_no_branch_weights_is_refused():
     with pytest.raises(TypeError, match="PermuteMLP; branch weights"):
         pooled_path(PermuteMLP(16, 8), partial(as_tokens, dim=16), (8, 8))

@@ -169,6 +169,14 @@ def root(x):
     [
         (nn.Identity(), [1.0], TypeError, "is a list"),
         (nn.Identity(), torch.ones(1, 2, 2, 3, dtype=int), TypeError, "x.float()"),
+        (nn.Identity(), torch.ones(1, 2, 2, 3).to_sparse(), TypeError, "x.to_dense()"),
+        (
+            nn.Identity(),
+            torch.nested.as_nested_tensor([torch.ones(2, 2)], layout=torch.jagged),
+            TypeError,
+            "to_padded_tensor",
+        ),
+        (nn.Identity(), torch.ones(1, 2, 2, 3, device="meta"), ValueError, "on meta"),
         (nn.Identity(), torch.randn(2, 2, 3), ValueError, "x[None]"),
         (nn.Identity(), torch.randn(2, 2, 2, 3), ValueError, "x[:1]"),
         (nn.Identity(), torch.randn(1, 0, 2, 3), ValueError, "(1, H, W, C)"),
@@ -202,12 +210,8 @@ def test_an_error_of_the_function_is_the_readers(x):
 
 
 @pytest.fixture(scope="module")
-def core():
-    engine = pytest.importorskip("py_mini_racer").MiniRacer()
-    from vip_tutorial.widgets.bundle import bundle
-
-    engine.eval(bundle("reach.js"))
-    return engine
+def core(engine_of):
+    return engine_of("reach.js")
 
 
 def unpacked(core, probe: ReachProbe, number: int = 0) -> list[float]:
@@ -292,6 +296,9 @@ F = {"f": nn.Identity()}
         (F, {"at": (0, 0), "start": "v1;at=3"}, ValueError, "give one of them"),
         (F, {"picture": torch.rand(4, 5)}, ValueError, "it must be (4, 4)"),
         (F, {"picture": torch.full((4, 4), torch.nan)}, ValueError, "grey level"),
+        (F, {"picture": torch.full((4, 4), 5.0)}, ValueError, "goes from 5 to 5"),
+        (F, {"picture": "ab"}, TypeError, "a str that cannot be read as numbers"),
+        (F, {"picture": [[None]]}, TypeError, "a list that cannot be read"),
         (F, {"colour": "red"}, TypeError, "no argument colour"),
     ],
 )

@@ -9,7 +9,7 @@ import torch
 from vip_tutorial import sphinx_ext, trace
 from vip_tutorial.data import as_tokens, digit
 from vip_tutorial.permute_mlp import PermuteMLP
-from vip_tutorial.widgets import PermuteLens
+from vip_tutorial.widgets import CostCalculator, PermuteLens
 
 
 @pytest.fixture
@@ -71,21 +71,47 @@ def test_a_formula_that_would_come_out_wrong_stops_the_build(formula):
         sphinx_ext._mathml(formula, "inline")
 
 
-def test_a_figure_gets_its_first_frame_and_the_page_its_script():
+class FakeApp:
+    """Keeps what a page is given."""
+
+    def __init__(self, outdir):
+        self.outdir = outdir
+        self.added = []
+
+    def add_css_file(self, file):
+        self.added.append(file)
+
+    def add_js_file(self, file, **options):
+        self.added.append(file)
+
+
+def test_a_figure_gets_its_first_frame_and_the_page_its_script(tmp_path):
     picture, _ = digit(3)
     run = trace(PermuteMLP(8, 8).height, as_tokens(picture, dim=8))
     lens = PermuteLens(run, name="three", picture=picture)
-    added = []
-    app = SimpleNamespace(
-        add_css_file=added.append, add_js_file=lambda file, **k: added.append(file)
-    )
+    app = FakeApp(tmp_path)
     context = {"body": f"<p>a</p>{lens.static_html()}<p>b</p>", "script_files": []}
     sphinx_ext._finish_page(app, "page", "page.html", context, None)
-    assert added == ["vip_widgets.css", "vip_widgets.js"]
+    assert app.added == ["vip-lens.css", "vip-lens.js"]
     assert context["body"].count("<svg") == 4  # panes and memory, wide and narrow
     assert context["body"].startswith("<p>a</p>") and context["body"].endswith(
         "<p>b</p>"
     )
+
+
+def test_a_page_gets_what_its_figures_need_and_no_more(tmp_path):
+    lens = PermuteLens(trace(PermuteMLP(8, 8).height, torch.zeros(1, 8, 8, 8)))
+    figures = CostCalculator().static_html() + lens.static_html()
+    app = FakeApp(tmp_path)
+    context = {"body": figures, "script_files": []}
+    sphinx_ext._finish_page(app, "page", "page.html", context, None)
+    assert app.added == ["vip-costs-lens.css", "vip-costs-lens.js"]
+    style, script = ((tmp_path / "_static" / file).read_text() for file in app.added)
+    for there in ("renderCosts", "renderLens"):
+        assert there in script
+    assert "renderReach" not in script and "renderPuzzles" not in script
+    assert ".vip-lens" in style and ".vip-costs" in style
+    assert ".vip-reach" not in style
 
 
 def test_two_figures_of_one_name_stop_the_build():

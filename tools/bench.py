@@ -274,9 +274,8 @@ def own_bytes(site: Path, page: Path) -> float:
     html = page.read_text(encoding="utf-8")
     figures = re.findall(r"<div data-vip-widget.*?</script></div>", html, re.DOTALL)
     texts = ["".join(figures)]
-    if figures:
-        assets = ("vip_widgets.js", "vip_widgets.css")
-        texts += [(site / "_static" / name).read_text("utf-8") for name in assets]
+    assets = set(re.findall(r"_static/(vip-[\w-]+\.(?:js|css))", html))
+    texts += [(site / "_static" / name).read_text("utf-8") for name in sorted(assets)]
     return sum(len(gzip.compress(text.encode())) for text in texts if text) / 1000
 
 
@@ -295,8 +294,8 @@ def write_large_page(folder: Path) -> None:
         figure = lens.static_html().replace("></div>", f">{frame}</div>", 1)
         (folder / f"{name}.html").write_text(
             f"<!doctype html><html lang=en><meta charset=utf-8><title>{name}</title>"
-            f"<style>{site_style()}</style><body>{figure}"
-            f"<script>{site_script()}</script></body></html>",
+            f"<style>{site_style('lens')}</style><body>{figure}"
+            f"<script>{site_script('lens')}</script></body></html>",
             encoding="utf-8",
         )
 

@@ -175,11 +175,26 @@ def pooled_path(
             f"got a {type(module).__name__}; branch weights are what a "
             "WeightedPermuteMLP has: give one, e.g. a block's attn"
         )
+    if not callable(embed):
+        raise TypeError(
+            f"embed is a {type(embed).__name__}; it must be a function from a picture "
+            "(height, width) to its tokens (1, H, W, C)"
+        )
     like = module.mlp_c.weight
+    if like.is_meta or not all(p.isfinite().all() for p in module.parameters()):
+        what = "has no contents: it is on meta" if like.is_meta else "is not finite"
+        raise ValueError(f"a weight of the module {what}")
     exact = copy.deepcopy(module).cpu().double()  # not every device has float64
 
     def pooled(picture: Tensor) -> Tensor:
-        tokens = embed(picture.to(like))
+        try:
+            tokens = embed(picture.to(like))
+        except RuntimeError as fault:
+            raise ValueError(
+                f"embed cannot take a picture {tuple(picture.shape)} of {like.dtype} "
+                f"on {like.device}, the dtype and device of the module ({fault}): make "
+                "it, and what it is made with, of that dtype, or the module float32"
+            ) from fault
         if not isinstance(tokens, Tensor):
             raise TypeError(
                 f"embed returned {type(tokens).__name__}; it must return the tokens "

@@ -171,7 +171,7 @@ def check_input(x: Tensor, weight: Tensor, dim: int, segment_dim: int) -> None:
         )
     # A quantised module has no weight tensor; its layers look at their own input.
     dtype = weight.dtype if isinstance(weight, Tensor) else torch.float32
-    if hint := _conversion(x, dtype):
+    if hint := conversion(x, dtype):
         kind = "nested" if x.is_nested else x.layout
         raise TypeError(
             f"input is a {kind} tensor of dtype {x.dtype}; the module computes with "
@@ -199,7 +199,7 @@ def check_input(x: Tensor, weight: Tensor, dim: int, segment_dim: int) -> None:
         )
 
 
-def _conversion(x: Tensor, dtype: torch.dtype) -> str:
+def conversion(x: Tensor, dtype: torch.dtype) -> str:
     """How to make of `x` a dense tensor of real numbers; "" if it is one."""
     if x.is_nested:
         return "pad it to one shape, e.g. with torch.nested.to_padded_tensor(x, 0.0)"

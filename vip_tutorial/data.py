@@ -49,10 +49,10 @@ def as_tokens(picture: Tensor, dim: int, seed: int = 0) -> Tensor:
         seed: Seed of the random embedding.
 
     Returns:
-        Tokens `(1, H, W, C)`, channels last.
+        Tokens `(1, H, W, C)`, channels last, of the picture's dtype, on its device.
     """
     generator = torch.Generator().manual_seed(seed)
-    weight = torch.randn(dim, 1, generator=generator)
+    weight = torch.randn(dim, 1, generator=generator).to(picture)
     return nn.functional.linear(picture[None, :, :, None], weight)  # (1, H, W, C)
 
 

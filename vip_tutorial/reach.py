@@ -14,6 +14,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .checks import conversion
+
 MOST_NUMBERS = 8192  # of an image; its derivative has the square of that
 _MOST_AT_ONCE = 2**22  # numbers of the derivative
 
@@ -114,6 +116,13 @@ def _check_input(x: Tensor) -> None:
     if not x.is_floating_point():
         raise TypeError(
             f"x holds {x.dtype}, which has no derivative: convert it, e.g. x.float()"
+        )
+    if hint := conversion(x, x.dtype):
+        kind = "nested" if x.is_nested else x.layout
+        raise TypeError(f"x is a {kind} tensor; it must be a dense one: {hint}")
+    if x.is_meta:
+        raise ValueError(
+            "x is on meta, where nothing has contents: make it on a device"
         )
     shape = tuple(x.shape)
     if x.ndim != 4 or len(x) != 1 or 0 in shape:

@@ -77,8 +77,9 @@ def places(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     (folder / "lens").mkdir()
     site = needed("vip_tutorial.widgets.site")
-    (folder / "lens/vip_widgets.js").write_text(site.site_script(), encoding="utf-8")
-    (folder / "lens/vip_widgets.css").write_text(site.site_style(), encoding="utf-8")
+    for ending, source in (("js", site.site_script), ("css", site.site_style)):
+        file = folder / f"lens/vip_widgets.{ending}"
+        file.write_text(source(*site.WIDGETS), encoding="utf-8")
     handler = functools.partial(Quiet, directory=folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever)

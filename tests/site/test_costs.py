@@ -15,12 +15,8 @@ SIZES = [(8, 8, 512), (4, 4, 8), (7, 7, 49), (16, 16, 384)]
 
 
 @pytest.fixture(scope="module")
-def core():
-    engine = pytest.importorskip("py_mini_racer").MiniRacer()
-    from vip_tutorial.widgets.bundle import bundle
-
-    engine.eval(bundle("costs.js"))
-    return engine
+def core(engine_of):
+    return engine_of("costs.js")
 
 
 def counted(module: nn.Module, x: torch.Tensor) -> tuple[int, int]:

@@ -17,12 +17,8 @@ from vip_tutorial.widgets.branch_mixer import LEVELS
 
 
 @pytest.fixture(scope="module")
-def core():
-    engine = pytest.importorskip("py_mini_racer").MiniRacer()
-    from vip_tutorial.widgets.bundle import bundle
-
-    engine.eval(bundle("mixer.js"))
-    return engine
+def core(engine_of):
+    return engine_of("mixer.js")
 
 
 def module_and_embed(C=32, seed=0, **options):

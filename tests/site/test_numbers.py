@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP, trace
 from vip_tutorial.tracing import Trace
-from vip_tutorial.widgets.bundle import bundle
 
 ASK = """
 const plain = (numbers) => numbers?.map((v) => (isFinite(v) ? v : String(v))) ?? null;
@@ -42,10 +41,9 @@ function answers(json, asked) {
 
 
 @pytest.fixture(scope="module")
-def answers() -> Callable[..., dict]:
+def answers(engine_of) -> Callable[..., dict]:
     """What the figure's core says about some tensors of a recording."""
-    engine = pytest.importorskip("py_mini_racer").MiniRacer()
-    engine.eval(bundle("permute_lens.js", "site.js"))
+    engine = engine_of("permute_lens.js", "site.js")
     engine.eval(ASK)
 
     def ask(recording: Trace, ids: list[int]) -> dict:

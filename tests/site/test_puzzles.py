@@ -27,12 +27,8 @@ JUDGE = """((kind, seed, number, answers) => {
 
 
 @pytest.fixture(scope="module")
-def core():
-    engine = pytest.importorskip("py_mini_racer").MiniRacer()
-    from vip_tutorial.widgets.bundle import bundle
-
-    engine.eval(bundle("puzzles.js"))
-    return engine
+def core(engine_of):
+    return engine_of("puzzles.js")
 
 
 def call(core, function: str, *arguments):

@@ -32,11 +32,9 @@ def some():
 
 
 @pytest.fixture(scope="module")
-def core():
+def core(engine_of):
     """The JavaScript module, with no page around it."""
-    engine = pytest.importorskip("py_mini_racer").MiniRacer()
-    engine.eval(bundle("spotter.js"))
-    return engine
+    return engine_of("spotter.js")
 
 
 # --- What Python tells it ----------------------------------------------------------

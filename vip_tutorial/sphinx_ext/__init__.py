@@ -48,7 +48,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
         block_renderers=(_block_math, None),
     )
     app.connect("config-inited", _configure, priority=900)
-    app.connect("builder-inited", _write_assets)
     app.connect("html-page-context", _finish_page, priority=900)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -77,24 +76,27 @@ def _package_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def _write_assets(app: Sphinx) -> None:
-    static = Path(app.outdir, "_static")
-    static.mkdir(parents=True, exist_ok=True)
-    (static / "vip_widgets.js").write_text(site_script(), encoding="utf-8")
-    (static / "vip_widgets.css").write_text(site_style(), encoding="utf-8")
-
-
 def _finish_page(app, pagename, templatename, context, doctree) -> None:
     body = context.get("body", "")
     _refuse_double_names(pagename, body)
-    context["body"], figures = _FIGURE.subn(_draw_first_frame, body)
-    if figures:
-        app.add_css_file("vip_widgets.css")
-        app.add_js_file("vip_widgets.js", loading_method="defer")
+    if kinds := sorted({figure["kind"] for figure in _FIGURE.finditer(body)}):
+        context["body"] = _FIGURE.sub(_draw_first_frame, body)
+        _add_assets(app, kinds)
     if pagename == "search":
         app.add_js_file(None, body=_NO_SUMMARIES_FROM_DISK)
     # The same list that add_js_file has just added to.
     context["script_files"][:] = filter(_is_read, context["script_files"])
+
+
+def _add_assets(app: Sphinx, kinds: list[str]) -> None:
+    """Give the page a script with the widgets that stand on it, and no other."""
+    name = f"vip-{'-'.join(kinds)}"
+    static = Path(app.outdir, "_static")
+    static.mkdir(parents=True, exist_ok=True)
+    (static / f"{name}.css").write_text(site_style(*kinds), encoding="utf-8")
+    (static / f"{name}.js").write_text(site_script(*kinds), encoding="utf-8")
+    app.add_css_file(f"{name}.css")
+    app.add_js_file(f"{name}.js", loading_method="defer")
 
 
 def _refuse_double_names(pagename: str, body: str) -> None:

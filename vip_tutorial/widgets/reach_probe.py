@@ -98,7 +98,8 @@ def _packed(maps: Any, x: Any) -> list[dict[str, Any]]:
         )
     if not all(isinstance(label, str) and label.strip() for label in labels):
         raise ValueError(f"the labels of maps are {labels}; each must be some text")
-    if isinstance(x, Tensor) and x.ndim == 4 and x.shape[1] * x.shape[2] > MOST_TOKENS:
+    is_image = isinstance(x, Tensor) and not x.is_nested and x.ndim == 4
+    if is_image and x.shape[1] * x.shape[2] > MOST_TOKENS:
         raise ValueError(
             f"x has {x.shape[1]} x {x.shape[2]} tokens; the figure has room for "
             f"{MOST_TOKENS}: take fewer, e.g. x[:, :16, :16]"
@@ -150,10 +151,18 @@ def _token(at: Any, H: int, W: int) -> int:
 
 
 def _as_rows(picture: Any, H: int, W: int) -> list[list[float]]:
-    picture = torch.as_tensor(picture, dtype=torch.float32)
-    if picture.shape != (H, W) or not picture.isfinite().all():
+    try:
+        picture = torch.as_tensor(picture, dtype=torch.float32)
+    except (TypeError, ValueError, RuntimeError) as fault:
+        raise TypeError(
+            f"picture is a {type(picture).__name__} that cannot be read as numbers "
+            f"({fault}); it must be ({H}, {W}) grey levels from 0 to 1"
+        ) from None
+    if picture.shape != (H, W) or not ((picture >= 0) & (picture <= 1)).all():
         raise ValueError(
-            f"picture has shape {tuple(picture.shape)}; it must be ({H}, {W}), a grey "
-            "level from 0 to 1 for each token"
+            f"picture has shape {tuple(picture.shape)} and goes from "
+            f"{picture.min() if picture.numel() else 0:g} to "
+            f"{picture.max() if picture.numel() else 0:g}; it must be ({H}, {W}), a "
+            "grey level from 0 to 1 for each token"
         )
     return picture.tolist()

@@ -1,5 +1,6 @@
-"""What the built site needs of the widgets: a script, a style sheet, first frames."""
+"""What the built site needs of the widgets: scripts, style sheets, first frames."""
 
+import atexit
 import json
 from functools import cache
 from typing import Any
@@ -26,15 +27,19 @@ _ALL = (
 WIDGETS: dict[str, type[BookWidget]] = {widget.kind: widget for widget in _ALL}
 
 
-def site_script() -> str:
-    """A classic script that brings every widget of a page to life, also from disk."""
-    renderers = ", ".join(f'"{k}": {w.render}' for k, w in WIDGETS.items())
-    return f"(() => {{\n{_sources()}\nhydrate({{ {renderers} }});\n}})();\n"
+def site_script(*kinds: str) -> str:
+    """A classic script that brings a page's widgets to life, also from disk.
+
+    Args:
+        *kinds: The kinds of widgets that stand on the page, keys of `WIDGETS`.
+    """
+    renderers = ", ".join(f'"{kind}": {WIDGETS[kind].render}' for kind in kinds)
+    return f"(() => {{\n{_sources(*kinds)}\nhydrate({{ {renderers} }});\n}})();\n"
 
 
-def site_style() -> str:
-    """The style sheets of all widgets, what they share first."""
-    files = ["figure", *WIDGETS]
+def site_style(*kinds: str) -> str:
+    """The style sheets of such a page, what all widgets share first."""
+    files = ["figure", *kinds]
     return "\n".join((CSS / f"{name}.css").read_text("utf-8") for name in files)
 
 
@@ -46,9 +51,11 @@ def first_frame(kind: str, state: dict[str, Any]) -> str:
 @cache
 def _engine() -> MiniRacer:
     engine = MiniRacer()
-    engine.eval(_sources())
+    # Left to the interpreter's own clearing up, it may never let a program end.
+    atexit.register(engine.close)
+    engine.eval(_sources(*WIDGETS))
     return engine
 
 
-def _sources() -> str:
-    return bundle(*(widget.module for widget in WIDGETS.values()), "site.js")
+def _sources(*kinds: str) -> str:
+    return bundle(*(WIDGETS[kind].module for kind in kinds), "site.js")

@@ -3,9 +3,9 @@
 
 import { axisColour } from "./colours.js";
 import { escape, linkHtml, problemHtml } from "./host.js";
-import { drawMemory, writes } from "./memory.js";
-import { paintSvg } from "./paint.js";
-import { drawPanes, fitsBlends, fitsNotes, hasFrames } from "./panes.js";
+import { memoryParts, writes } from "./memory.js";
+import { drawWhole, paintSvg } from "./paint.js";
+import { fitsBlends, fitsNotes, hasFrames, paneParts } from "./panes.js";
 import { readRun, sizeOf } from "./run.js";
 import { fillOf, litAxis, moment, planScene } from "./scene.js";
 import { plainState, readState } from "./state.js";
@@ -148,7 +148,7 @@ export function figureHtml({ run, options, limits, plans, state, problem }, pict
   const { wide, narrow } = plans;
   const link = linkHtml(options.isPage);
   const ratio = (plan, height) => `${plan.size.width} / ${height}`;
-  const memoryHeight = (plan) => drawMemory(plan, state, 0).height;
+  const memoryHeight = (plan) => memoryParts(plan, state, 0).height;
   const stage = (part, heights) =>
     `--wide:${ratio(wide, heights[0])};--narrow:${ratio(narrow, heights[1])}" data-part="${part}`;
   return `
@@ -188,9 +188,9 @@ export function lensFirstFrame(data) {
     const all = prepare({ get: (key) => (key === "state" ? "" : model.get(key)) });
     const { run, state, plans } = all;
     const label = escape(`${sayText(run, state)} ${rowWords(run, state)}`);
-    const both = (draw, text) =>
-      ["wide", "narrow"].map((format) => paintSvg(draw(plans[format], state, state.step), `vip-${format}`, text)).join("");
-    return figureHtml(all, { panes: both(drawPanes, label), strip: both(drawMemory, "The memory that the step reads and writes.") });
+    const both = (partsOf, text) =>
+      ["wide", "narrow"].map((format) => paintSvg(drawWhole(partsOf(plans[format], state, state.step)), `vip-${format}`, text)).join("");
+    return figureHtml(all, { panes: both(paneParts, label), strip: both(memoryParts, "The memory that the step reads and writes.") });
   } catch (error) {
     return problemHtml(error);
   }

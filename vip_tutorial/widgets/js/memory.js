@@ -1,38 +1,49 @@
 // Draws the memory of a step: the strip of numbers that it reads, with the jumps of the
 // reading head, and under it the strip that it writes, if it writes one.
 
-import { Drawing } from "./paint.js";
 import { sizeOf } from "./run.js";
 import { fillOf, looksOf, markedRow, moment } from "./scene.js";
 
 const ARC = 26; // room above the strip for the jumps
+const GAP = 14; // between the two strips
 const MOST_JUMPS = 64;
 const NARROWEST_JUMP = 6; // in a finer strip the jumps would be a scribble
 
-/** The memory before the step, and what the step wrote. */
-export function drawMemory(plan, state, position) {
+/** The memory before the step, and what the step wrote, as parts of one picture. */
+export function memoryParts(plan, state, position) {
   const { run, size, strip } = plan;
-  const drawing = new Drawing(size.width, 2 * strip.height + ARC + 14);
+  const [width, below] = [size.width, ARC + strip.height + GAP];
+  const height = below + strip.height;
   const now = moment(run, state, position);
   const [input, output] = [run.mainInput(now.step), now.step.output];
-  if (!run.storage(input).length) return drawing;
+  const sizeAfter = sizeOf(run.tensors[output].shape);
   // Backward, the strip below is there first, and the one above is filled from it.
-  const done = state.backward ? 1 : now.progress;
   const read = state.backward ? Math.round(now.progress * sizeOf(run.tensors[input].shape)) : Infinity;
-  drawStrip(plan, drawing, state, now, input, ARC, read);
-  if (writes(now.step) && !state.backward && strip.cellWidth >= NARROWEST_JUMP) drawJumps(plan, drawing, state, now, input);
-  if (writes(now.step) && run.storage(output).length) {
-    const size = sizeOf(run.tensors[output].shape);
-    const written = Math.round(done * size);
-    const below = ARC + strip.height + 14;
+  const written = state.backward ? sizeAfter : Math.round(now.progress * sizeAfter);
+  const isRead = run.storage(input).length > 0;
+  const isWritten = isRead && writes(now.step) && run.storage(output).length > 0;
+  // The reading head, and the writing head under it, while the copy goes on.
+  const headAt = isWritten && now.step.map && written > 0 && written < sizeAfter ? written : -1;
+  const before = (drawing) => {
+    if (!isRead) return;
+    drawStrip(plan, drawing, state, now, input, ARC, read);
+    if (writes(now.step) && !state.backward && strip.cellWidth >= NARROWEST_JUMP) drawJumps(plan, drawing, state, now, input);
+    if (headAt >= 0) head(plan, drawing, run.place(input, now.step.map[headAt]), ARC);
+  };
+  const after = (drawing) => {
+    if (!isWritten) return;
     drawStrip(plan, drawing, state, now, output, below, written);
-    if (now.step.map && written > 0 && written < size) {
-      // The reading head, and the writing head under it, while the copy goes on.
-      head(plan, drawing, run.place(input, now.step.map[written]), ARC);
-      head(plan, drawing, run.place(output, written), below);
-    }
-  }
-  return drawing;
+    if (headAt >= 0) head(plan, drawing, run.place(output, headAt), below);
+  };
+  const cut = below - GAP / 2;
+  return {
+    width,
+    height,
+    parts: [
+      { x: 0, y: 0, width, height: cut, key: `${input} ${read} ${headAt}`, draw: before },
+      { x: 0, y: cut, width, height: height - cut, key: `${output} ${written}`, draw: after },
+    ],
+  };
 }
 
 /** Whether the step fills new memory. */

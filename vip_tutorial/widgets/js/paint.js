@@ -2,26 +2,34 @@
 // written as SVG where there is none, so both show the same picture.
 
 /**
- * Boxes are kept by fill, because one path per colour is what makes 2,048 cells cheap.
+ * Boxes are kept by fill: to change the colour for each of 2,048 cells would be slow.
  * Colours are "#rrggbb", or the name of a theme colour ("ink", "faint", "accent").
  */
 export class Drawing {
   constructor(width, height) {
     this.width = width;
     this.height = height;
-    this.boxes = new Map();
+    this.boxes = [];
+    this.byFill = new Map();
     this.marks = [];
   }
 
   /** What lies on a higher layer covers what lies on a lower one, whatever came first. */
   box(x, y, width, height, fill, alpha = 1, layer = 0) {
-    const key = `${layer} ${fill} ${alpha}`;
-    if (!this.boxes.has(key)) this.boxes.set(key, { fill, alpha, layer, cells: [] });
-    this.boxes.get(key).cells.push(x, y, width, height);
+    // No text is put together to find the group: this runs for each cell of each frame.
+    let groups = this.byFill.get(fill);
+    if (!groups) this.byFill.set(fill, (groups = []));
+    let group = groups.find((one) => one.alpha === alpha && one.layer === layer);
+    if (!group) {
+      group = { fill, alpha, layer, cells: [] };
+      groups.push(group);
+      this.boxes.push(group);
+    }
+    group.cells.push(x, y, width, height);
   }
 
   get layers() {
-    return [...this.boxes.values()].sort((one, other) => one.layer - other.layer);
+    return [...this.boxes].sort((one, other) => one.layer - other.layer);
   }
 
   outline(x, y, width, height, stroke, thickness = 1) {
@@ -37,15 +45,59 @@ export class Drawing {
   }
 }
 
+/**
+ * @typedef {object} Part of a picture; whatever it draws stays within its rectangle
+ * @property {number} x
+ * @property {number} y
+ * @property {number} width
+ * @property {number} height
+ * @property {string} key what it looks like, as far as the picture's `looks` don't say
+ * @property {(drawing: Drawing) => void} draw
+ */
+
+/** The whole of a picture that comes in parts. */
+export function drawWhole({ width, height, parts }) {
+  const drawing = new Drawing(width, height);
+  parts.forEach((part) => part.draw(drawing));
+  return drawing;
+}
+
+const paintedParts = new WeakMap(); // canvas: the keys of what it shows
+
+/**
+ * Paint a picture, the parts alone that look different from what the canvas shows.
+ * @param {HTMLCanvasElement} canvas
+ * @param {{width: number, height: number, parts: Part[]}} picture
+ * @param {number} scale pixels of the canvas for one of the picture
+ * @param {Record<string, string>} theme
+ * @param {string} looks what all parts depend on
+ */
+export function paintParts(canvas, { width, height, parts }, scale, theme, looks) {
+  const [across, down] = [Math.round(width * scale), Math.round(height * scale)];
+  if (canvas.width !== across || canvas.height !== down) {
+    [canvas.width, canvas.height] = [across, down]; // which empties it
+    paintedParts.delete(canvas);
+  }
+  const shown = paintedParts.get(canvas) ?? [];
+  const context = canvas.getContext("2d");
+  context.setTransform(scale, 0, 0, scale, 0, 0);
+  parts.forEach((part, i) => {
+    const key = `${part.key} ${JSON.stringify(theme)} ${looks}`;
+    if (shown[i] === key) return;
+    shown[i] = key;
+    context.clearRect(part.x, part.y, part.width, part.height);
+    paintCanvas(context, drawWhole({ width, height, parts: [part] }), theme);
+  });
+  paintedParts.set(canvas, shown);
+}
+
 /** @param {CanvasRenderingContext2D} context @param {Record<string, string>} theme */
-export function paintCanvas(context, drawing, theme) {
+function paintCanvas(context, drawing, theme) {
   const colour = (name) => theme[name] ?? name;
   for (const { fill, alpha, cells } of drawing.layers) {
     context.globalAlpha = alpha;
     context.fillStyle = colour(fill);
-    context.beginPath();
-    for (let i = 0; i < cells.length; i += 4) context.rect(cells[i], cells[i + 1], cells[i + 2], cells[i + 3]);
-    context.fill();
+    for (let i = 0; i < cells.length; i += 4) context.fillRect(cells[i], cells[i + 1], cells[i + 2], cells[i + 3]);
   }
   context.globalAlpha = 1;
   for (const mark of drawing.marks) {
@@ -77,8 +129,13 @@ export function paintSvg(drawing, className, label) {
   const parts = [];
   for (const { fill, alpha, cells } of drawing.layers) {
     let path = "";
-    for (let i = 0; i < cells.length; i += 4)
-      path += `M${n(cells[i])} ${n(cells[i + 1])}h${n(cells[i + 2])}v${n(cells[i + 3])}h${n(-cells[i + 2])}z`;
+    // From box to box by steps, which are alike again and again: half the bytes of a page.
+    let [fromX, fromY] = [0, 0];
+    for (let i = 0; i < cells.length; i += 4) {
+      const [x, y, width, height] = [0, 1, 2, 3].map((k) => n(cells[i + k]));
+      path += `m${n(x - fromX)} ${n(y - fromY)}h${width}v${height}h${-width}z`;
+      [fromX, fromY] = [x, y];
+    }
     parts.push(`<path style="fill:${colour(fill)}"${alpha < 1 ? ` opacity="${alpha}"` : ""} d="${path}"/>`);
   }
   for (const mark of drawing.marks) {

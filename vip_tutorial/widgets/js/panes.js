@@ -1,21 +1,29 @@
 // Draws the tensor before a step and the tensor after it, or its cells on their way.
 
 import { axisColour, inkOn } from "./colours.js";
-import { Drawing } from "./paint.js";
 import { MOST_DRAWN, lineAlong, sizeOf, unravel } from "./run.js";
 import { MARGIN, fillOf, followed, layoutOf, litAxis, looksOf, markedRow, moment } from "./scene.js";
 
 const LOWEST_FRAME = 7; // in lower cells the frames would be all that one sees
 
-export function drawPanes(plan, state, position) {
-  const { run, size, paneHeight } = plan;
-  const drawing = new Drawing(size.width, paneHeight);
-  const now = moment(run, state, position);
-  const left = { x: MARGIN, y: MARGIN };
-  const right = { x: size.width - size.pane + MARGIN, y: MARGIN };
-  drawTensor(plan, drawing, state, now, now.from, left, null);
-  drawTensor(plan, drawing, state, now, now.to, right, now.progress);
-  return drawing;
+/**
+ * The tensor before the step and the one after it, each with a part of the picture to
+ * itself.  A part looks the same as long as its key, the state and the plan stay.
+ * @returns {{width: number, height: number, parts: Part[]}}
+ */
+export function paneParts(plan, state, position) {
+  const { size, paneHeight } = plan;
+  const now = moment(plan.run, state, position);
+  const part = (x, id, progress) => ({
+    x,
+    y: 0,
+    width: size.pane,
+    height: paneHeight,
+    key: `${id} ${progress}`,
+    draw: (drawing) => drawTensor(plan, drawing, state, now, id, { x: x + MARGIN, y: MARGIN }, progress),
+  });
+  const right = size.width - size.pane;
+  return { width: size.width, height: paneHeight, parts: [part(0, now.from, null), part(right, now.to, now.progress)] };
 }
 
 /** Where each element of the right-hand tensor stands on its way there. */

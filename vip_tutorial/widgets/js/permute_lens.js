@@ -5,9 +5,9 @@
 
 import { copyLink, renderWith, themeOf, watchLooks } from "./host.js";
 import { callHtml, codeHtml, figureHtml, headHtml, memoryHtml, prepare, sayText } from "./lens_html.js";
-import { drawMemory } from "./memory.js";
-import { paintCanvas } from "./paint.js";
-import { drawPanes, hit } from "./panes.js";
+import { memoryParts } from "./memory.js";
+import { paintParts } from "./paint.js";
+import { hit, paneParts } from "./panes.js";
 import { fillOf, followed, moment } from "./scene.js";
 import { readState, writeState } from "./state.js";
 import { birthName, rowWords, stepWords } from "./words.js";
@@ -54,15 +54,10 @@ function bringToLife(el, model, all) {
 
   function paint() {
     const theme = themeOf(el);
-    for (const [name, draw] of [["panes", drawPanes], ["strip", drawMemory]]) {
-      const canvas = canvases[name];
-      const drawing = draw(plan(), state, position);
-      const scale = (part(name).clientWidth / drawing.width) * (window.devicePixelRatio || 1);
-      canvas.width = Math.round(drawing.width * scale);
-      canvas.height = Math.round(drawing.height * scale);
-      const context = canvas.getContext("2d");
-      context.scale(scale, scale);
-      paintCanvas(context, drawing, theme);
+    for (const [name, partsOf] of [["panes", paneParts], ["strip", memoryParts]]) {
+      const picture = partsOf(plan(), state, position);
+      const scale = (part(name).clientWidth / picture.width) * (window.devicePixelRatio || 1);
+      paintParts(canvases[name], picture, scale, theme, JSON.stringify([picture.width, state]));
     }
   }
 

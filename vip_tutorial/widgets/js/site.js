@@ -4,6 +4,8 @@
 import { tieAxisNames } from "./axis_names.js";
 import { findInFragment } from "./state.js";
 
+const SAVE_MS = 100; // browsers are slow to write an address, and a held key writes many
+
 /** A stand-in for the notebook's model: JSON in, state kept in the page's address. */
 function pageModel(data) {
   const listeners = {};
@@ -15,13 +17,24 @@ function pageModel(data) {
     on: (event, listener) => (listeners[event] ??= []).push(listener),
     off: (event, listener) => (listeners[event] = (listeners[event] ?? []).filter((l) => l !== listener)),
     save_changes() {
-      const others = location.hash.slice(1).split("&").filter((part) => part.includes("=") && !part.startsWith(`${name}=`));
-      try {
-        history.replaceState(null, "", `#${[...others, `${name}=${values.state}`].join("&")}`);
-      } catch {
-        // Some browsers refuse this for pages opened from disk; the figure works on.
-      }
+      if (saving) return;
+      save();
+      saving = setTimeout(() => {
+        saving = 0;
+        if (values.state !== saved) save();
+      }, SAVE_MS);
     },
+  };
+  let saving = 0;
+  let saved = "";
+  const save = () => {
+    saved = values.state;
+    const others = location.hash.slice(1).split("&").filter((part) => part.includes("=") && !part.startsWith(`${name}=`));
+    try {
+      history.replaceState(null, "", `#${[...others, `${name}=${values.state}`].join("&")}`);
+    } catch {
+      // Some browsers refuse this for pages opened from disk; the figure works on.
+    }
   };
   const read = () => findInFragment(location.hash, name);
   if (read() !== null) values.state = read();
