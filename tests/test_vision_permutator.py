@@ -268,6 +268,11 @@ def test_an_empty_batch_and_a_batch_of_one():
     assert model(torch.zeros(1, 3, 16, 16)).shape == (1, model.num_classes)
 
 
+def test_the_size_that_is_offered_instead_can_be_halved():
+    with pytest.raises(ValueError, match=r"cut off; take img_size=18 or"):
+        small(patch_size=3, img_size=20)  # 21 is nearer: a grid of 7 x 7
+
+
 @NAMES
 def test_a_size_that_the_authors_code_would_crop_is_refused(variant):
     with pytest.raises(ValueError, match="cut off"):
