@@ -42,7 +42,7 @@ def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Tensor], int]:
             by data-parallel training, is dropped.
 
     Returns:
-        The weights by name, and the side of the images that they are for: as the file
+        The weights by name, and the side of the images that they are for, as the file
         says it, or else that of the authors' files, 224.
 
     Raises:
