@@ -1,6 +1,6 @@
 """The reduced Permute-MLPs, the miniature ablation that uses them, and its results."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -27,6 +27,7 @@ from vip_tutorial.oracles import channel_einsum, height_einsum, width_einsum
 from vip_tutorial.reach import reach
 from vip_tutorial.reduced import ReducedPermuteMLP
 from vip_tutorial.token_mixers import Placed, SelfAttention
+from vip_tutorial.training import fit, predict
 
 CHOICES = ["h", "w", "c", "hw", "ch", "wc", "hwc"]
 
@@ -218,3 +219,17 @@ def test_the_parameters_of_the_papers_ablation():
         plain = vision_permutator.vip_s14(token_mixer=PermuteMLP)
     assert count_parameters(weighted) == 29_892_904
     assert count_parameters(plain) == 27_216_232
+
+
+def test_five_equal_results_are_not_one_network_five_times():
+    size = EXPERIMENTS["4x4"]
+    train, test = pictures()
+    mistakes = []
+    for seed in range(2):
+        model = network(size, "conv", seed)
+        recipe = replace(RECIPE, seed=seed)
+        fit(model, train, test, recipe, verbose=False)
+        mistakes.append(predict(model, test.images).argmax(1) != test.labels)
+    assert not torch.equal(*mistakes)
+    on_file = measured.results("ablations")["runs"]["4x4"]["conv"]["right"]
+    assert len(set(on_file)) == 1  # else chapter 13 need not speak of it

@@ -40,8 +40,8 @@ def chance(one: Sequence[int], other: Sequence[int]) -> float:
         other: As many results of the other.
 
     Returns:
-        The p-value for two sides: from 2 / (number of deals), when no result of one
-        model reaches any of the other, to 1.
+        The p-value for two sides; it goes from 2 / (number of deals), when no result of
+        one model reaches any of the other, to 1.
     """
     real, *_ = differences = deals(one, other)
     return sum(abs(d) >= abs(real) for d in differences) / len(differences)
