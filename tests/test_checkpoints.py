@@ -16,6 +16,7 @@ from vip_tutorial.checkpoints import (
     save_checkpoint,
     write_atomically,
 )
+from vip_tutorial.permute_mlp import PermuteMLP
 from vip_tutorial.vision_permutator import VisionPermutator
 
 
@@ -287,3 +288,89 @@ def test_an_interrupted_write_leaves_the_old_file(trained, tmp_path, monkeypatch
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError):
         write_atomically(tmp_path / "no" / "file", b"")
+
+
+# --- what was found by trying to break it -------------------------------------------
+
+
+@pytest.mark.parametrize("orders", [("cwh", "cwh"), ("hwc", "cwh")])
+def test_a_file_loads_whatever_the_order_of_the_models_is(tmp_path, orders):
+    def with_orders(seed):
+        model = small(seed)
+        for block, order in zip(model.blocks, orders):
+            block.attn.branch_order = order
+        return model
+
+    saved, loaded = with_orders(1), with_orders(2)
+    save_checkpoint(saved, tmp_path / "a.safetensors")
+    load_checkpoint(loaded, tmp_path / "a.safetensors")
+    assert untouched(loaded, saved.state_dict())
+    authors = small(3)
+    load_checkpoint(authors, tmp_path / "a.safetensors")
+    x = image()
+    torch.testing.assert_close(authors(x), saved(x))
+
+
+def test_a_plain_permute_mlp_is_resampled_too(trained):
+    source = small(token_mixer=PermuteMLP)
+    grown = small(token_mixer=PermuteMLP, img_size=32)
+    load_checkpoint(grown, source.state_dict(), img_size=16, resample=True)
+    name = "network.0.0.attn.mlp_h.weight"
+    assert not torch.equal(grown.state_dict()[name], source.state_dict()[name])
+
+
+@pytest.mark.parametrize("before", [4, 8])
+def test_resampling_keeps_what_an_even_column_gives(before):
+    """From 4 rows to 8 and back: the mean answer to a column of equal tokens."""
+    from vip_tutorial.checkpoints import _resampled
+
+    after, C = 12 - before, 16
+    weight = torch.randn(C, C, dtype=torch.float64)
+    moved = _resampled(weight, before, after)
+    S, T = C // before, C // after
+    # Rows of the output are averaged, and those of the input summed up.
+    was = weight.reshape(before, S, before, S).mean(0).sum(1)  # (S, S)
+    now = moved.reshape(after, T, after, T).mean(0).sum(1)  # (T, T)
+    if after > before:  # an old segment's mean over its new segments
+        parts = was.reshape(2, T, 2, T)
+        torch.testing.assert_close(now, sum(parts[i, :, i] for i in range(2)) / 2)
+    else:
+        both = torch.block_diag(was, was)
+        torch.testing.assert_close(now, both)
+
+
+NOT_PLAIN = {
+    "nan": lambda weight: weight + torch.nan,
+    "whole": lambda weight: weight.long(),
+    "complex": lambda weight: weight + 1j,
+    "sparse": lambda weight: weight.to_sparse(),
+    "meta": lambda weight: weight.to("meta"),
+    "list": lambda weight: weight.tolist(),
+}
+
+
+@pytest.mark.parametrize("kind", NOT_PLAIN)
+def test_weights_that_are_no_real_numbers_are_refused(trained, kind):
+    value = NOT_PLAIN[kind](trained.head.weight.detach())
+    model = small()
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(
+        ValueError, match=r"head\.weight is not a dense tensor of finite"
+    ):
+        load_checkpoint(model, trained.state_dict() | {"head.weight": value})
+    assert untouched(model, before)
+
+
+def test_other_faults_get_a_sentence(trained, tmp_path):
+    with pytest.raises(ValueError, match="name that ends in"):
+        save_checkpoint(trained, tmp_path / "vip.pth")
+    (tmp_path / "hello.pth").write_text("hello")
+    with pytest.raises(ValueError, match=r"hello\.pth"):
+        load_checkpoint(small(), tmp_path / "hello.pth")
+    save_checkpoint(trained, tmp_path / "odd.safetensors", img_size="abc")
+    with pytest.raises(ValueError, match="images of size 'abc'"):
+        load_checkpoint(small(), tmp_path / "odd.safetensors")
+    with pytest.raises(TypeError):
+        load_checkpoint(small(), trained.state_dict(), img_size="16")
+    with pytest.raises(ValueError, match="same global_pool"):
+        load_checkpoint(small(global_pool="flatten"), trained.state_dict(), img_size=16)

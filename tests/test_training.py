@@ -442,3 +442,62 @@ def test_the_labels_are_true():
 def test_an_unknown_task():
     with pytest.raises(ValueError, match=r"no task 'x'.*row, linerow"):
         task("x", 3)
+
+
+def test_a_folder_is_no_file_to_resume(data, tmp_path):
+    with pytest.raises(IsADirectoryError, match="give a file in it"):
+        fit(small(), *few(data), RECIPE, resume=tmp_path, verbose=False)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda run: run.pop("optimizer"),
+        lambda run: run.update(optimizer="junk"),
+        lambda run: run["history"].update(loss=[1.0] * 9),
+        lambda run: run["history"].update(loss="abc"),
+        lambda run: run["scheduler"].update(last_epoch=1),
+        lambda run: run["model"].update({"head.bias": "junk"}),
+    ],
+)
+def test_a_damaged_run_is_refused_and_the_model_stays(data, tmp_path, damage):
+    file = tmp_path / "run.pt"
+    fit(small(), *few(data), RECIPE, resume=file, verbose=False)
+    run = torch.load(file, weights_only=True)
+    damage(run)
+    torch.save(run, file)
+    model = small(seed=5)
+    before = weights(model).clone()
+    with pytest.raises(ValueError, match="remove it to start anew"):
+        fit(model, *few(data), RECIPE, resume=file, verbose=False)
+    assert torch.equal(weights(model), before)
+
+
+def test_accuracy_of_data_that_do_not_fit_is_refused(data):
+    _, test = few(data)
+    for change, told in (
+        ({"labels": test.labels[:, None]}, "one label an image"),
+        ({"labels": test.labels[:1]}, "one label an image"),
+        ({"images": test.images * torch.nan}, "not numbers"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            accuracy(small(), test._replace(**change))
+
+
+def test_the_loss_is_the_mean_over_all_images(data):
+    """The last, smaller batch counts for its share."""
+    train, test = few(data, count=96)
+    model = small()
+    frozen = Recipe(epochs=1, batch=64, lr=1e-12, weight_decay=0)
+    told = fit(model, train, test, frozen, verbose=False).loss[0]
+    truth = torch.nn.functional.cross_entropy(small()(train.images), train.labels)
+    assert told == pytest.approx(truth.item(), rel=1e-4)
+
+
+def test_weight_decay_is_used(data):
+    ends = []
+    for decay in (0.0, 0.5):
+        model = small()
+        fit(model, *few(data), Recipe(epochs=1, weight_decay=decay), verbose=False)
+        ends.append(weights(model))
+    assert not torch.equal(*ends)

@@ -184,6 +184,12 @@ def test_a_head_that_gets_all_tokens():
         small(global_pool="max")
 
 
+@pytest.mark.parametrize("skip_lam", [0, -1, float("nan")])
+def test_branches_cannot_be_divided_by_nothing(skip_lam):
+    with pytest.raises(ValueError, match=r"skip_lam is .* must be more than 0"):
+        small(skip_lam=skip_lam)
+
+
 def test_a_change_of_width_alone_halves_nothing():
     model = small(transitions=[False])
     assert model.network[1].proj.weight.shape == (24, 16, 1, 1)

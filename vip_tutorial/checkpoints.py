@@ -14,10 +14,10 @@ Files do not say their grid, so the loader has to be told or to assume it, and r
 model of another one.
 """
 
+import operator
 import os
 import pickle
 import secrets
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 
 from .branch_weights import exchanged_order
-from .permute_mlp import WeightedPermuteMLP
+from .permute_mlp import Branches, WeightedPermuteMLP
 from .vision_permutator import VisionPermutator
 
 OFFICIAL_SIZE = 224  # side of the images that the authors' checkpoints are for
@@ -106,7 +106,7 @@ def load_checkpoint(
         weights, said = dict(source), OFFICIAL_SIZE
     else:
         weights, said = read_checkpoint(source)
-    img_size = img_size or said
+    img_size = said if img_size is None else operator.index(img_size)
     weights = {_official_name(name): value for name, value in weights.items()}
     own = model.state_dict()
     if not head:
@@ -125,26 +125,33 @@ def load_checkpoint(
         weights = resample_weights(weights, model, img_size)
     if branch_order not in ("hwc", "cwh"):
         raise ValueError(f"branch_order is {branch_order!r}; it must be 'hwc' or 'cwh'")
-    orders = {m.branch_order for m in _mixers(model).values()}
-    if orders and orders != {branch_order}:
-        weights = exchanged_order(weights)
-    model.load_state_dict(weights)
+    model.load_state_dict(_exchanged(weights, model, branch_order))
 
 
 def save_checkpoint(model: VisionPermutator, path: str | os.PathLike, **notes: str):
     """Write the model's weights to a safetensors file, with the size that they are for.
 
     The file appears whole or not at all: an interrupted write leaves an old one as it
-    was.
+    was.  It has the branch weights in the authors' order h, w, c whatever the model's
+    own order is, so that `load_checkpoint` need not be told.
 
     Args:
         model: The model.
-        path: Where to; the name should end in ".safetensors".
+        path: Where to; the name ends in ".safetensors".
         **notes: Anything to be kept beside the weights, as text.
+
+    Raises:
+        ValueError: If the name has another ending: it says how the file is read.
     """
     from safetensors.torch import save
 
-    weights = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    if Path(path).suffix != ".safetensors":
+        raise ValueError(
+            f"{path} would hold safetensors and be read as something else: give it a "
+            'name that ends in ".safetensors"'
+        )
+    weights = _exchanged(model.state_dict(), model, "hwc")
+    weights = {k: v.detach().cpu().contiguous() for k, v in weights.items()}
     notes = {"format": "pt", "img_size": str(model.img_size)} | notes
     write_atomically(path, save(weights, metadata=notes))
 
@@ -190,7 +197,9 @@ def resample_weights(
         ValueError: If one grid is not a multiple of the other.
     """
     result = dict(weights)
-    for name, mixer in _mixers(model).items():
+    for name, mixer in model.named_modules():
+        if not isinstance(mixer, Branches):
+            continue
         after = mixer.segment_dim
         before, rest = divmod(after * img_size, model.img_size)
         if rest or max(before, after) % min(before, after):
@@ -241,13 +250,23 @@ def _refuse_misfits(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) ->
             f"missing, {len(unknown)} are unknown): it is of another architecture, "
             "e.g. vip_m7 for vip_s7"
         )
+    for name, value in weights.items():
+        if not _is_plain(value):
+            raise ValueError(
+                f"{name} is not a dense tensor of finite real numbers: the checkpoint "
+                "is damaged, or not one of weights"
+            )
     for name, value in own.items():
         if weights[name].shape == value.shape:
             continue
         hint = "it is of another width or architecture"
         if name.startswith("head."):
+            own_pool = value.ndim == 2 and len(weights[name]) == len(value)
             hint = (
-                f"it has {len(weights[name])} classes and the model {len(value)}: "
+                "its classifier takes another number of features: build the model "
+                "with the same global_pool"
+                if own_pool
+                else f"it has {len(weights[name])} classes and the model {len(value)}: "
                 f"build the model with num_classes={len(weights[name])}, or keep the "
                 "model's own classifier with head=False"
             )
@@ -257,17 +276,29 @@ def _refuse_misfits(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) ->
         )
 
 
+def _is_plain(value: Any) -> bool:
+    if not isinstance(value, Tensor) or value.layout != torch.strided:
+        return False
+    real = value.is_floating_point() and not value.is_nested and not value.is_meta
+    return real and bool(value.isfinite().all())
+
+
 def _official_name(name: str) -> str:
     """The listing calls the re-weighting `reweighting`."""
     return name.replace(".reweighting.", ".reweight.")
 
 
-def _mixers(model: nn.Module) -> dict[str, WeightedPermuteMLP]:
-    return {
-        name: module
+def _exchanged(
+    weights: Mapping[str, Tensor], model: nn.Module, order: str
+) -> dict[str, Tensor]:
+    """Weights in one branch order for the model's own, block by block; or back."""
+    others = tuple(
+        f"{name}.reweight.fc2."
         for name, module in model.named_modules()
-        if isinstance(module, WeightedPermuteMLP)
-    }
+        if isinstance(module, WeightedPermuteMLP) and module.branch_order != order
+    )
+    rows = {k: v for k, v in weights.items() if others and k.startswith(others)}
+    return dict(weights) | (exchanged_order(rows) if rows else {})
 
 
 def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], int]:
@@ -280,7 +311,10 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], int]:
             weights = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError) as fault:
         raise ValueError(f"{path} is damaged or cut off: {fault}") from fault
-    return weights, int(notes.get("img_size", OFFICIAL_SIZE))
+    said = notes.get("img_size", str(OFFICIAL_SIZE))
+    if not said.isdecimal():
+        raise ValueError(f"{path} says it is for images of size {said!r}, no number")
+    return weights, int(said)
 
 
 def _read_torch(path: Path) -> Any:
@@ -292,5 +326,5 @@ def _read_torch(path: Path) -> Any:
             "opened, since it could run code. If you trust it, load it yourself and "
             "pass its state dict"
         ) from fault
-    except (RuntimeError, EOFError, OSError, ValueError, zipfile.BadZipFile) as fault:
-        raise ValueError(f"{path} is damaged or cut off: {fault}") from fault
+    except Exception as fault:  # any damage at all
+        raise ValueError(f"{path} is damaged or cut off: {fault!r}") from fault

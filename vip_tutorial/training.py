@@ -5,6 +5,7 @@ threads; so does a run that was stopped and resumed.  For that, everything rando
 epoch follows from the seed and the number of the epoch.
 """
 
+import copy
 import errno
 import io
 import math
@@ -151,6 +152,8 @@ def fit(
         raise TypeError(f"recipe is a {type(recipe).__name__}; it must be a Recipe")
     for part, name in ((train, "train"), (test, "test")):
         _check(part, name)
+    if resume is not None and Path(resume).is_dir():
+        raise IsADirectoryError(f"resume is the folder {resume!r}: give a file in it")
     model.to(device)
     for part in (train, test):
         _check_scores(model, part)
@@ -217,6 +220,7 @@ def accuracy(model: nn.Module, data: Labelled) -> float:
     """Share of the images that the model classifies right."""
     if len(data.labels) == 0:
         raise ValueError("there are no images to measure the accuracy with")
+    _check(data, "the data")
     guesses = predict(model, data.images).argmax(1)
     return (guesses == data.labels).double().mean().item()
 
@@ -331,8 +335,6 @@ def _check_scores(model: nn.Module, data: Labelled) -> None:
 
 
 def _check_room(path: Path, model: nn.Module) -> None:
-    if path.is_dir():
-        raise IsADirectoryError(f"resume is the folder {path}: give a file in it")
     if not path.parent.is_dir():
         raise FileNotFoundError(
             f"resume is {path}, and there is no folder {path.parent}: create it first"
@@ -376,8 +378,23 @@ def _resumed(path: Path, parts: Mapping[str, Any], recipe: Recipe) -> History:
             f"{path} is of a run of another network, or with another number of "
             "images: remove it to start anew, or name another file"
         )
-    for name, part in parts.items():
-        part.load_state_dict(content[name])
+    done, steps = len(history.loss), ours["scheduler"]["total_steps"]
+    before = copy.deepcopy(ours)
+    try:
+        told = [*history.loss, *history.accuracy]
+        numbers = all(isinstance(value, float) for value in told)
+        if not numbers or not done == len(history.accuracy) <= recipe.epochs:
+            raise ValueError(f"it tells of {done} epochs")
+        if content["scheduler"]["last_epoch"] != done * steps // recipe.epochs:
+            raise ValueError("its learning rate is of another epoch than its history")
+        for name, part in parts.items():
+            part.load_state_dict(content[name])
+    except Exception as fault:
+        for name, part in parts.items():  # nothing is left half loaded
+            part.load_state_dict(before[name])
+        raise ValueError(
+            f"{path} is a damaged run ({fault}): remove it to start anew"
+        ) from fault
     return history
 
 

@@ -195,6 +195,11 @@ class VisionPermutator(nn.Module):
         global_pool: str = "avg",
     ):
         super().__init__()
+        if not skip_lam > 0:
+            raise ValueError(
+                f"skip_lam is {skip_lam!r}; residual branches are divided by it, so it "
+                "must be more than 0"
+            )
         if global_pool not in ("avg", "flatten"):
             raise ValueError(
                 f"global_pool is {global_pool!r}; it must be 'avg' (the authors') or "

@@ -186,6 +186,22 @@ def test_other_networks(core, options):
     )
 
 
+def test_blocks_that_differ(core):
+    """Norms, orders and the like are each block's own."""
+    model = network(layers=[2])
+    one, two = model.blocks
+    one.norm1.eps, one.norm2.eps, two.norm1.eps, two.norm2.eps = 1e-1, 1e-2, 1e-3, 1
+    model.norm.eps = 0.5
+    two.attn.branch_order = "cwh"
+    two.skip_lam = 3.0
+    scale = Scale(0.4, 0.7)
+    images = torch.rand(5, 1, model.img_size, model.img_size)
+    found = in_the_page(core, LiveViP(model, scale), images)
+    with torch.no_grad():
+        exact = model.double()((images.double() - scale.mean) / scale.spread)
+    torch.testing.assert_close(found, exact, rtol=0, atol=1e-5)
+
+
 def test_what_happens_inside_of_a_block(core, trained):
     model = bundled.load("digits").double()
     widget = trained.widget()

@@ -69,6 +69,11 @@ def _problem(change: Change, pictures: Tensor, deadline: Deadline) -> tuple[str,
 
     gap = notices("height", "channel")
     full = notices("height", "width", "channel")
+    if gap < 1e-9 and full < 1e-6:
+        return (
+            f"{called} changes so little that a network with all three branches does "
+            "not notice either. Move something."
+        ), 0.0
     if gap < 1e-9:
         return "", full
     told = (
