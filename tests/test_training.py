@@ -501,3 +501,9 @@ def test_weight_decay_is_used(data):
         fit(model, *few(data), Recipe(epochs=1, weight_decay=decay), verbose=False)
         ends.append(weights(model))
     assert not torch.equal(*ends)
+
+
+def test_to_measure_warns_of_nothing(data):
+    """Only training does, where it helps; here a warning would be an error."""
+    _, test = few(data)
+    accuracy(small(), test._replace(images=test.images * 255))

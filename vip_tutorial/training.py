@@ -152,6 +152,7 @@ def fit(
         raise TypeError(f"recipe is a {type(recipe).__name__}; it must be a Recipe")
     for part, name in ((train, "train"), (test, "test")):
         _check(part, name)
+        _warn_if_far(part, name)
     if resume is not None and Path(resume).is_dir():
         raise IsADirectoryError(f"resume is the folder {resume!r}: give a file in it")
     model.to(device)
@@ -282,6 +283,10 @@ def _check(data: Labelled, name: str) -> None:
     if not images.isfinite().all():
         where = (~images.isfinite()).flatten(1).any(1).nonzero()[0].item()
         raise ValueError(f"{name} has pixels that are not numbers, in image {where}")
+
+
+def _warn_if_far(data: Labelled, name: str) -> None:
+    images = data.images
     mean, spread = images.mean().item(), images.std(correction=0).item()
     if abs(mean) > _FAR or spread > _FAR:
         warnings.warn(
