@@ -187,7 +187,9 @@ def test_exchanged_order_of_something_else():
 
 def test_weights_of_every_block_are_those_that_it_uses(device):
     torch.manual_seed(0)
-    model = VisionPermutator([1, 2], [8, 16], [True], 2, img_size=16, num_classes=3)
+    model = VisionPermutator(
+        [1, 2], [8, 16], [True], 2, img_size=16, num_classes=3, drop_path_rate=0.9
+    )
     model = model.to(device).train()  # dropout is off while it is asked
     images = torch.randn(2, 3, 16, 16, device=device)
     found = weights_by_block(model, images)

@@ -23,7 +23,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from .branch_weights import weights_by_block
+from .branch_weights import ask_each, weights_by_block
 from .data import Labelled
 from .permute_mlp import WeightedPermuteMLP
 from .training import accuracy
@@ -71,30 +71,18 @@ def output_shares(model: VisionPermutator, images: Tensor) -> Tensor:
     return _shares(model, images, lambda mixer, part: part @ mixer.proj.weight.T)
 
 
-@torch.no_grad()
 def _shares(
     model: VisionPermutator,
     images: Tensor,
     seen: Callable[[WeightedPermuteMLP, Tensor], Tensor],
 ) -> Tensor:
-    sizes: list[Tensor] = []
-
-    def measure(mixer: WeightedPermuteMLP, given: tuple[Tensor]) -> None:
-        branches = torch.stack(mixer.branches(given[0]))  # (3, B, H, W, C)
+    def measure(mixer: WeightedPermuteMLP, x: Tensor) -> Tensor:
+        branches = torch.stack(mixer.branches(x))  # (3, B, H, W, C)
         weights = mixer.branch_weights(*branches)[:, :, None, None]  # (3, B, 1, 1, C)
         parts = seen(mixer, weights * branches)  # (3, B, H, W, C)
-        sizes.append(parts.square().mean(dim=(1, 2, 3, 4)).sqrt())  # (3,)
+        return parts.square().mean(dim=(1, 2, 3, 4)).sqrt()  # (3,)
 
-    hooks = [mixer.register_forward_pre_hook(measure) for mixer in mixers(model)]
-    was_training = model.training
-    model.eval()
-    try:
-        model.forward_features(images)
-    finally:
-        model.train(was_training)
-        for hook in hooks:
-            hook.remove()
-    each = torch.stack(sizes)  # (blocks, 3)
+    each = torch.stack([*ask_each(model, images, measure).values()])  # (blocks, 3)
     return each / each.sum(dim=1, keepdim=True)  # (blocks, 3)
 
 

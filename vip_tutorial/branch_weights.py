@@ -32,7 +32,6 @@ def pooled_sum(module: WeightedPermuteMLP, x: Tensor) -> Tensor:
     return (h + w + c).mean(dim=(1, 2))  # (B, C)
 
 
-@torch.no_grad()
 def weights_by_block(model: VisionPermutator, images: Tensor) -> dict[str, Tensor]:
     """The branch weights of every block of a network, for every image.
 
@@ -48,24 +47,46 @@ def weights_by_block(model: VisionPermutator, images: Tensor) -> dict[str, Tenso
     Raises:
         TypeError: If a block mixes tokens in another way.
     """
+    return ask_each(model, images, lambda m, x: m.branch_weights(*m.branches(x)))
+
+
+@torch.no_grad()
+def ask_each(
+    model: VisionPermutator,
+    images: Tensor,
+    ask: Callable[[WeightedPermuteMLP, Tensor], Tensor],
+) -> dict[str, Tensor]:
+    """What each token mixer of a network answers on the input that it gets.
+
+    Args:
+        model: The network, see `weights_by_block`.
+        images: `(B, in_chans, height, width)`.
+        ask: From a mixer and its input `(B, H, W, C)` to the answer.
+
+    Returns:
+        The answers by the block's name, from the first block to the last.
+
+    Raises:
+        TypeError: If a block mixes tokens in another way.
+    """
     found: dict[str, Tensor] = {}
     hooks = []
-    for name, block in model.named_modules():
-        if not isinstance(block, PermutatorBlock):
-            continue
-        if not isinstance(block.attn, WeightedPermuteMLP):
-            raise TypeError(
-                f"block {name} mixes tokens with {type(block.attn).__name__}; "
-                "branch weights are what a WeightedPermuteMLP has"
-            )
-
-        def ask(module: WeightedPermuteMLP, given: tuple[Tensor], name=name) -> None:
-            found[name] = module.branch_weights(*module.branches(given[0]))
-
-        hooks.append(block.attn.register_forward_pre_hook(ask))
     was_training = model.training
     model.eval()
     try:
+        for name, block in model.named_modules():
+            if not isinstance(block, PermutatorBlock):
+                continue
+            if not isinstance(block.attn, WeightedPermuteMLP):
+                raise TypeError(
+                    f"block {name} mixes tokens with {type(block.attn).__name__}; "
+                    "branch weights are what a WeightedPermuteMLP has"
+                )
+
+            def keep(mixer: WeightedPermuteMLP, given: tuple[Tensor], name=name):
+                found[name] = ask(mixer, given[0])
+
+            hooks.append(block.attn.register_forward_pre_hook(keep))
         model.forward_features(images)
     finally:
         model.train(was_training)
