@@ -190,7 +190,9 @@ def test_weights_of_every_block_are_those_that_it_uses(device):
     model = VisionPermutator(
         [1, 2], [8, 16], [True], 2, img_size=16, num_classes=3, drop_path_rate=0.9
     )
-    model = model.to(device).train()  # dropout is off while it is asked
+    for parameter in model.parameters():  # at the authors' start all are one third
+        nn.init.normal_(parameter, std=0.3)
+    model = model.to(device).train()  # what is random is off while it is asked
     images = torch.randn(2, 3, 16, 16, device=device)
     found = weights_by_block(model, images)
     assert model.training
