@@ -217,7 +217,7 @@ def resample_weights(
 def _resampled(weight: Tensor, before: int, after: int) -> Tensor:
     C = len(weight)
     S = C // before
-    rows = _interpolation(before, after).to(weight)  # (after, before)
+    rows = interpolation(before, after).to(weight)  # (after, before)
     weight = weight.reshape(before, S, before, S)  # (H, S, H, S)
     back = rows / rows.sum(0)  # so that each old row's weight is dealt out in full
     weight = torch.einsum("hg,gskt,mk->hsmt", rows, weight, back)  # (H', S, H', S)
@@ -230,7 +230,7 @@ def _resampled(weight: Tensor, before: int, after: int) -> Tensor:
     return torch.einsum("hsgt,pq->hpsgqt", weight, same).reshape(C, C)
 
 
-def _interpolation(before: int, after: int) -> Tensor:
+def interpolation(before: int, after: int) -> Tensor:
     """Linear resampling of `before` rows to `after`, as a matrix."""
     unit = torch.eye(before)[None]  # (1, before, before): each row a signal
     moved = nn.functional.interpolate(

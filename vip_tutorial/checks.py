@@ -53,6 +53,15 @@ def checked_sizes(dim: int, segment_dim: int) -> tuple[int, int]:
     return dim, segment_dim
 
 
+def check_squeeze(dim: int) -> None:
+    """Refuse a width of which a quarter, the waist of the re-weighting, is nothing."""
+    if dim < 4:
+        raise ValueError(
+            f"dim is {dim}; the re-weighting squeezes the channels to dim // 4, "
+            "so dim must be at least 4 (PermuteMLP takes any dim)"
+        )
+
+
 def grid_sides(
     img_size: int, patch_size: int, transitions: Sequence[bool]
 ) -> list[int]:

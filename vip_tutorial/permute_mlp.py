@@ -19,7 +19,7 @@ code, so their checkpoints load unchanged.
 import torch
 from torch import Tensor, nn
 
-from .checks import check_input, checked_sizes
+from .checks import check_input, check_squeeze, checked_sizes
 
 
 class Mlp(nn.Module):
@@ -202,11 +202,7 @@ class WeightedPermuteMLP(Branches):
                 f"branch_order is {branch_order!r}; it must be 'hwc' (the authors' "
                 "code) or 'cwh' (the often reprinted listing)"
             )
-        if dim < 4:
-            raise ValueError(
-                f"dim is {dim}; the re-weighting squeezes the channels to dim // 4, "
-                "so dim must be at least 4 (PermuteMLP takes any dim)"
-            )
+        check_squeeze(dim)
         self.branch_order = branch_order
         self.reweight = Mlp(dim, dim // 4, dim * 3)
         self.proj = nn.Linear(dim, dim)
