@@ -145,7 +145,8 @@ def stretched(mlp: nn.Linear, before: int, after: int) -> tuple[Tensor, Tensor |
     if mlp.bias is None:
         return weight, None
     bias = rows @ mlp.bias.reshape(before, S)  # (H, S)
-    return weight, bias.reshape(after * S)  # (H*S,)
+    bias = bias.reshape(after * S)  # (H*S)
+    return weight, bias
 
 
 def for_size(

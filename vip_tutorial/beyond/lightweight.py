@@ -128,7 +128,8 @@ class LightPermuteMLP(WeightedPermuteMLP):
         shared: Whether height and width use one and the same linear map.
 
     Raises:
-        ValueError: If the sizes do not fit, or both `rank` and `groups` are given.
+        ValueError: If the sizes do not fit, or both `rank` and `groups` are given, or
+            `across` without `groups`.
         TypeError: If a size is no whole number.
 
     Shape:
@@ -151,6 +152,11 @@ class LightPermuteMLP(WeightedPermuteMLP):
         if rank is not None and groups is not None:
             raise ValueError(
                 f"rank is {rank} and groups is {groups}: give one of them, or neither"
+            )
+        if groups is None and across != "rows":
+            raise ValueError(
+                f"across is {across!r}, which says how groups are dealt out, and groups "
+                "is None: give groups too"
             )
         N, S = self.segment_dim, self.dim // self.segment_dim
         if rank is not None:
