@@ -155,8 +155,8 @@ class LightPermuteMLP(WeightedPermuteMLP):
             )
         if groups is None and across != "rows":
             raise ValueError(
-                f"across is {across!r}, which says how groups are dealt out, and groups "
-                "is None: give groups too"
+                f"across is {across!r}, which says how groups are dealt out, and "
+                "groups is None: give groups too"
             )
         N, S = self.segment_dim, self.dim // self.segment_dim
         if rank is not None:
