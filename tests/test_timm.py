@@ -7,7 +7,10 @@ timm = pytest.importorskip(
     "timm", reason="timm is not installed here: `make test-timm` runs these tests"
 )
 
+from timm.data import Mixup  # noqa: E402
+from timm.loss import SoftTargetCrossEntropy  # noqa: E402
 from timm.optim import create_optimizer_v2, param_groups_layer_decay  # noqa: E402
+from timm.utils import ModelEmaV3  # noqa: E402
 
 import vip_tutorial.timm_models  # noqa: E402, F401
 from vip_tutorial import vision_permutator  # noqa: E402
@@ -131,10 +134,10 @@ def test_moving_average_and_mixup_train():
     """One step as timm takes it."""
     torch.manual_seed(0)
     model = small()
-    average = timm.utils.ModelEmaV3(model, decay=0.5)
-    mix = timm.data.Mixup(mixup_alpha=0.8, cutmix_alpha=1.0, num_classes=5)
+    average = ModelEmaV3(model, decay=0.5)
+    mix = Mixup(mixup_alpha=0.8, cutmix_alpha=1.0, num_classes=5)
     images, labels = mix(torch.randn(4, 3, 32, 32), torch.arange(4))
-    loss = timm.loss.SoftTargetCrossEntropy()(model(images), labels)
+    loss = SoftTargetCrossEntropy()(model(images), labels)
     loss.backward()
     before = model.head.weight.detach().clone()
     create_optimizer_v2(model, opt="adamw", lr=0.1).step()
