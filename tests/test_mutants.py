@@ -82,7 +82,7 @@ def test_the_shape_check_catches_no_mutant(mutant):
 @each(MUTANTS)
 def test_every_mutant_is_caught(mutant, who_catches_what):
     found = caught(mutant)
-    who_catches_what[mutant.name] = list(found)
+    who_catches_what(mutant.name, list(found))
     assert found, f"no check notices: {mutant.fault}"
     for sentence in found.values():
         assert len(sentence) > 10 and "\n" not in sentence
@@ -113,14 +113,19 @@ def test_what_the_formula_does_not_see():
 
 
 @pytest.mark.parametrize(
-    ("test", "is_told"),
-    [("every_mutant_is_caught", True), ("the_shape_check_catches_no_mutant", False)],
+    ("test", "is_told", "processes"),
+    [
+        ("every_mutant_is_caught", True, "0"),
+        ("every_mutant_is_caught", True, "2"),
+        ("the_shape_check_catches_no_mutant", False, "0"),
+    ],
 )
-def test_a_run_ends_with_what_catches_what(test, is_told):
+def test_a_run_ends_with_what_catches_what(test, is_told, processes):
     # By its full name: a pattern could choose this test, which would call itself.
     test = f"{__file__}::test_{test}[tanh gelu]"
+    command = [sys.executable, "-m", "pytest"]
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test],
+        [*command, "-q", "-n", processes, "-p", "no:cacheprovider", test],
         capture_output=True,
         text=True,
         timeout=120,
