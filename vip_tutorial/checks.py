@@ -11,9 +11,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+LARGEST_SEED = 10**13  # `training.fit` multiplies it, and torch's seeds have 64 bits
 
-def whole_number(name: str, value: object, least: int = 1) -> int:
-    """`value` as an int, if it is a whole number and large enough."""
+
+def whole_number(
+    name: str, value: object, least: float = 1, most: float = math.inf
+) -> int:
+    """`value` as an int, if it is a whole number with `least <= value <= most`."""
     try:
         number = operator.index(value)  # any kind of integer, NumPy's too
     except TypeError:
@@ -22,7 +26,14 @@ def whole_number(name: str, value: object, least: int = 1) -> int:
         raise TypeError(f"{name} is {value!r}; it must be a whole number")
     if number < least:
         raise ValueError(f"{name} is {value}; it must be at least {least}")
+    if number > most:
+        raise ValueError(f"{name} is {value}; it must be at most {most}")
     return number
+
+
+def checked_seed(seed: object) -> int:
+    """`seed` as an int, if random numbers can start from it."""
+    return whole_number("seed", seed, least=0, most=LARGEST_SEED)
 
 
 def real_number(name: str, value: object, low: float, high: float) -> float:

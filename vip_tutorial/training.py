@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from .checkpoints import write_atomically
-from .checks import real_number, whole_number
+from .checks import checked_seed, real_number, whole_number
 from .data import Labelled
 from .vision_permutator import VisionPermutator
 
@@ -55,12 +55,16 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self):
-        whole_number("epochs", self.epochs)
-        whole_number("batch", self.batch)
-        whole_number("seed", self.seed, least=0)
-        real_number("lr", self.lr, 0, math.inf)
-        real_number("weight_decay", self.weight_decay, 0, math.inf)
-        real_number("warmup", self.warmup, 0, 1)
+        checked = {
+            "epochs": whole_number("epochs", self.epochs),
+            "batch": whole_number("batch", self.batch),
+            "lr": real_number("lr", self.lr, 0, math.inf),
+            "weight_decay": real_number("weight_decay", self.weight_decay, 0, math.inf),
+            "warmup": real_number("warmup", self.warmup, 0, 1),
+            "seed": checked_seed(self.seed),
+        }
+        for name, number in checked.items():  # Python's own, whatever kind came
+            object.__setattr__(self, name, number)
 
 
 def small_network(
@@ -80,8 +84,9 @@ def small_network(
         A fresh network, on the CPU.
 
     Raises:
-        ValueError: If the images are not square, or `VisionPermutator` says so.
-        TypeError: If `data` is no `Labelled`.
+        ValueError: If the images are not square, `seed` is negative or huge, or
+            `VisionPermutator` says so.
+        TypeError: If `data` is no `Labelled`, or `seed` no whole number.
     """
     _check_images(data, "data")
     usual = {
@@ -94,7 +99,7 @@ def small_network(
         "mlp_ratio": 2,
     }
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        torch.manual_seed(checked_seed(seed))
         return VisionPermutator(**(usual | options))
 
 
