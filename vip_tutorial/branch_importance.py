@@ -241,6 +241,9 @@ class SomeBranches(WeightedPermuteMLP):
         )
         return h, w, c
 
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, kept={self.kept}"
+
 
 # --- Rewrite ------------------------------------------------------------------------
 

@@ -101,7 +101,7 @@ class DropPath(nn.Module):
         return x * kept / keep
 
     def extra_repr(self) -> str:
-        return f"rate={self.rate:.3f}"
+        return f"rate={self.rate:g}"
 
 
 class PermutatorBlock(nn.Module):
@@ -143,6 +143,9 @@ class PermutatorBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.drop_path(self.attn(self.norm1(x))) / self.skip_lam
         return x + self.drop_path(self.mlp(self.norm2(x))) / self.skip_lam
+
+    def extra_repr(self) -> str:
+        return f"skip_lam={self.skip_lam}"
 
 
 class VisionPermutator(nn.Module):
@@ -279,6 +282,9 @@ class VisionPermutator(nn.Module):
             if isinstance(stage, nn.Sequential)
             for block in stage
         ]
+
+    def extra_repr(self) -> str:
+        return f"img_size={self.img_size}, global_pool={self.global_pool!r}"
 
     def _check(self, image: Tensor) -> None:
         if torch.jit.is_tracing():
