@@ -91,9 +91,19 @@ def test_on_every_device(device, trained, tmp_path):
     assert next(model.parameters()).device.type == device.type
 
 
-def test_a_state_dict_loads_too(trained):
+@pytest.mark.parametrize("wrapping", WRAPPINGS)
+def test_what_is_in_such_a_file_loads_too(trained, wrapping):
+    model, x, content = small(), image(), WRAPPINGS[wrapping](trained.state_dict())
+    names = list(content)
+    load_checkpoint(model, content, img_size=16)
+    assert torch.equal(model(x), trained(x))
+    assert list(content) == names
+
+
+def test_a_parallel_models_state_dict_loads(trained):
     model, x = small(), image()
-    load_checkpoint(model, trained.state_dict(), img_size=16)
+    parallel = nn.DataParallel(trained)
+    load_checkpoint(model, parallel.state_dict(), img_size=16)
     assert torch.equal(model(x), trained(x))
 
 
@@ -345,7 +355,6 @@ NOT_PLAIN = {
     "complex": lambda weight: weight + 1j,
     "sparse": lambda weight: weight.to_sparse(),
     "meta": lambda weight: weight.to("meta"),
-    "list": lambda weight: weight.tolist(),
 }
 
 
@@ -361,6 +370,41 @@ def test_weights_that_are_no_real_numbers_are_refused(trained, kind):
     assert untouched(model, before)
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ({}, "the mapping holds a dict; it must hold a state dict"),
+        ({"epoch": 3}, "the mapping holds 'epoch', a int"),
+        ({3: torch.ones(1)}, "the mapping holds 3, a Tensor"),
+        ({"head.weight": [1.0]}, "the mapping holds 'head.weight', a list"),
+    ],
+)
+def test_a_mapping_that_is_no_state_dict(content, told):
+    model = small()
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(ValueError, match=told):
+        load_checkpoint(model, content, img_size=16)
+    assert untouched(model, before)
+
+
+@pytest.mark.parametrize(
+    ("img_size", "error", "told"),
+    [
+        ("16", TypeError, "img_size is '16'; it must be a whole number"),
+        (0, ValueError, "img_size is 0; it must be at least 1"),
+        (-16, ValueError, "img_size is -16"),
+        (64, ValueError, r"16 channels.* 32 segments .* images of 64 x 64"),
+        (17, ValueError, "multiple of the other"),
+    ],
+)
+def test_a_size_that_no_weights_are_for(trained, img_size, error, told):
+    model = small()
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(error, match=told):
+        load_checkpoint(model, trained.state_dict(), img_size=img_size, resample=True)
+    assert untouched(model, before)
+
+
 def test_other_faults_get_a_sentence(trained, tmp_path):
     with pytest.raises(ValueError, match="name that ends in"):
         save_checkpoint(trained, tmp_path / "vip.pth")
@@ -370,7 +414,8 @@ def test_other_faults_get_a_sentence(trained, tmp_path):
     save_checkpoint(trained, tmp_path / "odd.safetensors", img_size="abc")
     with pytest.raises(ValueError, match="images of size 'abc'"):
         load_checkpoint(small(), tmp_path / "odd.safetensors")
-    with pytest.raises(TypeError):
-        load_checkpoint(small(), trained.state_dict(), img_size="16")
+    save_checkpoint(trained, tmp_path / "none.safetensors", img_size="0")
+    with pytest.raises(ValueError, match="images of size '0'"):
+        load_checkpoint(small(), tmp_path / "none.safetensors")
     with pytest.raises(ValueError, match="same global_pool"):
         load_checkpoint(small(global_pool="flatten"), trained.state_dict(), img_size=16)

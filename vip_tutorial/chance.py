@@ -65,6 +65,7 @@ def _whole(results: Sequence[int]) -> list[int]:
         return [operator.index(result) for result in results]
     except TypeError as fault:
         raise TypeError(
-            f"the results are {reprlib.repr(results)}; they must be a list of whole numbers, such "
-            "as how many images are classified right: of shares, ties are not exact"
+            f"the results are {reprlib.repr(results)}; they must be a list of whole "
+            "numbers, such as how many images are classified right: of shares, ties "
+            "are not exact"
         ) from fault
