@@ -531,3 +531,52 @@ def test_the_experiment_trains_what_it_says():
     other = branch_experiment.trained(how, seed=4, kept=["width"])
     weights = [m.head.weight for m in (one, again, other)]
     assert torch.equal(weights[0], weights[1]) and not torch.equal(*weights[1:])
+
+
+@pytest.mark.parametrize("name", ["row", "linerow", "colour"])
+def test_a_problem_is_measured_with_and_without_its_branches(name, monkeypatch):
+    how, trainings = branch_experiment.PROBLEMS[name], []
+    numbers = {}  # an accuracy for each training, told apart by its number
+
+    def trained(how, seed, kept=BRANCHES):
+        trainings.append((how, seed, tuple(kept)))
+        return len(trainings)
+
+    def told(model, test):
+        numbers[model] = trainings[model - 1]
+        return model
+
+    monkeypatch.setattr(branch_experiment, "trained", trained)
+    monkeypatch.setattr(branch_experiment, "readings", told)
+    monkeypatch.setattr(branch_experiment, "accuracy", told)
+    found = branch_experiment.problem(name)
+    assert all(training[0] == how for training in trainings)
+
+    def runs(models):
+        return [numbers[model][1:] for model in models]
+
+    assert runs(found["networks"]) == [(seed, BRANCHES) for seed in range(5)]
+    assert list(found["only"]) == list(BRANCHES)
+    for branch in BRANCHES:
+        assert runs(found["only"][branch]) == [(0, (branch,)), (1, (branch,))]
+    without_needed = {
+        "row": [(seed, ("width", "channel")) for seed in range(5)],
+        "linerow": [(seed, ("height", "channel")) for seed in range(5)],
+    }
+    assert runs(found.get("without_needed", [])) == without_needed.get(name, [])
+    assert len(trainings) == 11 + 5 * (name in without_needed)
+
+
+def test_a_network_is_retrained_and_measured(monkeypatch):
+    """Nothing replaced but the number of pictures: no training, no accuracy."""
+    how = bundled.Training("few", "row", recipe=bundled.Recipe(epochs=1, batch=1500))
+    monkeypatch.setitem(branch_experiment.PROBLEMS, "row", how)
+    monkeypatch.setattr(branch_experiment, "SEEDS", 1)
+    monkeypatch.setattr(branch_experiment, "SEEDS_RETRAINED", 1)
+    test = branch_experiment.images(how)[1]
+    found = branch_experiment.problem("row")
+    kept = ["width", "channel"]
+    again = accuracy(branch_experiment.trained(how, 0, kept), test)
+    assert found["without_needed"] == [again]
+    whole = branch_experiment.readings(branch_experiment.trained(how, 0), test)
+    assert found["networks"] == [whole]

@@ -295,6 +295,50 @@ def test_an_interrupted_write_leaves_the_old_file(trained, tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_new_file_takes_the_place_of_the_old_one_and_never_its_bytes(tmp_path):
+    """Who has the old file open goes on reading it, whole."""
+    path, same = tmp_path / "file", tmp_path / "the same file"
+    path.write_bytes(b"old")
+    os.link(path, same)
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new" and same.read_bytes() == b"old"
+    assert sorted(tmp_path.iterdir()) == [path, same]
+
+
+@pytest.mark.parametrize("step", ["open", "fsync", "replace"])
+def test_a_write_that_fails_at_any_step_leaves_the_old_file(
+    tmp_path, monkeypatch, step
+):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def stop(*args):
+        raise OSError("the disk is full")
+
+    if step == "open":
+        monkeypatch.setattr("builtins.open", stop)
+    else:
+        monkeypatch.setattr(checkpoints.os, step, stop)
+    with pytest.raises(OSError, match="the disk is full"):
+        write_atomically(path, b"new")
+    monkeypatch.undo()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_all_is_on_the_disk_before_the_old_file_goes(tmp_path, monkeypatch):
+    steps, path = [], tmp_path / "file"
+    for name in ("fsync", "replace"):
+        real = getattr(os, name)
+        monkeypatch.setattr(
+            checkpoints.os,
+            name,
+            lambda *args, name=name, real=real: (steps.append(name), real(*args)),
+        )
+    write_atomically(path, b"new")
+    assert steps == ["fsync", "replace"]
+
+
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError):
         write_atomically(tmp_path / "no" / "file", b"")
@@ -347,6 +391,63 @@ def test_resampling_keeps_what_an_even_column_gives(before):
     else:
         both = torch.block_diag(was, was)
         torch.testing.assert_close(now, both)
+
+
+def at(weight, rows, row_out, channel_out, row_in, channel_in):
+    """An entry of a weight of `mlp_h`: from (row, channel of a segment) to another."""
+    S = len(weight) // rows
+    return weight[row_out * S + channel_out, row_in * S + channel_in].item()
+
+
+# Where the middle of a new row lies between the middles of the old ones.
+TO_FOUR = [[1, 0], [0.75, 0.25], [0.25, 0.75], [0, 1]]
+TO_TWO = [[0.5, 0.5, 0, 0], [0, 0, 0.5, 0.5]]
+
+
+@pytest.mark.parametrize("rows", [TO_FOUR, TO_TWO], ids=["more", "fewer"])
+def test_resampling_entry_by_entry(rows):
+    from vip_tutorial.checkpoints import _resampled
+
+    after, before, C = len(rows), len(rows[0]), 8
+    weight = torch.randn(C, C, dtype=torch.float64)
+    moved = _resampled(weight, before, after)
+    S, T = C // before, C // after
+
+    def interpolated(row_out, channel_out, row_in, channel_in):
+        """An output row is a mean of old ones; an old input row's weight is dealt."""
+        total = 0.0
+        for g in range(before):
+            for k in range(before):
+                share = rows[row_in][k] / sum(row[k] for row in rows)
+                old = at(weight, before, g, channel_out, k, channel_in)
+                total += rows[row_out][g] * old * share
+        return total
+
+    for h, out, m, into in torch.cartesian_prod(*map(torch.arange, (after, T) * 2)):
+        h, out, m, into = (n.item() for n in (h, out, m, into))
+        if after > before:  # the mean over the new segments of an old one
+            parts = range(after // before)
+            wanted = sum(interpolated(h, p * T + out, m, p * T + into) for p in parts)
+            wanted /= len(parts)
+        else:  # a channel of an old segment hears of none of another
+            apart = out // S != into // S
+            wanted = 0.0 if apart else interpolated(h, out % S, m, into % S)
+        assert at(moved, after, h, out, m, into) == pytest.approx(wanted, abs=1e-12)
+
+
+@pytest.mark.parametrize("side", [8, 32])
+def test_both_branches_of_every_block_are_resampled_and_nothing_else(trained, side):
+    from vip_tutorial.checkpoints import _resampled
+
+    state, model = trained.state_dict(), small(img_size=side)
+    found = resample_weights(state, model, 16)
+    assert list(found) == list(state)
+    grids = {"network.0.0.attn": 8, "network.2.0.attn": 4}
+    for name, value in state.items():
+        mixer, _, branch = name.removesuffix(".weight").rpartition(".")
+        if branch in ("mlp_h", "mlp_w"):
+            value = _resampled(value, grids[mixer], grids[mixer] * side // 16)
+        assert torch.equal(found[name], value), name
 
 
 NOT_PLAIN = {
