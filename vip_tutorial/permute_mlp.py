@@ -129,6 +129,9 @@ class Branches(nn.Module):
         """The outputs h, w, c of the three branches, each `(B, H, W, C)`."""
         return self.height(x), self.width(x), self.channel(x)
 
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, segment_dim={self.segment_dim}"
+
     def _check(self, x: Tensor) -> None:
         # A traced graph has no shapes to compare: torch.jit.trace would only warn.
         if not torch.jit.is_tracing():
@@ -235,3 +238,6 @@ class WeightedPermuteMLP(Branches):
         weights = weights.softmax(dim=0)  # (3, B, C)
         # Read backwards, the order c, w, h is h, w, c.
         return weights if self.branch_order == "hwc" else weights.flip(0)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, branch_order={self.branch_order!r}"

@@ -16,6 +16,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .checks import checked_seed, whole_number
 from .data import Labelled
 
 SIDE = 8
@@ -108,12 +109,14 @@ def task(name: str, count: int, seed: int = 0) -> Labelled:
         and those of "nested" 16 x 16 pixels.
 
     Raises:
-        ValueError: If there is no such task.
+        ValueError: If there is no such task, or a number is out of range.
+        TypeError: If a number is no whole one.
     """
     if name not in TASKS:
         raise ValueError(f"there is no task {name!r}: take one of {', '.join(TASKS)}")
     make, _, classes = TASKS[name]
-    images, labels = make(count, torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(checked_seed(seed))
+    images, labels = make(whole_number("count", count), generator)
     return Labelled(images, labels, classes)
 
 

@@ -27,9 +27,11 @@ import torch
 from torch import Tensor, nn
 
 from .checks import (
+    built_mixer,
     check_image,
     checked_stages,
     grid_sides,
+    mlp_width,
     real_number,
     whole_number,
 )
@@ -101,7 +103,7 @@ class DropPath(nn.Module):
         return x * kept / keep
 
     def extra_repr(self) -> str:
-        return f"rate={self.rate:.3f}"
+        return f"rate={self.rate:g}"
 
 
 class PermutatorBlock(nn.Module):
@@ -116,6 +118,11 @@ class PermutatorBlock(nn.Module):
         skip_lam: What the branches are divided by before they are added.
         token_mixer: Class of the module that mixes the tokens, called with
             `(dim, segment_dim=..., qkv_bias=...)`.
+
+    Raises:
+        ValueError: If `mlp_ratio` leaves the channel MLP without any width, or the
+            token mixer says so.
+        TypeError: If `token_mixer` makes no module, or `mlp_ratio` is no number.
 
     Shape:
         `(B, H, W, C)` to `(B, H, W, C)`, with H = W = N.
@@ -134,15 +141,20 @@ class PermutatorBlock(nn.Module):
         super().__init__()
         self.norm1 = nn.LayerNorm(dim)
         # The authors' name, though there is no attention here.
-        self.attn = token_mixer(dim, segment_dim=segment_dim, qkv_bias=qkv_bias)
+        self.attn = built_mixer(
+            token_mixer, dim, segment_dim=segment_dim, qkv_bias=qkv_bias
+        )
         self.drop_path = DropPath(drop_path)
         self.norm2 = nn.LayerNorm(dim)
-        self.mlp = Mlp(dim, int(dim * mlp_ratio))
+        self.mlp = Mlp(dim, mlp_width(dim, mlp_ratio))
         self.skip_lam = skip_lam
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.drop_path(self.attn(self.norm1(x))) / self.skip_lam
         return x + self.drop_path(self.mlp(self.norm2(x))) / self.skip_lam
+
+    def extra_repr(self) -> str:
+        return f"skip_lam={self.skip_lam}"
 
 
 class VisionPermutator(nn.Module):
@@ -175,7 +187,8 @@ class VisionPermutator(nn.Module):
             cannot be halved, or a width cannot be cut into segments, or the stages
             don't fit each other, or a number is out of range, or `global_pool` is
             neither of the two.
-        TypeError: If a size is no whole number, or a rate no number.
+        TypeError: If a size is no whole number, or a rate no number, or `token_mixer`
+            makes no module.
     """
 
     def __init__(
@@ -283,6 +296,9 @@ class VisionPermutator(nn.Module):
             if isinstance(stage, nn.Sequential)
             for block in stage
         ]
+
+    def extra_repr(self) -> str:
+        return f"img_size={self.img_size}, global_pool={self.global_pool!r}"
 
     def _check(self, image: Tensor) -> None:
         if torch.jit.is_tracing():
