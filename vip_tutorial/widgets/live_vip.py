@@ -13,12 +13,14 @@ from torch import Tensor, nn
 from ..branch_weights import weights_by_block
 from ..data import Scale, digits, patterns
 from ..permute_mlp import Mlp, WeightedPermuteMLP
+from ..tracing import trace
 from ..vision_permutator import PermutatorBlock, VisionPermutator
 from .host import BookWidget, script, style
 from .pictures import MOST_PIXELS, shown_picture, written
 
 MOST_WEIGHTS = 60_000
 MOST_CLASSES = 20
+MOST_DRAWN = 2_048  # numbers, as in js/run.js
 _NAMES = "zero one two three four five six seven eight nine".split()
 
 
@@ -55,10 +57,11 @@ class LiveViP(BookWidget):
     module = "live.js"
     render = "renderLive"
     frame = "liveFirstFrame"
-    shown = ("size", "pictures", "labels", "network", "weights", "means")
-    apart = ("weights",)
+    shown = ("size", "pictures", "labels", "network", "weights", "means", "recordings")
+    apart = ("weights", "recordings")
+    styles = ("drawing", "lens")
     _esm = script(module, render)
-    _css = style("drawing", kind)
+    _css = style(*styles, kind)
 
     name = traitlets.Unicode("live").tag(sync=True)
     size = traitlets.List(help="Height and width of a picture.").tag(sync=True)
@@ -66,6 +69,9 @@ class LiveViP(BookWidget):
     labels = traitlets.List(help="Names of the classes.").tag(sync=True)
     network = traitlets.Dict(help="Sizes of the network.").tag(sync=True)
     weights = traitlets.Dict(help="All weights, base64.").tag(sync=True)
+    recordings = traitlets.Dict(
+        help="The steps of a block's branches h, w and c, without numbers."
+    ).tag(sync=True)
     means = traitlets.List(
         allow_none=True,
         default_value=None,
@@ -98,6 +104,7 @@ class LiveViP(BookWidget):
             labels=_checked_labels(labels, model.num_classes),
             network=network,
             weights=_packed(model),
+            recordings=_recorded(model),
             means=mean_over,
             **kwargs,
         )
@@ -233,6 +240,24 @@ def _packed(model: VisionPermutator) -> dict[str, str]:
         numbers, dtype = numbers.half(), "float16"
     raw = numbers.numpy().astype(f"<f{numbers.element_size()}").tobytes()
     return {"dtype": dtype, "base64": base64.b64encode(raw).decode("ascii")}
+
+
+def _recorded(model: VisionPermutator) -> dict[str, dict[str, Any]]:
+    """The recorded steps of h, w and c, which are the same in each block, as JSON.
+
+    The page has the numbers.  Empty if there are more than the lens can draw.
+    """
+    mixer = copy.deepcopy(model.blocks[0].attn).cpu().float()
+    side, dim = mixer.segment_dim, mixer.dim
+    if side * side * dim > MOST_DRAWN:
+        return {}
+    x = torch.zeros(1, side, side, dim)  # (B, H, W, C)
+    branches = {"h": mixer.height, "w": mixer.width, "c": mixer.channel}
+    recorded = {key: trace(f, x, axes="BHWC") for key, f in branches.items()}
+    for recording in recorded.values():
+        for tensor in recording.tensors:
+            tensor.values = None
+    return {key: recording.to_json() for key, recording in recorded.items()}
 
 
 def _mean_weights(

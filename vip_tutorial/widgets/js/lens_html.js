@@ -69,7 +69,7 @@ export function callHtml(run, state, asleep = false) {
     axis++;
     const lit = state.axis === axis;
     return (
-      `<button type="button" data-axis="${axis}"${asleep ? " disabled" : ""} aria-pressed="${lit}" style="--axis:${axisColour(axes[axis])}" ` +
+      `<button type="button" data-do="axis" data-value="${axis}" data-axis="${axis}"${asleep ? " disabled" : ""} aria-pressed="${lit}" style="--axis:${axisColour(axes[axis])}" ` +
       `aria-label="${number}: axis ${escape(axes[axis])} of the result">${number}<sub aria-hidden="true">${escape(axes[axis])}</sub></button>`
     );
   });
