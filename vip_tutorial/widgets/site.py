@@ -49,7 +49,9 @@ def site_style(*kinds: str) -> str:
     for kind in kinds:
         files += [*WIDGETS[kind].styles, kind]
     # Each once, however many widgets need it.
-    return "\n".join((CSS / f"{name}.css").read_text("utf-8") for name in dict.fromkeys(files))
+    return "\n".join(
+        (CSS / f"{name}.css").read_text("utf-8") for name in dict.fromkeys(files)
+    )
 
 
 def first_frame(kind: str, state: dict[str, Any]) -> str:
