@@ -323,7 +323,7 @@ OTHER_PARTS = {
         "patch_embed.proj",
         nn.Conv2d(1, 16, 3, padding=1),
         ValueError,
-        r"patches of \(3, 3\) pixels do not cut 8 x 8",
+        r"has stride \(1, 1\); this figure cuts patches that touch",
     ),
     "padded patches": (
         "patch_embed.proj",

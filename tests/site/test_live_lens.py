@@ -99,7 +99,8 @@ def test_stepping_by_key_through_a_branch(open_figure, widget, recorded, branch)
     truth = recorded(2, branch)
     figure.box.locator(f'[data-do=branch][data-value="{branch}"]').click()
     assert figure.state == f"v1;open=2;channel=9;token=17;branch={branch}"
-    assert figure.said.startswith(f"Block 2, {BRANCHES[branch]} branch. Step 1 of ")
+    assert figure.said.startswith(f"Block 2, {BRANCHES[branch]} branch. ")
+    assert " Step 1 of " in figure.said
     figure.box.locator("[data-keys=walk]").focus()
     homes = list(range(N * N * C))
     for number, step in enumerate(truth.steps, start=1):
@@ -117,11 +118,13 @@ def test_stepping_by_key_through_a_branch(open_figure, widget, recorded, branch)
         assert current == f"{number} {step.op}"
         figure.page.keyboard.press("n")
     # Home again, it is the number under the map of this branch.
+    assert f"What comes out is the map of {BRANCHES[branch]} above" in figure.said
     under = figure.box.locator(".vip-live-map b").nth(1 + "hwc".index(branch))
     assert value_said(figure) == pytest.approx(
         float(under.inner_text().replace("\N{MINUS SIGN}", "-")), abs=6e-4
     )
     figure.page.keyboard.press("Home")
+    assert "the tokens before, normalised. The input, " in figure.said
     assert "Nothing has happened yet." in figure.said
     before = truth.values(truth.inputs[0])[home_of(17, 9)]
     assert value_said(figure) == pytest.approx(before, rel=6e-4)
@@ -260,7 +263,20 @@ def test_links(open_figure, widget):
     # What only another step or branch has is shown as far as there is something.
     late = open_figure(widget, "live=v1;open=1;branch=c;step=7;axis=9")
     words = late.box.locator(".vip-live-words").inner_text()
-    assert words.startswith("Block 1, channel branch. Step 1 of 1, linear")
+    assert words.startswith("Block 1, channel branch. What comes out is the map of")
+    assert "Step 1 of 1, linear" in words
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_axe_finds_nothing_in_an_open_branch(open_figure, widget, width):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    for theme in ("light", "dark"):
+        figure = open_figure(
+            widget, "live=v1;open=1;branch=h", width=width, color_scheme=theme
+        )
+        found = axe.run(figure.page, context="#live")
+        assert found.violations_count == 0, found.generate_report()
+        assert figure.box.evaluate("(el) => el.scrollWidth <= el.clientWidth")
 
 
 @pytest.mark.parametrize("width", [1280, 360])

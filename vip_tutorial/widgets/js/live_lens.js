@@ -82,8 +82,12 @@ function liveLensOf(scene, { branch, open }, { x }) {
 
 /** What is said of the step that is shown. */
 function liveLensWords({ branch, open }, { run, state }) {
-  const where = `Block ${open}, ${liveLensName[branch]} branch. `;
-  return `${where}${sayText(run, state)}`;
+  const name = liveLensName[branch];
+  const ends = {
+    0: "What comes in are the tokens before, normalised. ",
+    [run.steps.length]: `What comes out is the map of ${name} above, in all channels. `,
+  };
+  return `Block ${open}, ${name} branch. ${ends[state.step] ?? ""}${sayText(run, state)}`;
 }
 
 /** The buttons that open a branch, and the steps of the one that is open. */
@@ -95,7 +99,7 @@ export function liveLensHtml(scene, state, moment, asleep) {
     return `<button type="button" data-do="branch" data-value="${isOpen ? "" : b}" aria-expanded="${isOpen}">${signHtml(b)}${name}</button>`;
   });
   const lens = liveLens(scene, state, moment);
-  return `<div class="vip-steps vip-scripted" role="group" aria-label="Branches, step by step"><span>Step through a branch:</span>${buttons.join("")}</div>
+  return `<div class="vip-steps vip-scripted" role="group" aria-label="Branches, step by step"><span>Step through a branch, with the numbers of this picture:</span>${buttons.join("")}</div>
 ${lens ? `<div class="vip-live-lens" style="--axis:${axisColour(state.branch.toUpperCase())}">${liveLensSteps(state, lens, asleep)}</div>` : ""}`;
 }
 
