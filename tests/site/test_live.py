@@ -287,6 +287,10 @@ def nan(model):
     model.blocks[0].attn.proj.weight.data[3, 2] = torch.nan
 
 
+def wider(model):
+    model.img_size = 17  # 8 tokens a side, as before, and a pixel over
+
+
 def other_head(model):
     model.head = nn.Sequential(model.head)
 
@@ -330,6 +334,12 @@ OTHER_PARTS = {
         nn.Conv2d(1, 16, 2, stride=2, padding=1),
         ValueError,
         r"padding \(1, 1\); this figure cuts patches that touch",
+    ),
+    "oblong patches": (
+        "patch_embed.proj",
+        nn.Conv2d(1, 16, (1, 2), stride=(1, 2)),
+        ValueError,
+        r"patches of \(1, 2\) pixels do not cut",
     ),
     "other grid": (
         "patch_embed.proj",
@@ -491,6 +501,11 @@ REFUSED = {
         ValueError,
         "has 65 blocks.*at most 64",
     ),
+    "rest of pixels": (
+        lambda: LiveViP(spoilt(network(patch_size=2, img_size=16), wider), S),
+        ValueError,
+        "do not cut 17 x 17 pixels into squares without a rest",
+    ),
     "mean": (lambda: LiveViP(network(), Scale(torch.nan, 1)), ValueError, "finite"),
     "scale of none": (
         lambda: LiveViP(network(), Scale(0, None)),
@@ -568,6 +583,9 @@ DAMAGE = {
     "no recordings": lambda data: data.update(recordings=None),
     "one recording": lambda data: data["recordings"].pop("w"),
     "other size recorded": lambda data: data.update(recordings=elsewhere_recorded()),
+    "no linear": lambda data: data["recordings"]["h"]["steps"][3].update(
+        map=list(range(8 * 8 * 16))
+    ),
     "two linears": lambda data: data["recordings"]["w"]["steps"][0].update(map=None),
     "no chain": lambda data: data["recordings"]["h"]["steps"][2].update(inputs=[1]),
 }

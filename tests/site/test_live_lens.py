@@ -229,6 +229,11 @@ def test_its_controls(open_figure, widget):
     assert "Axis 1 of the output is N, 8 long" in figure.said
     assert lit.nth(1).get_attribute("aria-pressed") == "true"
     assert figure.state == "v1;open=1;branch=h;step=2;axis=1"
+    figure.box.locator('[data-do=branch][data-value="w"]').click()
+    assert figure.state == "v1;open=1;branch=w"  # another tensor has other axes
+    figure.box.locator('[data-do=branch][data-value="h"]').click()
+    figure.box.locator("[data-do=step]", has_text="permute").first.click()
+    lit.nth(1).click()
     lit.nth(1).click()
     assert figure.state == "v1;open=1;branch=h;step=2"
     figure.setting("fill").select_option("value")
