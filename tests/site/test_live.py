@@ -583,10 +583,18 @@ DAMAGE = {
     "no recordings": lambda data: data.update(recordings=None),
     "one recording": lambda data: data["recordings"].pop("w"),
     "other size recorded": lambda data: data.update(recordings=elsewhere_recorded()),
-    "no linear": lambda data: data["recordings"]["h"]["steps"][3].update(
-        map=list(range(8 * 8 * 16))
+    "no linear": lambda data: data["recordings"]["h"]["steps"][3].update(kind="move"),
+    "two linears": lambda data: data["recordings"]["w"]["steps"][6].update(kind="mix"),
+    "no input": lambda data: data["recordings"]["c"].update(inputs=[]),
+    "much": lambda data: data["recordings"]["w"]["tensors"][2].update(
+        shape=[1, 10**4, 10**4, 1, 1]
     ),
-    "two linears": lambda data: data["recordings"]["w"]["steps"][0].update(map=None),
+    "no linear map": lambda data: data["recordings"]["c"]["steps"][0].update(
+        kind="pointwise"
+    ),
+    "other order": lambda data: data["recordings"]["w"]["steps"][1].update(
+        order=[0, 0, 0, 0, 0]
+    ),
     "no chain": lambda data: data["recordings"]["h"]["steps"][2].update(inputs=[1]),
 }
 
@@ -602,7 +610,9 @@ def test_damaged_numbers_get_a_sentence(core, spoil):
     spoil(data)
     html = core.eval(f"liveFirstFrame({json.dumps(data)})")
     assert html.startswith('<p class="vip-problem">This figure cannot be drawn: ')
-    assert re.search("damaged|no numbers|network's size|not a recorded run", html)
+    assert re.search(
+        "damaged|no numbers|network's size|not a recorded run|do not exist", html
+    )
 
 
 def test_names_are_escaped(core):

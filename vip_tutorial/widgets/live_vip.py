@@ -125,7 +125,8 @@ def _usual_pictures(model: VisionPermutator) -> dict[str, Tensor]:
 def _recorded(model: VisionPermutator) -> dict[str, dict[str, Any]]:
     """The recorded steps of h, w and c, which are the same in each block, as JSON.
 
-    The page has the numbers.  Empty if there are more than the lens can draw.
+    The page has the numbers, and finds the moves from shapes and orders.  Empty if
+    there are more numbers than the lens can draw.
     """
     mixer = copy.deepcopy(model.blocks[0].attn).cpu().float()
     side, dim = mixer.segment_dim, mixer.dim
@@ -137,6 +138,8 @@ def _recorded(model: VisionPermutator) -> dict[str, dict[str, Any]]:
     for recording in recorded.values():
         for tensor in recording.tensors:
             tensor.values = None
+        for step in recording.steps:
+            step.map = None
     return {key: recording.to_json() for key, recording in recorded.items()}
 
 

@@ -9,7 +9,7 @@ import { callHtml, codeHtml, headHtml, sayText } from "./lens_html.js";
 import { applyLayer } from "./network.js";
 import { drawWhole, paintParts, paintSvg } from "./paint.js";
 import { hit, paneParts } from "./panes.js";
-import { readRun } from "./run.js";
+import { MOST_DRAWN, ravel, readRun, sizeOf, unravel } from "./run.js";
 import { formatOf, neighbour, planScene } from "./scene.js";
 import { plainState } from "./state.js";
 import { rowWords } from "./words.js";
@@ -37,17 +37,37 @@ export const liveLensFields = {
 export function readRecordings(recordings, { N, C }) {
   const isAsTokens = ({ shape }) => String(shape) === String([1, N, N, C]);
   const branches = BRANCHES.map(([b]) => b);
-  if (!recordings || typeof recordings !== "object") throw new Error("the recorded steps of its branches are damaged");
+  const damaged = new Error("the recorded steps of its branches are damaged");
+  if (!recordings || typeof recordings !== "object") throw damaged;
   if (!Object.keys(recordings).length) return {};
+  const filled = Object.fromEntries(branches.map((b) => [b, withMoves(recordings[b])]));
   for (const b of branches) {
-    const { root, steps, tensors } = readRun(recordings[b]);
+    const { root, steps, tensors } = readRun(filled[b]);
+    if (filled[b].inputs[0] !== root) throw damaged;
     const isChain = steps.every(({ inputs }, i) => inputs[0] === (i ? steps[i - 1].output : root));
-    const mixes = steps.filter(({ map }) => !map);
-    const mixesRows = mixes.every(({ inputs, output }) => [inputs[0], output].every((id) => tensors[id].shape.at(-1) === C));
+    const mixes = steps.filter(({ kind }) => kind !== "move");
+    const mixesRows = mixes.every(({ kind, inputs, output }) => kind === "mix" && [inputs[0], output].every((id) => tensors[id].shape.at(-1) === C));
     if (!isChain || mixes.length !== 1 || !mixesRows || !isAsTokens(tensors[root]) || !isAsTokens(tensors[steps.at(-1).output]))
-      throw new Error("the recorded steps of its branches are damaged");
+      throw damaged;
   }
-  return Object.fromEntries(branches.map((b) => [b, recordings[b]]));
+  return filled;
+}
+
+/** The recording with its moves, which Python leaves out: they follow from shapes and order. */
+function withMoves(recording) {
+  const { tensors, steps } = readRun(recording);
+  const moveOf = ({ order, inputs: [input], output }) => {
+    const [before, shape] = [input, output].map((id) => tensors[id].shape);
+    if (sizeOf(shape) > MOST_DRAWN) throw new Error("the recorded steps of its branches are damaged");
+    const every = Array.from({ length: sizeOf(shape) }, (_, k) => k);
+    if (!order) return every; // a reshape takes all in their order
+    const back = order.map((_, axis) => order.indexOf(axis));
+    return every.map((k) => {
+      const at = unravel(k, shape);
+      return ravel(back.map((axis) => at[axis]), before);
+    });
+  };
+  return { ...recording, steps: steps.map((step) => (step.kind === "move" ? { ...step, map: moveOf(step) } : step)) };
 }
 
 /** The recording with numbers: its moves move x, and its Linear is the network's. */
