@@ -136,7 +136,7 @@ function liveLensSteps(state, { run, plans, state: at }, asleep) {
   const stage = asleep ? svg("wide") + svg("narrow") : '<canvas aria-hidden="true"></canvas>';
   return `
 <div class="vip-code">${codeHtml(run, at)}</div>
-<div class="vip-call">${callHtml(run, at, asleep)}</div>
+<div class="vip-call">${callHtml(run, at, asleep, (axis) => `data-do="axis" data-value="${axis}"`)}</div>
 <div class="vip-steps vip-scripted" role="group" aria-label="Steps of the branch">${steps.join("")}</div>
 <div class="vip-player vip-scripted">${walk("◀ Back", at.step - 1)}${walk("Next ▶", at.step + 1)}<label>Colour a cell by <select data-set="fill">${fills.join("")}</select></label></div>
 <div class="vip-heads"><div>${headHtml(run, at, "left")}</div><div>${headHtml(run, at, "right")}</div></div>
