@@ -71,7 +71,7 @@ serve: book
 
 .PHONY: test
 test: $(READY)
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest -n logical --maxprocesses 4 --dist worksteal $(ARGS)
 
 .PHONY: weights
 weights: $(READY)

@@ -1,12 +1,14 @@
 """The devices that tests run on, and what every test starts from."""
 
+import contextlib
+
 import hypothesis
 import pytest
 import torch
 from hypothesis import Phase
 
 DEVICES = ("cpu", "cuda", "mps", "xpu")
-CAUGHT = pytest.StashKey[dict[str, list[str]]]()
+CAUGHT = "which check catches which mutant"
 
 # The same examples in every run: a red test is red again, here and on CI.  Without the
 # phase "explain", which is slow with torch and has little to say about it.
@@ -93,18 +95,43 @@ def _seed():
 
 
 @pytest.fixture
-def who_catches_what(pytestconfig) -> dict[str, list[str]]:
-    """For each mutant the checks that catch it; what is noted here is printed."""
-    return pytestconfig.stash.setdefault(CAUGHT, {})
+def who_catches_what(record_property):
+    """Notes which checks catch a mutant; what is noted is printed at the end."""
+    # With the report of the test, so that it arrives from another process too.
+    return lambda mutant, checks: record_property(CAUGHT, (mutant, checks))
 
 
-def pytest_terminal_summary(terminalreporter, config):
-    if caught := config.stash.get(CAUGHT, {}):
-        terminalreporter.section("which check catches which mutant")
+def pytest_terminal_summary(terminalreporter):
+    caught = dict(
+        noted
+        for report in terminalreporter.getreports("passed")
+        + terminalreporter.getreports("failed")
+        for name, noted in report.user_properties
+        if name == CAUGHT
+    )
+    if caught:
+        terminalreporter.section(CAUGHT)
         width = max(map(len, caught))
-        for mutant, checks in caught.items():
+        for mutant, checks in sorted(caught.items()):
             told = " ".join(checks) or "NOTHING catches it"
             terminalreporter.line(f"{mutant:{width}}  {told}")
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory, pytestconfig):
+    """`with shared() as folder`: shared by all processes of the run, one at a time."""
+    folder = tmp_path_factory.getbasetemp()
+    if hasattr(pytestconfig, "workerinput"):  # one process of several
+        folder = folder.parent
+
+    @contextlib.contextmanager
+    def shared():
+        from filelock import FileLock
+
+        with FileLock(folder / "shared.lock"):
+            yield folder
+
+    return shared
 
 
 @pytest.fixture(scope="session")

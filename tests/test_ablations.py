@@ -7,7 +7,7 @@ import pytest
 import torch
 from test_shape_comments import B, C, N, complaints
 
-from vip_tutorial import PermuteMLP, measured, reduced, vision_permutator
+from vip_tutorial import PermuteMLP, ablations, measured, reduced, vision_permutator
 from vip_tutorial.ablations import (
     DEPTH,
     DIM,
@@ -16,6 +16,7 @@ from vip_tutorial.ablations import (
     RECIPE,
     REGULARISATIONS,
     SEEDS,
+    Experiment,
     as_models,
     logistic,
     network,
@@ -192,6 +193,58 @@ def test_one_network_trained_again(results):
     # To the bit on the machine and with the threads of the results; elsewhere near.
     again = right(EXPERIMENTS["4x4"], "h", seed=1)
     assert abs(again - results["runs"]["4x4"]["h"]["right"][1]) <= 10
+
+
+@pytest.mark.parametrize(
+    "experiment",
+    [
+        Experiment(("h",)),
+        Experiment(("h",), patch=1),
+        Experiment(("h",), transposed=True),
+        Experiment(("h",), longer=3),
+    ],
+)
+def test_each_run_is_trained_as_the_experiment_says(experiment, monkeypatch):
+    trainings = []
+    monkeypatch.setattr(ablations, "fit", lambda *a, **options: trainings.append(a))
+    counts = right(experiment, "h", seed=4)
+    ((model, train, test, recipe),) = trainings
+    assert recipe == replace(RECIPE, epochs=30 * experiment.longer, seed=4)
+    wanted = network(experiment, "h", seed=4).state_dict()
+    assert all(torch.equal(v, wanted[k]) for k, v in model.state_dict().items())
+    for part, upright in zip((train, test), pictures()):
+        lying = experiment.transposed
+        assert torch.equal(part.images.mT if lying else part.images, upright.images)
+    named = predict(model, test.images).argmax(1) == test.labels
+    assert counts == named.sum().item()
+
+
+def test_all_is_measured(monkeypatch):
+    runs = []
+
+    def noted(*run):
+        runs.append(run)
+        return len(runs)
+
+    monkeypatch.setattr(ablations, "right", noted)
+    monkeypatch.setattr(ablations, "logistic", lambda c: round(1000 * c))
+    found = ablations.measure()
+    assert runs == [
+        (experiment, mixer, seed)
+        for experiment in EXPERIMENTS.values()
+        for mixer in experiment.mixers
+        for seed in SEEDS
+    ]
+    counts = [
+        count
+        for name in EXPERIMENTS
+        for run in found["runs"][name].values()
+        for count in run["right"]
+    ]
+    assert counts == list(range(1, len(runs) + 1))
+    assert found["logistic"] == {"0.01": 10, "0.1": 100, "1.0": 1000}
+    written = measured.results("ablations")
+    assert (found["recipe"], found["of"]) == (written["recipe"], written["of"])
 
 
 def test_the_linear_floor_measured_again(results):

@@ -168,7 +168,10 @@ def test_it_is_undone_when_an_error_is_raised(images):
         weights_changed(model, lambda a: a / (1 // 0)),
     ):
         model(images)
-    with pytest.raises(IndexError), weights_changed(model, without("width"), [0, 5]):
+    with (
+        pytest.raises(ValueError, match="no block 5"),
+        weights_changed(model, without("width"), [0, 5]),
+    ):
         pass
     assert torch.equal(model(images), before)
 
@@ -229,10 +232,49 @@ def test_what_there_is_not():
         mixers(plain)
 
 
+@pytest.mark.parametrize(
+    ("blocks", "error", "told"),
+    [
+        ([2], ValueError, "no block 2: the network has 2, numbered from 0 to 1"),
+        ([-1], ValueError, "a block is -1; it must be at least 0"),
+        (["network.0.1"], TypeError, "a block is 'network.0.1'; it must be a whole"),
+        ("01", TypeError, r"blocks is '01'.*blocks=\[0\]"),
+        (1, TypeError, r"blocks is 1;.*blocks=\[0\]"),
+        ([1, 1], ValueError, "1 more than once"),
+    ],
+)
+def test_blocks_that_there_are_not(images, blocks, error, told):
+    model = network()
+    before = model(images)
+    with (
+        pytest.raises(error, match=told),
+        weights_changed(model, without("width"), blocks),
+    ):
+        pass
+    assert torch.equal(model(images), before)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "told"),
+    [
+        (lambda a: None, TypeError, "made a NoneType of the weights"),
+        (lambda a: a[:2], ValueError, r"shape \(2, 6, 16\) of such of \(3, 6, 16\)"),
+        (lambda a: a[:, :1], ValueError, "must keep the shape"),
+        (fixed(torch.ones(3, 8)), ValueError, r"\(3, 8\).*16 channels: give \(3, 16"),
+    ],
+)
+def test_a_change_must_keep_the_shape(images, change, error, told):
+    model = network()
+    before = model(images)
+    with pytest.raises(error, match=told), weights_changed(model, change):
+        model(images)
+    assert torch.equal(model(images), before)
+
+
 # --- branches that are missing ------------------------------------------------------
 
 
-@pytest.mark.parametrize("kept", [["height"], ["width", "channel"], BRANCHES, []])
+@pytest.mark.parametrize("kept", [["height"], ["width", "channel"], BRANCHES])
 def test_some_branches_are_those_of_the_whole_module(kept):
     mixer = SomeBranches(16, segment_dim=4, kept=kept)
     x = torch.randn(2, 4, 4, 16)
@@ -241,8 +283,21 @@ def test_some_branches_are_those_of_the_whole_module(kept):
         assert torch.equal(out, there)
     parts = dict(zip(BRANCHES, mixer.branch_weights(*mixer.branches(x))))
     blend = sum(parts[b][:, None, None] * getattr(mixer, b)(x) for b in kept)
-    expected = mixer.proj(blend) if kept else mixer.proj.bias.expand_as(x)
-    torch.testing.assert_close(mixer(x), expected)
+    torch.testing.assert_close(mixer(x), mixer.proj(blend))
+
+
+@pytest.mark.parametrize(
+    ("kept", "told"),
+    [
+        ([], r"kept is \[\].*one or more of height, width, channel"),
+        ("width", r"kept is 'width'.*\['width'\]"),
+        (["width", "width"], "each once"),
+        (["h"], "no branch 'h'"),
+    ],
+)
+def test_branches_that_cannot_be_kept(kept, told):
+    with pytest.raises(ValueError, match=told):
+        SomeBranches(16, segment_dim=4, kept=kept)
 
 
 def permuted(images, axis):
@@ -334,6 +389,67 @@ def test_what_cannot_be_rewritten():
         made_static(model, [torch.full((3,), 1 / 3)])
 
 
+THIRDS = torch.full((3,), 1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("weights", "error", "told"),
+    [
+        ([0.2, 0.5, 0.3], TypeError, r"block 1 is a list; .*torch\.tensor"),
+        (torch.ones(4) / 4, ValueError, r"\(4,\); it must be \(3,\) or \(3, 16\)"),
+        (torch.ones(3, 8) / 3, ValueError, r"block 1 has shape \(3, 8\)"),
+        (torch.ones(16, 3) / 3, ValueError, r"block 1 has shape \(16, 3\)"),
+        (torch.tensor([0.0, 0.5, 0.5]), ValueError, "has 0 to 0.5.*more than 0"),
+        (torch.tensor([-0.5, 0.5, 1.0]), ValueError, "has -0.5 to 1"),
+        (
+            torch.tensor([1e-60, 0.5, 0.5], dtype=torch.float64),
+            ValueError,
+            "block 1, in torch.f",
+        ),
+        (THIRDS * torch.nan, ValueError, "block 1 is .nan.*finite"),
+        (THIRDS * 2, ValueError, "block 1 sum to 2 over the branches"),
+    ],
+)
+def test_what_cannot_be_static_weights(weights, error, told):
+    model = network()
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(error, match=told):
+        made_static(model, [THIRDS, weights])
+    assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("factors", "error", "told"),
+    [
+        ([1.0, 2.0, 3.0], TypeError, r"factors is a list; .*torch\.tensor"),
+        (torch.ones(2), ValueError, r"\(2,\); it must be \(3,\)"),
+        (torch.ones(3, 16), ValueError, r"factors has shape \(3, 16\)"),
+        (torch.tensor([0.0, 1.0, 1.0]), ValueError, r"has 0 to 1;.*without\("),
+        (torch.tensor([1.0, -2.0, 1.0]), ValueError, "has -2 to 1"),
+        (
+            torch.tensor([1.0, 1e60, 1.0], dtype=torch.float64),
+            ValueError,
+            "float32, has 1 to inf",
+        ),
+        (torch.tensor([1.0, torch.inf, 1.0]), ValueError, "must be finite"),
+        (torch.tensor([torch.nan, 1.0, 1.0]), ValueError, "must be finite"),
+    ],
+)
+def test_what_cannot_be_factors(factors, error, told):
+    static = made_static(network(), [THIRDS, THIRDS])
+    before = copy.deepcopy(static.state_dict())
+    with pytest.raises(error, match=told):
+        rescaled(static, factors)
+    assert all(torch.equal(v, before[k]) for k, v in static.state_dict().items())
+
+
+def test_weights_that_cannot_be_fixed():
+    with pytest.raises(TypeError, match="weights is a list"):
+        fixed([1, 0, 0])
+    with pytest.raises(ValueError, match="must be finite"):
+        fixed(torch.tensor([1.0, torch.nan, 0.0]))
+
+
 # --- what was measured --------------------------------------------------------------
 
 
@@ -415,3 +531,52 @@ def test_the_experiment_trains_what_it_says():
     other = branch_experiment.trained(how, seed=4, kept=["width"])
     weights = [m.head.weight for m in (one, again, other)]
     assert torch.equal(weights[0], weights[1]) and not torch.equal(*weights[1:])
+
+
+@pytest.mark.parametrize("name", ["row", "linerow", "colour"])
+def test_a_problem_is_measured_with_and_without_its_branches(name, monkeypatch):
+    how, trainings = branch_experiment.PROBLEMS[name], []
+    numbers = {}  # an accuracy for each training, told apart by its number
+
+    def trained(how, seed, kept=BRANCHES):
+        trainings.append((how, seed, tuple(kept)))
+        return len(trainings)
+
+    def told(model, test):
+        numbers[model] = trainings[model - 1]
+        return model
+
+    monkeypatch.setattr(branch_experiment, "trained", trained)
+    monkeypatch.setattr(branch_experiment, "readings", told)
+    monkeypatch.setattr(branch_experiment, "accuracy", told)
+    found = branch_experiment.problem(name)
+    assert all(training[0] == how for training in trainings)
+
+    def runs(models):
+        return [numbers[model][1:] for model in models]
+
+    assert runs(found["networks"]) == [(seed, BRANCHES) for seed in range(5)]
+    assert list(found["only"]) == list(BRANCHES)
+    for branch in BRANCHES:
+        assert runs(found["only"][branch]) == [(0, (branch,)), (1, (branch,))]
+    without_needed = {
+        "row": [(seed, ("width", "channel")) for seed in range(5)],
+        "linerow": [(seed, ("height", "channel")) for seed in range(5)],
+    }
+    assert runs(found.get("without_needed", [])) == without_needed.get(name, [])
+    assert len(trainings) == 11 + 5 * (name in without_needed)
+
+
+def test_a_network_is_retrained_and_measured(monkeypatch):
+    """Nothing replaced but the number of pictures: no training, no accuracy."""
+    how = bundled.Training("few", "row", recipe=bundled.Recipe(epochs=1, batch=1500))
+    monkeypatch.setitem(branch_experiment.PROBLEMS, "row", how)
+    monkeypatch.setattr(branch_experiment, "SEEDS", 1)
+    monkeypatch.setattr(branch_experiment, "SEEDS_RETRAINED", 1)
+    test = branch_experiment.images(how)[1]
+    found = branch_experiment.problem("row")
+    kept = ["width", "channel"]
+    again = accuracy(branch_experiment.trained(how, 0, kept), test)
+    assert found["without_needed"] == [again]
+    whole = branch_experiment.readings(branch_experiment.trained(how, 0), test)
+    assert found["networks"] == [whole]

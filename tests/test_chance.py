@@ -51,6 +51,29 @@ def test_groups_that_cannot_be_dealt_are_refused(one, other):
         chance(one, other)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [[1, 2.5], [1, float("nan")], [1, float("inf")], [1, "2"], [1, None], 3, "12"],
+)
+def test_results_that_cannot_be_counted_are_refused(wrong):
+    for pair in ((wrong, [1, 2]), ([1, 2], wrong)):
+        with pytest.raises(TypeError, match="must be a list of whole numbers"):
+            chance(*pair)
+
+
+@pytest.mark.parametrize("kind", [np.array, torch.tensor, tuple])
+def test_any_kind_of_whole_numbers_is_dealt(kind):
+    one, other = [7, 9, 4], [3, 7, 1]
+    assert deals(kind(one), kind(other)) == deals(one, other)
+
+
+def test_too_many_to_deal_are_refused_at_once():
+    with pytest.raises(ValueError, match=r"^13 results .*at most 12 .*at random"):
+        chance(range(13), range(13))
+    with pytest.raises(ValueError, match="at most 12"):
+        chance(range(10**5), range(10**5))
+
+
 # --- The exercise --------------------------------------------------------------------
 
 
@@ -93,7 +116,14 @@ def share_of(keep):
         (share_of(lambda d, real: abs(d) < abs(real)), "differ less"),
         (lambda a, b: chance(a, b) * len(deals(a, b)), "That is the number of deals"),
         (shuffles, "did you shuffle at random? There are only 70 deals"),
-        (lambda a, b: 0.5, "2 of the 70 deals differ at least as much"),
+        (lambda a, b: torch.tensor(True), "must return a share"),
+        (lambda a, b: np.True_, "must return a share"),
+        (lambda a, b: float("inf"), "returned inf; it must return a share"),
+        (lambda a, b: 1.0, "every deal differs at least as much. List the deals"),
+        (lambda a, b: round(chance(a, b), 2), "That is right, and rounded"),
+        (lambda a, b: round(chance(a, b), 4), "That is right, and rounded"),
+        (lambda a, b: 100 * chance(a, b), "in percent"),
+        (lambda a, b: 0.5, "14 of the 70 deals differ at least as much"),
     ],
 )
 def test_a_wrong_answer_is_told_why(answer, told, capsys):
@@ -105,7 +135,7 @@ def test_a_wrong_answer_is_told_why(answer, told, capsys):
 @pytest.mark.parametrize("kind", [float, np.float64, np.array, torch.tensor])
 def test_any_kind_of_number_is_right(kind, capsys):
     check_chance(lambda one, other: kind(chance(one, other)))
-    assert capsys.readouterr().out.startswith("Right on 9 pairs")
+    assert capsys.readouterr().out.startswith("Right on 10 pairs")
 
 
 def test_means_instead_of_sums_are_right(capsys):

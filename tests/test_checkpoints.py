@@ -91,9 +91,19 @@ def test_on_every_device(device, trained, tmp_path):
     assert next(model.parameters()).device.type == device.type
 
 
-def test_a_state_dict_loads_too(trained):
+@pytest.mark.parametrize("wrapping", WRAPPINGS)
+def test_what_is_in_such_a_file_loads_too(trained, wrapping):
+    model, x, content = small(), image(), WRAPPINGS[wrapping](trained.state_dict())
+    names = list(content)
+    load_checkpoint(model, content, img_size=16)
+    assert torch.equal(model(x), trained(x))
+    assert list(content) == names
+
+
+def test_a_parallel_models_state_dict_loads(trained):
     model, x = small(), image()
-    load_checkpoint(model, trained.state_dict(), img_size=16)
+    parallel = nn.DataParallel(trained)
+    load_checkpoint(model, parallel.state_dict(), img_size=16)
     assert torch.equal(model(x), trained(x))
 
 
@@ -285,6 +295,50 @@ def test_an_interrupted_write_leaves_the_old_file(trained, tmp_path, monkeypatch
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_new_file_takes_the_place_of_the_old_one_and_never_its_bytes(tmp_path):
+    """Who has the old file open goes on reading it, whole."""
+    path, same = tmp_path / "file", tmp_path / "the same file"
+    path.write_bytes(b"old")
+    os.link(path, same)
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new" and same.read_bytes() == b"old"
+    assert sorted(tmp_path.iterdir()) == [path, same]
+
+
+@pytest.mark.parametrize("step", ["open", "fsync", "replace"])
+def test_a_write_that_fails_at_any_step_leaves_the_old_file(
+    tmp_path, monkeypatch, step
+):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def stop(*args):
+        raise OSError("the disk is full")
+
+    if step == "open":
+        monkeypatch.setattr("builtins.open", stop)
+    else:
+        monkeypatch.setattr(checkpoints.os, step, stop)
+    with pytest.raises(OSError, match="the disk is full"):
+        write_atomically(path, b"new")
+    monkeypatch.undo()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_all_is_on_the_disk_before_the_old_file_goes(tmp_path, monkeypatch):
+    steps, path = [], tmp_path / "file"
+    for name in ("fsync", "replace"):
+        real = getattr(os, name)
+        monkeypatch.setattr(
+            checkpoints.os,
+            name,
+            lambda *args, name=name, real=real: (steps.append(name), real(*args)),
+        )
+    write_atomically(path, b"new")
+    assert steps == ["fsync", "replace"]
+
+
 def test_a_folder_that_is_not_there(tmp_path):
     with pytest.raises(FileNotFoundError):
         write_atomically(tmp_path / "no" / "file", b"")
@@ -339,13 +393,69 @@ def test_resampling_keeps_what_an_even_column_gives(before):
         torch.testing.assert_close(now, both)
 
 
+def at(weight, rows, row_out, channel_out, row_in, channel_in):
+    """An entry of a weight of `mlp_h`: from (row, channel of a segment) to another."""
+    S = len(weight) // rows
+    return weight[row_out * S + channel_out, row_in * S + channel_in].item()
+
+
+# Where the middle of a new row lies between the middles of the old ones.
+TO_FOUR = [[1, 0], [0.75, 0.25], [0.25, 0.75], [0, 1]]
+TO_TWO = [[0.5, 0.5, 0, 0], [0, 0, 0.5, 0.5]]
+
+
+@pytest.mark.parametrize("rows", [TO_FOUR, TO_TWO], ids=["more", "fewer"])
+def test_resampling_entry_by_entry(rows):
+    from vip_tutorial.checkpoints import _resampled
+
+    after, before, C = len(rows), len(rows[0]), 8
+    weight = torch.randn(C, C, dtype=torch.float64)
+    moved = _resampled(weight, before, after)
+    S, T = C // before, C // after
+
+    def interpolated(row_out, channel_out, row_in, channel_in):
+        """An output row is a mean of old ones; an old input row's weight is dealt."""
+        total = 0.0
+        for g in range(before):
+            for k in range(before):
+                share = rows[row_in][k] / sum(row[k] for row in rows)
+                old = at(weight, before, g, channel_out, k, channel_in)
+                total += rows[row_out][g] * old * share
+        return total
+
+    for h, out, m, into in torch.cartesian_prod(*map(torch.arange, (after, T) * 2)):
+        h, out, m, into = (n.item() for n in (h, out, m, into))
+        if after > before:  # the mean over the new segments of an old one
+            parts = range(after // before)
+            wanted = sum(interpolated(h, p * T + out, m, p * T + into) for p in parts)
+            wanted /= len(parts)
+        else:  # a channel of an old segment hears of none of another
+            apart = out // S != into // S
+            wanted = 0.0 if apart else interpolated(h, out % S, m, into % S)
+        assert at(moved, after, h, out, m, into) == pytest.approx(wanted, abs=1e-12)
+
+
+@pytest.mark.parametrize("side", [8, 32])
+def test_both_branches_of_every_block_are_resampled_and_nothing_else(trained, side):
+    from vip_tutorial.checkpoints import _resampled
+
+    state, model = trained.state_dict(), small(img_size=side)
+    found = resample_weights(state, model, 16)
+    assert list(found) == list(state)
+    grids = {"network.0.0.attn": 8, "network.2.0.attn": 4}
+    for name, value in state.items():
+        mixer, _, branch = name.removesuffix(".weight").rpartition(".")
+        if branch in ("mlp_h", "mlp_w"):
+            value = _resampled(value, grids[mixer], grids[mixer] * side // 16)
+        assert torch.equal(found[name], value), name
+
+
 NOT_PLAIN = {
     "nan": lambda weight: weight + torch.nan,
     "whole": lambda weight: weight.long(),
     "complex": lambda weight: weight + 1j,
     "sparse": lambda weight: weight.to_sparse(),
     "meta": lambda weight: weight.to("meta"),
-    "list": lambda weight: weight.tolist(),
 }
 
 
@@ -361,6 +471,41 @@ def test_weights_that_are_no_real_numbers_are_refused(trained, kind):
     assert untouched(model, before)
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ({}, "the mapping holds a dict; it must hold a state dict"),
+        ({"epoch": 3}, "the mapping holds 'epoch', a int"),
+        ({3: torch.ones(1)}, "the mapping holds 3, a Tensor"),
+        ({"head.weight": [1.0]}, "the mapping holds 'head.weight', a list"),
+    ],
+)
+def test_a_mapping_that_is_no_state_dict(content, told):
+    model = small()
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(ValueError, match=told):
+        load_checkpoint(model, content, img_size=16)
+    assert untouched(model, before)
+
+
+@pytest.mark.parametrize(
+    ("img_size", "error", "told"),
+    [
+        ("16", TypeError, "img_size is '16'; it must be a whole number"),
+        (0, ValueError, "img_size is 0; it must be at least 1"),
+        (-16, ValueError, "img_size is -16"),
+        (64, ValueError, r"16 channels.* 32 segments .* images of 64 x 64"),
+        (17, ValueError, "multiple of the other"),
+    ],
+)
+def test_a_size_that_no_weights_are_for(trained, img_size, error, told):
+    model = small()
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(error, match=told):
+        load_checkpoint(model, trained.state_dict(), img_size=img_size, resample=True)
+    assert untouched(model, before)
+
+
 def test_other_faults_get_a_sentence(trained, tmp_path):
     with pytest.raises(ValueError, match="name that ends in"):
         save_checkpoint(trained, tmp_path / "vip.pth")
@@ -370,7 +515,8 @@ def test_other_faults_get_a_sentence(trained, tmp_path):
     save_checkpoint(trained, tmp_path / "odd.safetensors", img_size="abc")
     with pytest.raises(ValueError, match="images of size 'abc'"):
         load_checkpoint(small(), tmp_path / "odd.safetensors")
-    with pytest.raises(TypeError):
-        load_checkpoint(small(), trained.state_dict(), img_size="16")
+    save_checkpoint(trained, tmp_path / "none.safetensors", img_size="0")
+    with pytest.raises(ValueError, match="images of size '0'"):
+        load_checkpoint(small(), tmp_path / "none.safetensors")
     with pytest.raises(ValueError, match="same global_pool"):
         load_checkpoint(small(global_pool="flatten"), trained.state_dict(), img_size=16)

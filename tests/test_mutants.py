@@ -13,8 +13,8 @@ import torch
 
 from vip_tutorial import WeightedPermuteMLP, contract
 from vip_tutorial.contract import CHECKS, failures
-from vip_tutorial.evidence import VIEWS, evidence, speaking
-from vip_tutorial.mutants import MUTANTS, Mutant
+from vip_tutorial.evidence import VIEWS, evidence, ink, speaking
+from vip_tutorial.mutants import MUTANTS, Mutant, SoftmaxOverBatch
 
 SIZES = [(2, 4), (3, 2), (4, 3), (7, 1), (8, 2)]  # N, S
 
@@ -82,7 +82,7 @@ def test_the_shape_check_catches_no_mutant(mutant):
 @each(MUTANTS)
 def test_every_mutant_is_caught(mutant, who_catches_what):
     found = caught(mutant)
-    who_catches_what[mutant.name] = list(found)
+    who_catches_what(mutant.name, list(found))
     assert found, f"no check notices: {mutant.fault}"
     for sentence in found.values():
         assert len(sentence) > 10 and "\n" not in sentence
@@ -113,14 +113,19 @@ def test_what_the_formula_does_not_see():
 
 
 @pytest.mark.parametrize(
-    ("test", "is_told"),
-    [("every_mutant_is_caught", True), ("the_shape_check_catches_no_mutant", False)],
+    ("test", "is_told", "processes"),
+    [
+        ("every_mutant_is_caught", True, "0"),
+        ("every_mutant_is_caught", True, "2"),
+        ("the_shape_check_catches_no_mutant", False, "0"),
+    ],
 )
-def test_a_run_ends_with_what_catches_what(test, is_told):
+def test_a_run_ends_with_what_catches_what(test, is_told, processes):
     # By its full name: a pattern could choose this test, which would call itself.
     test = f"{__file__}::test_{test}[tanh gelu]"
+    command = [sys.executable, "-m", "pytest"]
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", test],
+        [*command, "-q", "-n", processes, "-p", "no:cacheprovider", test],
         capture_output=True,
         text=True,
         timeout=120,
@@ -230,3 +235,35 @@ def test_what_the_views_promise_of_a_right_module():
     faint[:5, 3] = faint[4, 3:] = 0  # above it and to the right
     assert show["blame"][:5, 3].min() > faint.max() > 0
     assert faint[5:, :3].min() > 0
+
+
+class AsksTwice(WeightedPermuteMLP):
+    """Asks for weights of its height branch alone, and later of nothing."""
+
+    def forward(self, x):
+        h, w, c = self.branches(x)
+        first = self.branch_weights(h, 0 * w, 0 * c)
+        self.branch_weights(0 * h, 0 * w, 0 * c)
+        return first[0, :, None, None] * h
+
+
+@torch.no_grad()
+def test_the_shares_are_those_that_a_run_asks_for():
+    module = speaking(AsksTwice)
+    h, w, c = module.branches(torch.cat([ink(7), ink(0)]))
+    wanted = module.branch_weights(h, 0 * w, 0 * c)[:, 0]
+    assert torch.equal(VIEWS["shares"].look(module), wanted)
+    of_all = module.branch_weights(h, w, c)[:, 0]
+    of_nothing = module.branch_weights(0 * h, 0 * w, 0 * c)[:, 0]
+    for other in (of_all, of_nothing):
+        assert not torch.allclose(wanted, other, atol=1e-3)
+
+
+@torch.no_grad()
+def test_the_shares_are_of_one_picture_beside_another():
+    """Alone, or beside itself, weights that run over the batch would look even."""
+    module = speaking(SoftmaxOverBatch)
+    both = torch.cat([ink(7), ink(0)])
+    weights = module.branch_weights(*module.branches(both))  # (3, 2, C)
+    assert torch.equal(VIEWS["shares"].look(module), weights[:, 0])
+    assert (weights[:, 0] - weights[:, 1]).abs().max() > 1e-3

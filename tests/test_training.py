@@ -1,17 +1,22 @@
 """Training: the same seed, the same weights; stopped and resumed, the same weights."""
 
+import copy
 import shutil
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from vip_tutorial import training
+from vip_tutorial import runs, training
+from vip_tutorial.branch_importance import SomeBranches
 from vip_tutorial.data import Labelled, Scale, digits
+from vip_tutorial.reduced import ReducedPermuteMLP
 from vip_tutorial.tasks import TASKS, task
 from vip_tutorial.training import Recipe, accuracy, fit, predict, small_network
 from vip_tutorial.vision_permutator import VisionPermutator
@@ -116,13 +121,13 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {tests!r})
 from test_training import RECIPE, digits, few, fit, small
-from vip_tutorial import training
+from vip_tutorial import runs, training
 training.torch.set_num_threads(1)  # as in this process
-real = training._save
+real = runs.save
 def save(*args):
     real(*args)
     print("saved", flush=True)
-training._save = save
+runs.save = save
 fit(small(), *few(digits()), training.Recipe(epochs=20), resume={path!r}, verbose=False)
 """
 
@@ -380,19 +385,195 @@ def test_stopped_in_the_first_epoch_and_resumed_keeps_the_first_weights(data, tm
     assert torch.equal(weights(resumed), weights(straight))
 
 
-def test_a_run_of_another_network_or_other_data_is_not_resumed(data, tmp_path):
+def with_order(order):
+    model = small()
+    model.blocks[0].attn.branch_order = order
+    return model
+
+
+def with_frozen_head():
+    model = small()
+    model.head.requires_grad_(False)
+    return model
+
+
+OTHERS = {  # than small(), with weights of the same shapes unless it is wider
+    "wider": (lambda: small(embed_dims=[32]), "embed|32"),
+    "order": (lambda: with_order("cwh"), "'hwc' where this one has .*'cwh'"),
+    "skip": (lambda: small(skip_lam=2.0), "skip_lam=1.0 where .* skip_lam=2.0"),
+    "drop path": (lambda: small(drop_path_rate=0.5, layers=[2]), "DropPath|Permutator"),
+    "mixer": (
+        lambda: small(token_mixer=partial(SomeBranches, kept=["width"])),
+        "WeightedPermuteMLP.* where .*SomeBranches",
+    ),
+    "frozen": (with_frozen_head, "head.weight .* True where .* False"),
+    "double": (lambda: small().double(), "float32, .*float64"),
+}
+
+
+@pytest.mark.parametrize("other", OTHERS)
+def test_a_run_of_another_network_is_not_resumed(data, tmp_path, other):
+    make, told = OTHERS[other]
     path = tmp_path / "run.pt"
-    fit(small(), *few(data), RECIPE, resume=path, verbose=False)
-    wider = small(embed_dims=[32])
-    before = weights(wider).clone()
-    with pytest.raises(ValueError, match="another network"):
-        fit(wider, *few(data), RECIPE, resume=path, verbose=False)
-    assert torch.equal(weights(wider), before)
-    with pytest.raises(ValueError, match="number of images"):
+    starts(data, path)
+    file, model = path.read_bytes(), make()
+    parts = [
+        part._replace(images=part.images.to(model.head.weight)) for part in few(data)
+    ]
+    about = runs.described(RECIPE, small(), *parts)  # only the network differs
+    run = torch.load(path, weights_only=True)
+    torch.save(run | {"about": about}, path)
+    file, before = path.read_bytes(), weights(model).clone()
+    with pytest.raises(ValueError, match=f"of another network.*({told}).*remove it"):
+        fit(model, *parts, RECIPE, resume=path, verbose=False)
+    assert torch.equal(weights(model), before)
+    assert path.read_bytes() == file
+
+
+@pytest.mark.parametrize("kept", [["height"], ["width"]])
+def test_the_same_but_for_one_setting(data, tmp_path, kept):
+    """Settings that no weight and no number of weights shows."""
+
+    def make(**options):
+        return small(token_mixer=partial(SomeBranches, **options))
+
+    path = tmp_path / "run.pt"
+    fit(make(kept=kept), *few(data), Recipe(1), resume=path, verbose=False)
+    fit(make(kept=kept), *few(data), Recipe(1), resume=path, verbose=False)
+    with pytest.raises(ValueError, match=r"kept=\('.*kept=\('channel"):
+        fit(make(kept=["channel"]), *few(data), Recipe(1), resume=path, verbose=False)
+
+
+def one_pixel(part):
+    images = part.images.clone()
+    images[3, 0, 2, 2] += 1
+    return part._replace(images=images)
+
+
+def one_label(part):
+    labels = part.labels.clone()
+    labels[3] = (labels[3] + 1) % 10
+    return part._replace(labels=labels)
+
+
+def in_another_order(part):
+    return part._replace(images=part.images.flip(0), labels=part.labels.flip(0))
+
+
+@pytest.mark.parametrize("name", ["training", "test"])
+@pytest.mark.parametrize("change", [one_pixel, one_label, in_another_order])
+def test_a_run_of_other_images_is_not_resumed(data, tmp_path, change, name):
+    path, both = tmp_path / "run.pt", list(few(data))
+    fit(small(), *both, Recipe(1), resume=path, verbose=False)
+    where = ("training", "test").index(name)
+    both[where] = change(both[where])
+    model = small(seed=5)
+    before = weights(model).clone()
+    with pytest.raises(ValueError, match=f"a run with other {name} images or labels"):
+        fit(model, *both, Recipe(1), resume=path, verbose=False)
+    assert torch.equal(weights(model), before)
+
+
+def test_fewer_images_are_others(data, tmp_path):
+    path = tmp_path / "run.pt"
+    starts(data, path)
+    with pytest.raises(ValueError, match="other training images"):
         fit(small(), *few(data, 100), RECIPE, resume=path, verbose=False)
+
+
+def test_a_file_that_is_no_run_or_does_not_say_of_what_is_not_resumed(data, tmp_path):
+    path = tmp_path / "run.pt"
+    starts(data, path)
+    run = torch.load(path, weights_only=True)
+    for missing in [
+        ["about"],
+        ["about", "network"],
+        ["about", "test images or labels"],
+    ]:
+        old = copy.deepcopy(run)
+        whole = old
+        for key in missing[:-1]:
+            whole = whole[key]
+        del whole[missing[-1]]
+        torch.save(old, path)
+        with pytest.raises(ValueError, match=r"no run .* resumed.*start anew"):
+            fit(small(), *few(data), RECIPE, resume=path, verbose=False)
     path.write_bytes(b"")
     with pytest.raises(ValueError, match="remove it to start anew"):
         fit(small(), *few(data), RECIPE, resume=path, verbose=False)
+
+
+def test_a_network_says_what_its_weights_do_not():
+    told = repr(small(token_mixer=partial(SomeBranches, kept=["width"])))
+    for part in (
+        "img_size=8, global_pool='avg'",
+        "skip_lam=1.0",
+        "dim=16, segment_dim=4, branch_order='hwc', kept=('width',)",
+    ):
+        assert part in told
+    reduced = repr(ReducedPermuteMLP(8, 4, branches="hc", replaced=True))
+    assert "dim=8, segment_dim=4, branches='hc', replaced=True" in reduced
+
+
+WITHOUT_RESULT = {
+    "no module": (lambda: len, TypeError, "model is a builtin.*torch.nn.Module"),
+    "nothing to learn": (nn.Flatten, ValueError, "Flatten, has no parameters"),
+    "frozen": (
+        lambda: small().requires_grad_(False),
+        ValueError,
+        r"frozen.*requires_grad_\(True\)",
+    ),
+    "no classes": (
+        lambda: small(num_classes=0),
+        ValueError,
+        r"num_classes=0.*reset_classifier\(10\)",
+    ),
+    "meta": (lambda: small().to("meta"), ValueError, "the model is on 'meta'"),
+}
+
+
+@pytest.mark.parametrize("fault", WITHOUT_RESULT)
+def test_a_model_that_cannot_learn_is_refused(data, fault):
+    make, error, told = WITHOUT_RESULT[fault]
+    with pytest.raises(error, match=told):
+        fit(make(), *few(data), Recipe(1), verbose=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "error", "told"),
+    [
+        ("gpu", ValueError, "device is 'gpu', and there is none here .*take 'cpu'"),
+        ("cuda:99", ValueError, "device is 'cuda:99', and there is none here"),
+        ("", ValueError, "device is '', and"),
+        ("meta", ValueError, "no contents: take 'cpu'"),
+        (None, TypeError, "device is None; it must be the name"),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused(data, name, error, told):
+    model = small()
+    before = weights(model).clone()
+    with pytest.raises(error, match=told):
+        fit(model, *few(data), Recipe(1), device=name, verbose=False)
+    assert torch.equal(weights(model), before)
+
+
+def test_a_part_may_be_frozen(data):
+    model = small()
+    model.patch_embed.requires_grad_(False)
+    before = [p.clone() for p in model.patch_embed.parameters()]
+    fit(model, *few(data), Recipe(1), verbose=False)
+    assert all(map(torch.equal, before, model.patch_embed.parameters()))
+
+
+def test_what_has_no_parameters_can_predict(data):
+    images = data[1].images[:3]
+    assert torch.equal(predict(nn.Flatten(), images), images.flatten(1))
+
+
+def test_a_recipe_holds_pythons_own_numbers():
+    recipe = Recipe(epochs=np.int64(2), lr=np.float32(0.5), seed=np.int64(3))
+    assert recipe == Recipe(epochs=2, lr=0.5, seed=3)
+    assert {type(value) for value in vars(recipe).values()} == {int, float}
 
 
 def test_a_loss_that_is_no_number_stops_early_and_says_so(data):

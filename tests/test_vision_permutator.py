@@ -259,6 +259,23 @@ def test_a_network_that_cannot_be_is_refused(options, parts):
         ({"num_classes": 2.5}, TypeError, ("num_classes is 2.5", "whole number")),
         ({"drop_path_rate": 1}, ValueError, ("drop_path_rate is 1", "below 1")),
         ({"drop_path_rate": "high"}, TypeError, ("drop_path_rate is 'high'",)),
+        ({"mlp_ratio": -1}, ValueError, ("mlp_ratio is -1", "at least 0")),
+        ({"mlp_ratio": 0}, ValueError, ("mlp_ratio 0", "16 channels 0 wide")),
+        ({"mlp_ratio": 0.05}, ValueError, ("0.05", "0 wide", "at least 1 / 16")),
+        ({"mlp_ratio": float("nan")}, ValueError, ("mlp_ratio is nan",)),
+        ({"mlp_ratio": float("inf")}, ValueError, ("mlp_ratio is inf",)),
+        ({"mlp_ratio": "wide"}, TypeError, ("mlp_ratio is 'wide'", "a number")),
+        ({"token_mixer": None}, TypeError, ("token_mixer is None", "a class")),
+        (
+            {"token_mixer": PermuteMLP(16, 8)},
+            TypeError,
+            ("one PermuteMLP, built already", "each block builds its own"),
+        ),
+        (
+            {"token_mixer": lambda dim, **sizes: None},
+            TypeError,
+            ("token_mixer made a NoneType", "makes a module"),
+        ),
     ],
     ids=str,
 )
@@ -266,6 +283,10 @@ def test_an_option_that_cannot_be_is_refused(options, error, parts):
     with pytest.raises(error) as excinfo:
         small(**options)
     assert [part for part in parts if part not in str(excinfo.value)] == []
+
+
+def test_the_channel_mlp_may_be_narrow():
+    assert small(mlp_ratio=1 / 16).blocks[0].mlp.fc1.out_features == 1
 
 
 def test_an_empty_batch_and_a_batch_of_one():

@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from .branch_weights import ask_each, weights_by_block
+from .checks import whole_number
 from .data import Labelled
 from .permute_mlp import WeightedPermuteMLP
 from .training import accuracy
@@ -122,8 +123,10 @@ def fixed(weights: Tensor) -> Change:
         weights: `(3,)`, or `(3, C)` with weights of their own for every channel.
 
     Raises:
-        ValueError: If the first axis of `weights` is not 3 long.
+        ValueError: If the first axis of `weights` is not 3 long, or one is not finite.
+        TypeError: If they are no tensor.
     """
+    _check_numbers("weights", weights)
     if weights.ndim not in (1, 2) or len(weights) != 3:
         raise ValueError(
             f"weights has shape {tuple(weights.shape)}; give (3,), one number a branch "
@@ -139,6 +142,11 @@ def _without(place: int, weights: Tensor) -> Tensor:
 
 
 def _fixed(to: Tensor, weights: Tensor) -> Tensor:
+    if to.ndim == 2 and to.shape[1] != weights.shape[2]:
+        raise ValueError(
+            f"weights has shape {tuple(to.shape)} and the block {weights.shape[2]} "
+            f"channels: give (3, {weights.shape[2]}), or (3,) for all channels"
+        )
     to = to.to(weights).reshape(3, 1, -1)  # (3, 1, 1) or (3, 1, C)
     return to.expand_as(weights)  # (3, B, C)
 
@@ -166,10 +174,16 @@ def weights_changed(
     Args:
         model: The network.
         change: What to make of the weights `(3, B, C)`.
-        blocks: Which blocks, by number; all if None.
+        blocks: Which blocks, by number from 0; all if None.
+
+    Raises:
+        ValueError: If there is no such block, or the change makes weights of another
+            shape.
+        TypeError: If a block is no number, or the change makes no tensor.
     """
-    all_mixers = mixers(model)
-    chosen = all_mixers if blocks is None else [all_mixers[i] for i in blocks]
+    chosen = mixers(model)
+    if blocks is not None:
+        chosen = [chosen[i] for i in _numbers(blocks, len(chosen))]
     with ExitStack() as undo:
         for mixer in chosen:
             undo.enter_context(_changed(mixer, change))
@@ -181,13 +195,46 @@ def _changed(mixer: WeightedPermuteMLP, change: Change) -> Iterator[None]:
     # An attribute of the instance hides the method of the class.
     before = vars(mixer).get("branch_weights")
     computed = mixer.branch_weights
-    mixer.branch_weights = lambda h, w, c: change(computed(h, w, c))
+
+    def changed(h: Tensor, w: Tensor, c: Tensor) -> Tensor:
+        weights = computed(h, w, c)  # (3, B, C)
+        shape, weights = weights.shape, change(weights)
+        if not isinstance(weights, Tensor):
+            raise TypeError(
+                f"the change made a {type(weights).__name__} of the weights; it must "
+                "return a tensor of their shape"
+            )
+        if weights.shape != shape:
+            raise ValueError(
+                f"the change made weights of shape {tuple(weights.shape)} of such of "
+                f"{tuple(shape)}; it must keep the shape (3, B, C)"
+            )
+        return weights  # (3, B, C)
+
+    mixer.branch_weights = changed
     try:
         yield
     finally:
         del mixer.branch_weights
         if before is not None:
             mixer.branch_weights = before
+
+
+def _numbers(blocks: Iterable[int], count: int) -> list[int]:
+    if not isinstance(blocks, Iterable) or isinstance(blocks, str):
+        raise TypeError(
+            f"blocks is {blocks!r}; it must be a list of numbers, e.g. blocks=[0]"
+        )
+    numbers = [whole_number("a block", number, least=0) for number in blocks]
+    for number in numbers:
+        if number >= count:
+            raise ValueError(
+                f"there is no block {number}: the network has {count}, numbered from "
+                f"0 to {count - 1}"
+            )
+        if numbers.count(number) > 1:
+            raise ValueError(f"blocks has {number} more than once: name each once")
+    return numbers
 
 
 def accuracy_changed(
@@ -222,8 +269,11 @@ class SomeBranches(WeightedPermuteMLP):
 
     Args:
         dim: Channels of a token, C.
-        kept: The branches that are there, some of `BRANCHES`.
+        kept: The branches that are there, some of `BRANCHES`, each once.
         **options: Arguments of `WeightedPermuteMLP`.
+
+    Raises:
+        ValueError: If `kept` names no branch, one twice, or something else.
 
     Shape:
         `(B, H, W, C)` to `(B, H, W, C)`, with H = W = N.
@@ -231,6 +281,11 @@ class SomeBranches(WeightedPermuteMLP):
 
     def __init__(self, dim: int, *, kept: Sequence[str] = BRANCHES, **options):
         super().__init__(dim, **options)
+        if not kept or isinstance(kept, str) or len(set(kept)) != len(kept):
+            raise ValueError(
+                f"kept is {kept!r}; it must be a list of the branches that are there, "
+                f"each once: one or more of {', '.join(BRANCHES)}, e.g. ['width']"
+            )
         self.kept = tuple(BRANCHES[_place(branch)] for branch in kept)
 
     def branches(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -240,6 +295,9 @@ class SomeBranches(WeightedPermuteMLP):
             for branch in BRANCHES
         )
         return h, w, c
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, kept={self.kept}"
 
 
 # --- Rewrite ------------------------------------------------------------------------
@@ -255,6 +313,10 @@ def made_static(model: VisionPermutator, weights: Sequence[Tensor]) -> VisionPer
 
     Returns:
         A copy that computes what `model` does under `fixed(weights)`.
+
+    Raises:
+        ValueError: If they are not as many, or not such weights.
+        TypeError: If they are no tensors.
     """
     model = copy.deepcopy(model)
     found = mixers(model)
@@ -264,8 +326,16 @@ def made_static(model: VisionPermutator, weights: Sequence[Tensor]) -> VisionPer
             "give each block its own"
         )
     with torch.no_grad():
-        for mixer, a in zip(found, weights):
-            scores = a.to(mixer.reweight.fc2.bias).log().reshape(3, -1)
+        for number, (mixer, a) in enumerate(zip(found, weights)):
+            name = f"weights of block {number}"
+            _check_numbers(name, a, (3,), (3, mixer.dim))
+            a = _positive(name, a.to(mixer.reweight.fc2.bias))
+            if (a.sum(dim=0) - 1).abs().max() > 1e-3:
+                raise ValueError(
+                    f"the {name} sum to {a.sum(dim=0).flatten().tolist()[0]:g} over "
+                    "the branches; they must sum to 1: divide them by their sum"
+                )
+            scores = a.log().reshape(3, -1)
             scores = scores.expand(3, mixer.dim)  # (3, C)
             mixer.reweight.fc2.weight.zero_()
             mixer.reweight.fc2.bias.copy_(_dealt(mixer, scores))
@@ -290,8 +360,11 @@ def rescaled(model: VisionPermutator, factors: Tensor) -> VisionPermutator:
         A copy with the same outputs, up to rounding.
 
     Raises:
-        ValueError: If the weights of a block depend on the image.
+        ValueError: If the weights of a block depend on the image, or `factors` are not
+            three positive numbers.
+        TypeError: If they are no tensor.
     """
+    _check_numbers("factors", factors, (3,))
     model = copy.deepcopy(model)
     with torch.no_grad():
         for number, mixer in enumerate(mixers(model)):
@@ -301,7 +374,7 @@ def rescaled(model: VisionPermutator, factors: Tensor) -> VisionPermutator:
                     f"the branch weights of block {number} depend on the image, and "
                     "would hear the change: make them static first, see made_static"
                 )
-            f = factors.to(fc2.bias)
+            f = _positive("factors", factors.to(fc2.bias))
             scores = fc2.bias.clone()  # (C*3,)
             fc2.bias += _dealt(mixer, f.log()[:, None].expand(3, mixer.dim))
             before = scores.reshape(-1, 3).softmax(dim=1)  # (C, 3)
@@ -319,3 +392,29 @@ def _dealt(mixer: WeightedPermuteMLP, scores: Tensor) -> Tensor:
     if mixer.branch_order == "cwh":
         scores = scores.flip(0)  # (3, C)
     return scores.T.reshape(-1)  # (C*3,)
+
+
+def _check_numbers(name: str, numbers: Tensor, *shapes: tuple[int, ...]) -> None:
+    if not isinstance(numbers, Tensor):
+        raise TypeError(
+            f"{name} is a {type(numbers).__name__}; it must be a tensor: "
+            "torch.tensor([...]) with a number for height, width and channel"
+        )
+    if shapes and tuple(numbers.shape) not in shapes:
+        raise ValueError(
+            f"{name} has shape {tuple(numbers.shape)}; it must be "
+            f"{' or '.join(map(str, shapes))}, in the order height, width, channel"
+        )
+    if not numbers.isfinite().all():
+        raise ValueError(f"{name} is {numbers.tolist()}; all must be finite")
+
+
+def _positive(name: str, numbers: Tensor) -> Tensor:
+    """The numbers, as they are in the network's dtype, if they have logarithms."""
+    if not (numbers.isfinite() & (numbers > 0)).all():
+        raise ValueError(
+            f"{name}, in {numbers.dtype}, has {numbers.min().item():g} to "
+            f"{numbers.max().item():g}; all must be more than 0 and finite: to switch "
+            "a branch off, use weights_changed(model, without(...))"
+        )
+    return numbers

@@ -1,7 +1,12 @@
 """Could a difference between two groups of runs be chance?  Deal anew and count."""
 
+import operator
+import reprlib
 from collections.abc import Sequence
 from itertools import combinations
+
+MOST = 12
+"""Results of each model: with one more there are over ten million deals."""
 
 
 def deals(one: Sequence[int], other: Sequence[int]) -> list[int]:
@@ -20,12 +25,20 @@ def deals(one: Sequence[int], other: Sequence[int]) -> list[int]:
         really happened comes first.
 
     Raises:
-        ValueError: If the groups are empty or not of one size.
+        ValueError: If the groups are empty, not of one size, or larger than `MOST`.
+        TypeError: If a result is no whole number.
     """
+    one, other = _whole(one), _whole(other)
     if not one or len(one) != len(other):
         raise ValueError(
             f"{len(one)} and {len(other)} results: give both models the same number of "
             "runs, at least one"
+        )
+    if len(one) > MOST:
+        raise ValueError(
+            f"{len(one)} results of each can be dealt in too many ways to go through: "
+            f"give at most {MOST} of each, or draw some of the deals at random, e.g. "
+            "with scipy.stats.permutation_test"
         )
     everything = [*one, *other]
     total = sum(everything)
@@ -45,3 +58,14 @@ def chance(one: Sequence[int], other: Sequence[int]) -> float:
     """
     real, *_ = differences = deals(one, other)
     return sum(abs(d) >= abs(real) for d in differences) / len(differences)
+
+
+def _whole(results: Sequence[int]) -> list[int]:
+    try:
+        return [operator.index(result) for result in results]
+    except TypeError as fault:
+        raise TypeError(
+            f"the results are {reprlib.repr(results)}; they must be a list of whole "
+            "numbers, such as how many images are classified right: of shares, ties "
+            "are not exact"
+        ) from fault

@@ -14,7 +14,6 @@ Files do not say their grid, so the loader has to be told or to assume it, and r
 model of another one.
 """
 
-import operator
 import os
 import pickle
 import secrets
@@ -26,6 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from .branch_weights import exchanged_order
+from .checks import whole_number
 from .permute_mlp import Branches, WeightedPermuteMLP
 from .vision_permutator import VisionPermutator
 
@@ -56,24 +56,7 @@ def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Tensor], int]:
         content, img_size = _read_safetensors(path)
     else:
         content, img_size = _read_torch(path), OFFICIAL_SIZE
-    for wrapper in _WRAPPERS:
-        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
-            content = content[wrapper]
-            break
-    if not isinstance(content, Mapping) or not content:
-        raise ValueError(
-            f"{path} holds a {type(content).__name__}; it must hold a state dict, or a "
-            'dict with one under "state_dict"'
-        )
-    for name, value in content.items():
-        if not isinstance(name, str) or not isinstance(value, Tensor):
-            raise ValueError(
-                f"{path} holds {name!r}, a {type(value).__name__}, where a state dict "
-                'has tensors by name: is the state dict under another key than "'
-                + '", "'.join(_WRAPPERS)
-                + '"?'
-            )
-    return {name.removeprefix("module."): v for name, v in content.items()}, img_size
+    return _state_dict(content, str(path)), img_size
 
 
 def load_checkpoint(
@@ -89,7 +72,7 @@ def load_checkpoint(
 
     Args:
         model: Where they go.
-        source: A file, see `read_checkpoint`, or a state dict.
+        source: A file, see `read_checkpoint`, or what may be in one.
         img_size: Side of the images that the weights are for.  None: as the file says,
             or 224.
         branch_order: Order of the three branch weights that they were trained with:
@@ -101,12 +84,13 @@ def load_checkpoint(
     Raises:
         FileNotFoundError: If there is no such file.
         ValueError: If the weights do not fit; the model is then as it was before.
+        TypeError: If `img_size` is no whole number.
     """
     if isinstance(source, Mapping):
-        weights, said = dict(source), OFFICIAL_SIZE
+        weights, said = _state_dict(source, "the mapping"), OFFICIAL_SIZE
     else:
         weights, said = read_checkpoint(source)
-    img_size = said if img_size is None else operator.index(img_size)
+    img_size = said if img_size is None else whole_number("img_size", img_size)
     weights = {_official_name(name): value for name, value in weights.items()}
     own = model.state_dict()
     if not head:
@@ -194,7 +178,8 @@ def resample_weights(
         All weights; only those of `mlp_h` and `mlp_w` differ.
 
     Raises:
-        ValueError: If one grid is not a multiple of the other.
+        ValueError: If one grid is not a multiple of the other, or the channels cannot
+            be cut into as many segments.
     """
     result = dict(weights)
     for name, mixer in model.named_modules():
@@ -208,6 +193,12 @@ def resample_weights(
                 f"{model.img_size} rows to one of {after}: resampling needs grids of "
                 "which one is a multiple of the other"
             )
+        if mixer.dim % before:
+            raise ValueError(
+                f"{name} has {mixer.dim} channels, which could not be cut into the "
+                f"{before} segments of a network for images of {img_size} x "
+                f"{img_size}: give the img_size that the weights are for"
+            )
         for branch in ("mlp_h", "mlp_w"):
             key = f"{name}.{branch}.weight"
             result[key] = _resampled(weights[key], before, after)
@@ -217,7 +208,7 @@ def resample_weights(
 def _resampled(weight: Tensor, before: int, after: int) -> Tensor:
     C = len(weight)
     S = C // before
-    rows = _interpolation(before, after).to(weight)  # (after, before)
+    rows = interpolation(before, after).to(weight)  # (after, before)
     weight = weight.reshape(before, S, before, S)  # (H, S, H, S)
     back = rows / rows.sum(0)  # so that each old row's weight is dealt out in full
     weight = torch.einsum("hg,gskt,mk->hsmt", rows, weight, back)  # (H', S, H', S)
@@ -230,13 +221,34 @@ def _resampled(weight: Tensor, before: int, after: int) -> Tensor:
     return torch.einsum("hsgt,pq->hpsgqt", weight, same).reshape(C, C)
 
 
-def _interpolation(before: int, after: int) -> Tensor:
+def interpolation(before: int, after: int) -> Tensor:
     """Linear resampling of `before` rows to `after`, as a matrix."""
     unit = torch.eye(before)[None]  # (1, before, before): each row a signal
     moved = nn.functional.interpolate(
         unit, after, mode="linear", align_corners=False
     )  # (1, before, after)
     return moved[0].T
+
+
+def _state_dict(content: Any, source: str) -> dict[str, Tensor]:
+    """The weights by name in what `torch.load` gave, without a leading "module."."""
+    for wrapper in _WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
+            content = content[wrapper]
+            break
+    if not isinstance(content, Mapping) or not content:
+        raise ValueError(
+            f"{source} holds a {type(content).__name__}; it must hold a state dict, or "
+            'a dict with one under "state_dict"'
+        )
+    for name, value in content.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise ValueError(
+                f"{source} holds {name!r}, a {type(value).__name__}, where a state "
+                "dict has tensors by name: is the state dict under another key than "
+                f"{', '.join(map(repr, _WRAPPERS))}?"
+            )
+    return {name.removeprefix("module."): value for name, value in content.items()}
 
 
 def _refuse_misfits(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
@@ -276,8 +288,8 @@ def _refuse_misfits(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) ->
         )
 
 
-def _is_plain(value: Any) -> bool:
-    if not isinstance(value, Tensor) or value.layout != torch.strided:
+def _is_plain(value: Tensor) -> bool:
+    if value.layout != torch.strided:
         return False
     real = value.is_floating_point() and not value.is_nested and not value.is_meta
     return real and bool(value.isfinite().all())
@@ -312,7 +324,7 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], int]:
     except (SafetensorError, OSError) as fault:
         raise ValueError(f"{path} is damaged or cut off: {fault}") from fault
     said = notes.get("img_size", str(OFFICIAL_SIZE))
-    if not said.isdecimal():
+    if not said.isdecimal() or int(said) == 0:
         raise ValueError(f"{path} says it is for images of size {said!r}, no number")
     return weights, int(said)
 

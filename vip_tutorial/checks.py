@@ -6,14 +6,18 @@ neither H nor N, or in some cases not fail at all.
 
 import math
 import operator
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+LARGEST_SEED = 10**13  # `training.fit` multiplies it, and torch's seeds have 64 bits
 
 
-def whole_number(name: str, value: object, least: int = 1) -> int:
-    """`value` as an int, if it is a whole number and large enough."""
+def whole_number(
+    name: str, value: object, least: float = 1, most: float = math.inf
+) -> int:
+    """`value` as an int, if it is a whole number with `least <= value <= most`."""
     try:
         number = operator.index(value)  # any kind of integer, NumPy's too
     except TypeError:
@@ -22,7 +26,14 @@ def whole_number(name: str, value: object, least: int = 1) -> int:
         raise TypeError(f"{name} is {value!r}; it must be a whole number")
     if number < least:
         raise ValueError(f"{name} is {value}; it must be at least {least}")
+    if number > most:
+        raise ValueError(f"{name} is {value}; it must be at most {most}")
     return number
+
+
+def checked_seed(seed: object) -> int:
+    """`seed` as an int, if random numbers can start from it."""
+    return whole_number("seed", seed, least=0, most=LARGEST_SEED)
 
 
 def real_number(name: str, value: object, low: float, high: float) -> float:
@@ -51,6 +62,15 @@ def checked_sizes(dim: int, segment_dim: int) -> tuple[int, int]:
             f"or a segment_dim that divides {dim}"
         )
     return dim, segment_dim
+
+
+def check_squeeze(dim: int) -> None:
+    """Refuse a width of which a quarter, the waist of the re-weighting, is nothing."""
+    if dim < 4:
+        raise ValueError(
+            f"dim is {dim}; the re-weighting squeezes the channels to dim // 4, "
+            "so dim must be at least 4 (PermuteMLP takes any dim)"
+        )
 
 
 def grid_sides(
@@ -109,6 +129,35 @@ def checked_stages(
         )
     halved = [bool(is_halved) for is_halved in transitions[:last]]
     return layers, halved + [False] * (len(layers) - len(halved))
+
+
+def mlp_width(dim: int, mlp_ratio: float) -> int:
+    """Width of the channel MLP, if there is any."""
+    width = int(dim * real_number("mlp_ratio", mlp_ratio, 0, math.inf))
+    if width < 1:
+        raise ValueError(
+            f"mlp_ratio {mlp_ratio} makes the channel MLP of {dim} channels {width} "
+            f"wide; it must be at least 1 / {dim}, e.g. the authors' 3"
+        )
+    return width
+
+
+def built_mixer(token_mixer: Callable[..., nn.Module], dim: int, **sizes) -> nn.Module:
+    """What `token_mixer` makes of these sizes, if it is a class of modules or alike."""
+    hint = (
+        "it must be a class, or a function like one, that makes a module from (dim, "
+        "segment_dim=..., qkv_bias=...), e.g. WeightedPermuteMLP: each block builds "
+        "its own"
+    )
+    if isinstance(token_mixer, nn.Module):
+        kind = type(token_mixer).__name__
+        raise TypeError(f"token_mixer is one {kind}, built already; {hint}")
+    if not callable(token_mixer):
+        raise TypeError(f"token_mixer is {token_mixer!r}; {hint}")
+    mixer = token_mixer(dim, **sizes)
+    if not isinstance(mixer, nn.Module):
+        raise TypeError(f"token_mixer made a {type(mixer).__name__}; {hint}")
+    return mixer
 
 
 def check_image(image: Tensor, weight: Tensor, img_size: int) -> None:

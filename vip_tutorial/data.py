@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .checks import whole_number
+from .checks import checked_seed, whole_number
 
 
 def digit(index: int) -> tuple[Tensor, int]:
@@ -62,7 +62,7 @@ def as_tokens(picture: Tensor, dim: int, seed: int = 0) -> Tensor:
     Returns:
         Tokens `(1, H, W, C)`, channels last, of the picture's dtype, on its device.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(checked_seed(seed))
     weight = torch.randn(dim, 1, generator=generator).to(picture)
     return nn.functional.linear(picture[None, :, :, None], weight)  # (1, H, W, C)
 
@@ -80,7 +80,7 @@ def patterns(height: int = 8, width: int = 8, seed: int = 0) -> dict[str, Tensor
     """
     row = torch.arange(height)[:, None].expand(height, width)  # (height, width)
     column = torch.arange(width).expand(height, width)  # (height, width)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(checked_seed(seed))
     noise = torch.randint(17, (height, width), generator=generator)
     return {
         "horizontal-stripes": (row % 2).float(),
@@ -119,8 +119,29 @@ class Scale(NamedTuple):
 
     @classmethod
     def of(cls, data: Labelled) -> "Scale":
-        """The scale on which these images have mean 0 and spread 1."""
-        return cls(data.images.mean().item(), data.images.std().item())
+        """The scale on which these images have mean 0 and spread 1.
+
+        Raises:
+            ValueError: If there is none: no two pixels differ, or one is not finite.
+            TypeError: If the pixels are no real numbers.
+        """
+        images = data.images
+        if not images.is_floating_point():
+            raise TypeError(
+                f"the images have dtype {images.dtype}; they must be real numbers: for "
+                "pixels from 0 to 255 use images.float() / 255"
+            )
+        if not images.isfinite().all():
+            raise ValueError(
+                "the images have pixels that are not finite, and so no mean: look for "
+                "a division by 0"
+            )
+        if images.numel() == 0 or images.min() == images.max():
+            raise ValueError(
+                f"the {images.numel()} pixels of the images are all the same: without "
+                "any spread they cannot be standardised; look how they were made"
+            )
+        return cls(images.mean().item(), images.std().item())
 
     def __call__(self, data: Labelled) -> Labelled:
         """The same images, standardised."""
@@ -188,7 +209,7 @@ def mnist(
         TypeError: If a number is no whole number.
     """
     counts = whole_number("train", train), whole_number("test", test)
-    generator = torch.Generator().manual_seed(whole_number("seed", seed, least=0))
+    generator = torch.Generator().manual_seed(checked_seed(seed))
     files = [  # all are there before the first is read
         [
             _found(Path(folder), f"{part}-{kind}")

@@ -19,7 +19,7 @@ code, so their checkpoints load unchanged.
 import torch
 from torch import Tensor, nn
 
-from .checks import check_input, checked_sizes
+from .checks import check_input, check_squeeze, checked_sizes
 
 
 class Mlp(nn.Module):
@@ -129,6 +129,9 @@ class Branches(nn.Module):
         """The outputs h, w, c of the three branches, each `(B, H, W, C)`."""
         return self.height(x), self.width(x), self.channel(x)
 
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, segment_dim={self.segment_dim}"
+
     def _check(self, x: Tensor) -> None:
         # A traced graph has no shapes to compare: torch.jit.trace would only warn.
         if not torch.jit.is_tracing():
@@ -202,11 +205,7 @@ class WeightedPermuteMLP(Branches):
                 f"branch_order is {branch_order!r}; it must be 'hwc' (the authors' "
                 "code) or 'cwh' (the often reprinted listing)"
             )
-        if dim < 4:
-            raise ValueError(
-                f"dim is {dim}; the re-weighting squeezes the channels to dim // 4, "
-                "so dim must be at least 4 (PermuteMLP takes any dim)"
-            )
+        check_squeeze(dim)
         self.branch_order = branch_order
         self.reweight = Mlp(dim, dim // 4, dim * 3)
         self.proj = nn.Linear(dim, dim)
@@ -239,3 +238,6 @@ class WeightedPermuteMLP(Branches):
         weights = weights.softmax(dim=0)  # (3, B, C)
         # Read backwards, the order c, w, h is h, w, c.
         return weights if self.branch_order == "hwc" else weights.flip(0)
+
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, branch_order={self.branch_order!r}"

@@ -61,6 +61,10 @@ class ReducedPermuteMLP(PermuteMLP):
             for letter in "hwc"
         )
 
+    def extra_repr(self) -> str:
+        left = f"branches={self.kept!r}, replaced={self.replaced}"
+        return f"{super().extra_repr()}, {left}"
+
     def _instead(self, letter: str, x: Tensor) -> Tensor:
         if not self.replaced:
             return torch.zeros_like(x)

@@ -16,9 +16,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .checks import checked_seed, whole_number
 from .data import Labelled
 
 SIDE = 8
+CELL, NOISE = 4, 0.4  # of `nested`
 
 
 def row(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -60,11 +62,37 @@ def colour(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     return images.mT.reshape(count, 4, SIDE, SIDE), label
 
 
+def nested(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Which of four strokes, and of which of four marks is it made?  Two sizes at once.
+
+    The picture is a lattice of 4 x 4 cells with 4 x 4 pixels each.  The stroke takes
+    four cells, in a row, a column or a diagonal; each holds the same mark, three pixels
+    in a row, a column or a diagonal, a little displaced.  Noise lies over it all.
+    """
+    big, small, at = torch.randint(4, (3, count), generator=generator)
+    step = torch.arange(4).expand(count, 4)
+    fixed = at[:, None].expand(count, 4)
+    ways_down = torch.stack([fixed, step, step, step.flip(1)])  # by kind of stroke
+    ways_along = torch.stack([step, fixed, step, step])
+    each = torch.arange(count)
+    down, along = ways_down[big, each], ways_along[big, each]  # (count, 4) each
+    shift = torch.randint(2, (2, count, 4), generator=generator)
+    images = torch.zeros(count, 4 * CELL, 4 * CELL)
+    for y, x in ((0, 0), (1, 1), (2, 2)):  # the pixels of a mark, as a diagonal
+        marks = torch.tensor([[1, x], [y, 1], [y, x], [2 - y, x]])  # by kind of mark
+        pixel = marks[small][:, :, None] + shift.permute(1, 0, 2)  # (count, 2, 4)
+        rows, columns = CELL * down + pixel[:, 0], CELL * along + pixel[:, 1]
+        images[each[:, None], rows, columns] = 1
+    images += NOISE * torch.randn(images.shape, generator=generator)
+    return images[:, None], 4 * big + small
+
+
 TASKS: dict[str, tuple[Callable, int, int]] = {  # how made, channels, classes
     "row": (row, 1, SIDE),
     "linerow": (linerow, 1, 2),
     "stripes": (stripes, 1, 2),
     "colour": (colour, 4, 4),
+    "nested": (nested, 1, 16),
 }
 
 
@@ -72,20 +100,23 @@ def task(name: str, count: int, seed: int = 0) -> Labelled:
     """Pictures of one of the tasks.
 
     Args:
-        name: "row", "linerow", "stripes" or "colour".
+        name: "row", "linerow", "stripes", "colour" or "nested".
         count: How many pictures.
         seed: Seed of their making.
 
     Returns:
-        Images `(count, 1 or 4, 8, 8)` with their labels.
+        Images `(count, 1, 8, 8)` with their labels; those of "colour" have 4 channels
+        and those of "nested" 16 x 16 pixels.
 
     Raises:
-        ValueError: If there is no such task.
+        ValueError: If there is no such task, or a number is out of range.
+        TypeError: If a number is no whole one.
     """
     if name not in TASKS:
         raise ValueError(f"there is no task {name!r}: take one of {', '.join(TASKS)}")
     make, _, classes = TASKS[name]
-    images, labels = make(count, torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(checked_seed(seed))
+    images, labels = make(whole_number("count", count), generator)
     return Labelled(images, labels, classes)
 
 

@@ -5,14 +5,9 @@ threads; so does a run that was stopped and resumed.  For that, everything rando
 epoch follows from the seed and the number of the epoch.
 """
 
-import copy
-import errno
-import io
 import math
 import os
-import shutil
 import warnings
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from .checkpoints import write_atomically
-from .checks import real_number, whole_number
+from . import runs
+from .checks import checked_seed, real_number, whole_number
 from .data import Labelled
 from .vision_permutator import VisionPermutator
 
@@ -55,12 +50,16 @@ class Recipe:
     seed: int = 0
 
     def __post_init__(self):
-        whole_number("epochs", self.epochs)
-        whole_number("batch", self.batch)
-        whole_number("seed", self.seed, least=0)
-        real_number("lr", self.lr, 0, math.inf)
-        real_number("weight_decay", self.weight_decay, 0, math.inf)
-        real_number("warmup", self.warmup, 0, 1)
+        checked = {
+            "epochs": whole_number("epochs", self.epochs),
+            "batch": whole_number("batch", self.batch),
+            "lr": real_number("lr", self.lr, 0, math.inf),
+            "weight_decay": real_number("weight_decay", self.weight_decay, 0, math.inf),
+            "warmup": real_number("warmup", self.warmup, 0, 1),
+            "seed": checked_seed(self.seed),
+        }
+        for name, number in checked.items():  # Python's own, whatever kind came
+            object.__setattr__(self, name, number)
 
 
 def small_network(
@@ -80,8 +79,9 @@ def small_network(
         A fresh network, on the CPU.
 
     Raises:
-        ValueError: If the images are not square, or `VisionPermutator` says so.
-        TypeError: If `data` is no `Labelled`.
+        ValueError: If the images are not square, `seed` is negative or huge, or
+            `VisionPermutator` says so.
+        TypeError: If `data` is no `Labelled`, or `seed` no whole number.
     """
     _check_images(data, "data")
     usual = {
@@ -94,7 +94,7 @@ def small_network(
         "mlp_ratio": 2,
     }
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        torch.manual_seed(checked_seed(seed))
         return VisionPermutator(**(usual | options))
 
 
@@ -130,15 +130,17 @@ def fit(
         recipe: How to train; `Recipe()` if None.
         device: Where to compute.
         resume: A file that is written after each epoch.  If it is there already,
-            training goes on from it, and ends as if it had never been stopped.
+            training goes on from it, and ends as if it had never been stopped; so
+            recipe, images and network must be the same, but for its weights.
         verbose: Whether to print how it goes, at most ten lines.
 
     Returns:
         Loss and accuracy of all epochs, those before an interruption included.
 
     Raises:
-        ValueError: If there is nothing to learn from, the labels do not fit, the images
-            are not finite, or `resume` is of another run.
+        ValueError: If there is nothing to learn from or nothing that learns, the labels
+            do not fit, the images are not finite, there is no such device, or `resume`
+            is damaged or of another run.
         TypeError: If something is of another kind, e.g. labels that are no whole
             numbers.
         OSError: If `resume` cannot be written, or the disk has no room for it.
@@ -155,26 +157,32 @@ def fit(
         _warn_if_far(part, name)
     if resume is not None and Path(resume).is_dir():
         raise IsADirectoryError(f"resume is the folder {resume!r}: give a file in it")
-    model.to(device)
+    device = _checked_device(device)
+    _check_model(model, train.classes)
     for part in (train, test):
         _check_scores(model, part)
+    about, run = {}, None
+    if resume is not None:
+        about = runs.described(recipe, model, train, test)
+        run = runs.read(resume, about) if Path(resume).exists() else None
+    model.to(device)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay
     )
     steps = recipe.epochs * math.ceil(len(train.labels) / recipe.batch)
     # A warm-up of a single step would start at its own end: it is none.
-    warmup = 0.0 if recipe.warmup * steps == 1 else float(recipe.warmup)
+    warmup = 0.0 if recipe.warmup * steps == 1 else recipe.warmup
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, recipe.lr, total_steps=steps, pct_start=warmup
     )
     parts = {"model": model, "optimizer": optimizer, "scheduler": scheduler}
     history = History()
-    if resume is not None and Path(resume).exists():
-        history = _resumed(Path(resume), parts, recipe)
+    if run is not None:
+        history = History(**runs.take_up(resume, run, parts, recipe.epochs))
     if resume is not None and len(history.loss) < recipe.epochs:
         # Now, and not after the first epoch, it shows if that can't be done.
-        _check_room(Path(resume), model)
-        _save(resume, parts, recipe, history)
+        runs.check_room(resume, model)
+        runs.save(resume, parts, about, asdict(history))
     for epoch in range(len(history.loss), recipe.epochs):
         # Forked, so that the caller's own random numbers go on as if nothing was.
         with torch.random.fork_rng():
@@ -183,7 +191,7 @@ def fit(
         history.loss.append(loss)
         history.accuracy.append(accuracy(model, test))
         if resume is not None:
-            _save(resume, parts, recipe, history)
+            runs.save(resume, parts, about, asdict(history))
         if verbose and _is_told(epoch, recipe.epochs):
             print(
                 f"epoch {epoch + 1:3} of {recipe.epochs}   loss {loss:.3f}   "
@@ -207,7 +215,7 @@ def predict(model: nn.Module, images: Tensor, batch: int = 500) -> Tensor:
             "labelled images give data.images"
         )
     whole_number("batch", batch)
-    device = next(model.parameters()).device
+    device = next(model.parameters(), torch.empty(0)).device
     was_training = model.training
     model.eval()
     try:
@@ -329,6 +337,56 @@ def _check_images(data: Labelled, name: str) -> None:
     whole_number(f"{name}.classes", data.classes, least=2)
 
 
+def _checked_device(device: torch.device | str) -> torch.device:
+    if not isinstance(device, str | torch.device):
+        raise TypeError(
+            f"device is {device!r}; it must be the name of a device, e.g. 'cpu'"
+        )
+    try:
+        found = torch.empty(0, device=device).device
+    except Exception as fault:  # torch and its back ends raise every kind
+        said = str(fault).partition("\n")[0]
+        raise ValueError(
+            f"device is {str(device)!r}, and there is none here ({said}): take 'cpu', "
+            "or 'cuda' if torch.cuda.is_available()"
+        ) from fault
+    if found.type == "meta":
+        raise ValueError(
+            "device is 'meta', where tensors have no contents: take 'cpu', or 'cuda' "
+            "if torch.cuda.is_available()"
+        )
+    return found
+
+
+def _check_model(model: nn.Module, classes: int) -> None:
+    if not isinstance(model, nn.Module):
+        raise TypeError(
+            f"model is a {type(model).__name__}; it must be a torch.nn.Module, e.g. "
+            "small_network(train)"
+        )
+    parameters = list(model.parameters())
+    if not parameters:
+        raise ValueError(
+            f"the model, a {type(model).__name__}, has no parameters, so there is "
+            "nothing to train: give it a layer that has, e.g. nn.Linear"
+        )
+    if not any(parameter.requires_grad for parameter in parameters):
+        raise ValueError(
+            "all parameters of the model are frozen, so there is nothing to train: "
+            "thaw them with model.requires_grad_(True), or those of a part"
+        )
+    if any(parameter.is_meta for parameter in parameters):
+        raise ValueError(
+            "the model is on 'meta', where tensors have no contents: build it outside "
+            "torch.device('meta')"
+        )
+    if isinstance(model, VisionPermutator) and isinstance(model.head, nn.Identity):
+        raise ValueError(
+            "the model has no classifier, num_classes=0, and gives tokens instead of "
+            f"scores: give it one with model.reset_classifier({classes})"
+        )
+
+
 def _check_scores(model: nn.Module, data: Labelled) -> None:
     """Try one image, so that a misfit shows before anything is done."""
     scores, classes = predict(model, data.images[:1]), data.classes
@@ -337,76 +395,3 @@ def _check_scores(model: nn.Module, data: Labelled) -> None:
             f"the model makes {tuple(scores.shape)} of one image; with {classes} "
             f"classes it must be (1, {classes}): build it with num_classes={classes}"
         )
-
-
-def _check_room(path: Path, model: nn.Module) -> None:
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"resume is {path}, and there is no folder {path.parent}: create it first"
-        )
-    weights = sum(p.numel() * p.element_size() for p in model.parameters())
-    # AdamW keeps two numbers more for each, and a file is written beside the old one.
-    needed, free = 2 * 3 * weights, shutil.disk_usage(path.parent).free
-    if free < needed:
-        raise OSError(
-            errno.ENOSPC,
-            f"resume needs {needed / 1e6:.0f} MB and the disk has {free / 1e6:.0f} MB",
-            str(path),
-        )
-
-
-def _save(path, parts: Mapping[str, Any], recipe: Recipe, history: History) -> None:
-    content = {name: part.state_dict() for name, part in parts.items()}
-    content |= {"recipe": asdict(recipe), "history": asdict(history)}
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    write_atomically(path, buffer.getvalue())
-
-
-def _resumed(path: Path, parts: Mapping[str, Any], recipe: Recipe) -> History:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        was = Recipe(**content["recipe"])
-        history = History(**content["history"])
-    except Exception as fault:  # any damage at all
-        raise ValueError(
-            f"{path} is no run that can be resumed ({fault}): remove it to start anew"
-        ) from fault
-    if was != recipe:
-        raise ValueError(
-            f"{path} is of a run with {was}, not with {recipe}: remove it to start "
-            "anew, or train with the same recipe"
-        )
-    ours = {name: part.state_dict() for name, part in parts.items()}
-    if _sizes(content) != _sizes(ours):
-        raise ValueError(
-            f"{path} is of a run of another network, or with another number of "
-            "images: remove it to start anew, or name another file"
-        )
-    done, steps = len(history.loss), ours["scheduler"]["total_steps"]
-    before = copy.deepcopy(ours)
-    try:
-        told = [*history.loss, *history.accuracy]
-        numbers = all(isinstance(value, float) for value in told)
-        if not numbers or not done == len(history.accuracy) <= recipe.epochs:
-            raise ValueError(f"it tells of {done} epochs")
-        if content["scheduler"]["last_epoch"] != done * steps // recipe.epochs:
-            raise ValueError("its learning rate is of another epoch than its history")
-        for name, part in parts.items():
-            part.load_state_dict(content[name])
-    except Exception as fault:
-        for name, part in parts.items():  # nothing is left half loaded
-            part.load_state_dict(before[name])
-        raise ValueError(
-            f"{path} is a damaged run ({fault}): remove it to start anew"
-        ) from fault
-    return history
-
-
-def _sizes(content: Mapping[str, Any]) -> Any:
-    """What must be the same in a run that goes on: weights, and number of steps."""
-    try:
-        shapes = {name: value.shape for name, value in content["model"].items()}
-        return shapes, content["scheduler"]["total_steps"]
-    except (KeyError, AttributeError, TypeError):
-        return None

@@ -27,9 +27,11 @@ import torch
 from torch import Tensor, nn
 
 from .checks import (
+    built_mixer,
     check_image,
     checked_stages,
     grid_sides,
+    mlp_width,
     real_number,
     whole_number,
 )
@@ -101,7 +103,7 @@ class DropPath(nn.Module):
         return x * kept / keep
 
     def extra_repr(self) -> str:
-        return f"rate={self.rate:.3f}"
+        return f"rate={self.rate:g}"
 
 
 class PermutatorBlock(nn.Module):
@@ -116,6 +118,11 @@ class PermutatorBlock(nn.Module):
         skip_lam: What the branches are divided by before they are added.
         token_mixer: Class of the module that mixes the tokens, called with
             `(dim, segment_dim=..., qkv_bias=...)`.
+
+    Raises:
+        ValueError: If `mlp_ratio` leaves the channel MLP without any width, or the
+            token mixer says so.
+        TypeError: If `token_mixer` makes no module, or `mlp_ratio` is no number.
 
     Shape:
         `(B, H, W, C)` to `(B, H, W, C)`, with H = W = N.
@@ -134,15 +141,20 @@ class PermutatorBlock(nn.Module):
         super().__init__()
         self.norm1 = nn.LayerNorm(dim)
         # The authors' name, though there is no attention here.
-        self.attn = token_mixer(dim, segment_dim=segment_dim, qkv_bias=qkv_bias)
+        self.attn = built_mixer(
+            token_mixer, dim, segment_dim=segment_dim, qkv_bias=qkv_bias
+        )
         self.drop_path = DropPath(drop_path)
         self.norm2 = nn.LayerNorm(dim)
-        self.mlp = Mlp(dim, int(dim * mlp_ratio))
+        self.mlp = Mlp(dim, mlp_width(dim, mlp_ratio))
         self.skip_lam = skip_lam
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.drop_path(self.attn(self.norm1(x))) / self.skip_lam
         return x + self.drop_path(self.mlp(self.norm2(x))) / self.skip_lam
+
+    def extra_repr(self) -> str:
+        return f"skip_lam={self.skip_lam}"
 
 
 class VisionPermutator(nn.Module):
@@ -175,7 +187,8 @@ class VisionPermutator(nn.Module):
             cannot be halved, or a width cannot be cut into segments, or the stages
             don't fit each other, or a number is out of range, or `global_pool` is
             neither of the two.
-        TypeError: If a size is no whole number, or a rate no number.
+        TypeError: If a size is no whole number, or a rate no number, or `token_mixer`
+            makes no module.
     """
 
     def __init__(
@@ -254,11 +267,15 @@ class VisionPermutator(nn.Module):
             x = stage(x)
         return self.norm(x)  # (B, H, W, C)
 
+    def pool(self, x: Tensor) -> Tensor:
+        """What the head gets of the tokens: `(B, H, W, C)` to `(B, num_features)`."""
+        if self.global_pool == "flatten":
+            return x.flatten(1)  # (B, H*W*C)
+        return x.mean(dim=(1, 2))  # (B, C)
+
     def forward(self, image: Tensor) -> Tensor:
         x = self.forward_features(image)  # (B, H, W, C)
-        all_tokens = self.global_pool == "flatten"
-        x = x.flatten(1) if all_tokens else x.mean(dim=(1, 2))  # (B, num_features)
-        return self.head(x)  # (B, num_classes)
+        return self.head(self.pool(x))  # (B, num_classes)
 
     def reset_classifier(self, num_classes: int) -> None:
         """Put a fresh head for `num_classes` classes in place; 0 for none."""
@@ -280,6 +297,9 @@ class VisionPermutator(nn.Module):
             for block in stage
         ]
 
+    def extra_repr(self) -> str:
+        return f"img_size={self.img_size}, global_pool={self.global_pool!r}"
+
     def _check(self, image: Tensor) -> None:
         if torch.jit.is_tracing():
             return
@@ -294,37 +314,50 @@ def _initialise(module: nn.Module) -> None:
             nn.init.zeros_(module.bias)
 
 
+# The authors' four sizes, as arguments of `VisionPermutator`.
+SIZES = {
+    "vip_s14": {
+        "layers": [4, 3, 8, 3],
+        "embed_dims": [384, 384, 384, 384],
+        "patch_size": 14,
+    },
+    "vip_s7": {
+        "layers": [4, 3, 8, 3],
+        "embed_dims": [192, 384, 384, 384],
+        "transitions": [True],
+    },
+    "vip_m7": {
+        "layers": [4, 3, 14, 3],
+        "embed_dims": [256, 256, 512, 512],
+        "transitions": [False, True],
+    },
+    "vip_l7": {
+        "layers": [8, 8, 16, 4],
+        "embed_dims": [256, 512, 512, 512],
+        "transitions": [True],
+    },
+}
+
+
 def vip_s14(**options: Any) -> VisionPermutator:
     """Small/14: 29,892,904 parameters, 18 blocks on a grid of 16 x 16 tokens.
 
     Args:
         **options: Any argument of `VisionPermutator`, e.g. `num_classes` or `img_size`.
     """
-    return _variant(options, [4, 3, 8, 3], [384, 384, 384, 384], [], patch_size=14)
+    return VisionPermutator(**(SIZES["vip_s14"] | options))
 
 
 def vip_s7(**options: Any) -> VisionPermutator:
     """Small/7: 25,114,984 parameters, 4 blocks on 32 x 32 tokens, 14 on 16 x 16."""
-    return _variant(options, [4, 3, 8, 3], [192, 384, 384, 384], [True])
+    return VisionPermutator(**(SIZES["vip_s7"] | options))
 
 
 def vip_m7(**options: Any) -> VisionPermutator:
     """Medium/7: 55,272,488 parameters, 7 blocks on 32 x 32 tokens, 17 on 16 x 16."""
-    return _variant(options, [4, 3, 14, 3], [256, 256, 512, 512], [False, True])
+    return VisionPermutator(**(SIZES["vip_m7"] | options))
 
 
 def vip_l7(**options: Any) -> VisionPermutator:
     """Large/7: 87,784,936 parameters, 8 blocks on 32 x 32 tokens, 28 on 16 x 16."""
-    return _variant(options, [8, 8, 16, 4], [256, 512, 512, 512], [True])
-
-
-def _variant(
-    options: dict[str, Any], layers, embed_dims, transitions, patch_size: int = 7
-) -> VisionPermutator:
-    usual = {
-        "layers": layers,
-        "embed_dims": embed_dims,
-        "transitions": transitions,
-        "patch_size": patch_size,
-    }
-    return VisionPermutator(**(usual | options))
+    return VisionPermutator(**(SIZES["vip_l7"] | options))

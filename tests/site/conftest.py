@@ -9,6 +9,7 @@ import functools
 import http.server
 import importlib
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -90,17 +91,26 @@ def places(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def site(places) -> Path:
+def site(places, shared) -> Path:
     """The book, built from the working tree with warnings as errors."""
     needed("jupyter_book")
+    own = places.folder / "_build" / "html"
+    with shared() as folder:
+        if not (folder / "built").exists():
+            build(folder)
+            (folder / "built").touch()
+        shutil.copytree(folder / "_build" / "html", own)
+    return own
+
+
+def build(folder: Path) -> None:
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    options = ["--path-output", places.folder, "-W", "-n", "--keep-going", "-q"]
+    options = ["--path-output", folder, "-W", "-n", "--keep-going", "-q"]
     done = subprocess.run(
         [*command, "build", ROOT, *options], capture_output=True, text=True, cwd=ROOT
     )
     if done.returncode:
         pytest.fail(f"the book does not build:\n{done.stdout}\n{done.stderr}")
-    return places.folder / "_build" / "html"
 
 
 @dataclass

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from numbers import Real
 
 from ..chance import chance, deals
-from .attempt import Deadline, attempt, described
+from .attempt import Deadline, attempt, described, is_true_or_false
 
 Chance = Callable[[list[int], list[int]], float]
 
 _CASES = [
+    ([2, 6, 7, 8], [1, 3, 4, 5]),  # each usual mistake makes another share of it
     ([5, 6, 7, 8], [1, 2, 3, 4]),  # no overlap
     ([1, 2, 3], [7, 8, 9]),  # none, and the second is better
     ([4, 4], [4, 4]),  # nothing but ties
@@ -54,7 +55,7 @@ def _problem(answer: Chance, one: list[int], other: list[int], deadline) -> str:
         share = float(got) if isinstance(got, Real) else float(got.item())
     except Exception:
         share = math.nan
-    if math.isnan(share) or got is True or got is False:
+    if not math.isfinite(share) or is_true_or_false(got):
         return f"{call} returned {described(got)}; it must return a share from 0 to 1."
     if math.isclose(share, chance(one, other), abs_tol=1e-6):
         return ""
@@ -65,7 +66,15 @@ def _hint(share: float, one: list[int], other: list[int]) -> str:
     """What a wrong share says of how it was counted."""
     real, *_ = differences = deals(one, other)
     count = len(differences)
+    wanted = chance(one, other)
+    rounded = [round(wanted, places) for places in range(1, 6)]
     mistakes = {
+        "That is right, and rounded. Return the share as it is: the small ones are "
+        "those that count.": tuple(value for value in rounded if 0 < value < 1),
+        "That is the share in percent. Return it from 0 to 1.": 100 * wanted,
+        "That says that every deal differs at least as much. List the deals with "
+        "itertools.combinations(one + other, len(one)), and count those that do: here "
+        f"{round(wanted * count)} of {count}.": 1.0,
         "That is the number of deals; divide it by how many there are.": sum(
             abs(d) >= abs(real) for d in differences
         ),
@@ -88,7 +97,6 @@ def _hint(share: float, one: list[int], other: list[int]) -> str:
             for value in (values if isinstance(values, tuple) else (values,))
         ):
             return words
-    wanted = chance(one, other)
     if abs(share - wanted) < 0.05 and count > 6:
         return (
             f"That is near: did you shuffle at random? There are only {count} deals, "

@@ -6,6 +6,7 @@ What can stand alone is an extension of its own:
 
     glossary.py     links the first use of each term on a page to its entry
     shapes.py       tables of the module's lines and what came out of each
+    notebooks.py    runs the notebooks that changed, several at a time
     api.py          what the page "API" leaves out of the docstrings
 """
 
@@ -40,7 +41,7 @@ _NO_SUMMARIES_FROM_DISK = (
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension with Sphinx."""
-    for part in ("api", "glossary", "shapes"):
+    for part in ("api", "glossary", "notebooks", "shapes"):
         app.setup_extension(f"{__name__}.{part}")
     # A changed value of a "env" setting makes Sphinx read, and so run, all pages anew.
     app.add_config_value("vip_package_digest", "", "env")
@@ -55,18 +56,20 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 
 def _configure(app: Sphinx, config: Any) -> None:
-    digest = _package_digest()
-    config.vip_package_digest = digest
-    # The notebook cache knows the notebooks' code but not the package's.
-    config.nb_execution_cache_path = str(
-        Path(app.outdir, "..", ".jupyter_cache", digest)
-    )
+    config.vip_package_digest = _package_digest()
+    config.nb_execution_cache_path = str(cache_folder(app.outdir))
     config.nb_mime_priority_overrides = [("html", "text/html", 1)]
     config.nb_ipywidgets_js = {}  # no require.js and no html-manager from elsewhere
     config.html_math_renderer = "mathml"
     # Else the theme shows a second search button, in a bar of its own.  Said in
     # _config.yml it would replace all theme options that Jupyter Book sets.
     config.html_theme_options["navbar_persistent"] = []
+
+
+def cache_folder(outdir: str | Path) -> Path:
+    """Where what the notebooks gave is kept, for a site that is built in `outdir`."""
+    # The cache knows the code of the notebooks but not the package's.
+    return Path(outdir).parent / ".jupyter_cache" / _package_digest()
 
 
 def _package_digest() -> str:

@@ -1,0 +1,21 @@
+"""timm's own training script, with the Vision Permutators known to it.
+
+    git clone https://github.com/huggingface/pytorch-image-models
+    python -m vip_tutorial.imagenet vip_s7 --gpus 8 --per-gpu 256 > vip_s7.yaml
+    torchrun --nproc-per-node=8 examples/train_with_timm.py \
+        pytorch-image-models/train.py --config vip_s7.yaml --data-dir IMAGENET
+
+What stands behind the path of `train.py` is passed on to it.
+"""
+
+import runpy
+import sys
+from pathlib import Path
+
+import vip_tutorial.timm_models  # noqa: F401  registers the models
+
+if len(sys.argv) < 2 or not Path(sys.argv[1]).is_file():
+    sys.exit("give the path of timm's train.py first, then its arguments")
+sys.argv = sys.argv[1:]
+sys.path.insert(0, str(Path(sys.argv[0]).parent))
+runpy.run_path(sys.argv[0], run_name="__main__")

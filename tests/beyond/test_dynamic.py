@@ -1,0 +1,132 @@
+"""Other weights: what each is made of, and what an output token then depends on."""
+
+import math
+from functools import partial
+
+import pytest
+import torch
+
+from vip_tutorial import WeightedPermuteMLP
+from vip_tutorial.beyond.dynamic import KINDS, DynamicPermuteMLP
+from vip_tutorial.reach import in_line, reach
+from vip_tutorial.vision_permutator import VisionPermutator
+
+
+def made(device="cpu", **options):
+    module = DynamicPermuteMLP(12, 4, **options).to(device, torch.float64)
+    if options.get("weights") == "static":
+        torch.nn.init.normal_(module.logits)
+    x = torch.randn(2, 4, 4, 12, device=device)
+    return module, x.double()
+
+
+@pytest.mark.parametrize("order", ["hwc", "cwh"])
+def test_pooled_at_temperature_1_is_the_papers(device, order):
+    module, x = made(device, branch_order=order)
+    paper = WeightedPermuteMLP(12, 4, branch_order=order).to(device, torch.float64)
+    paper.load_state_dict(module.state_dict())
+    torch.testing.assert_close(module(x), paper(x), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("order", ["hwc", "cwh"])
+@pytest.mark.parametrize("temperature", [0.3, 1.0, 7.0])
+def test_token_wise_weights_token_by_token(device, order, temperature):
+    module, x = made(
+        device, weights="token", temperature=temperature, branch_order=order
+    )
+    h, w, c = module.branches(x)
+    for i in range(4):
+        for j in range(4):
+            seen = h[:, i, j] + w[:, i, j] + c[:, i, j]
+            logits = module.reweight(seen).reshape(2, 12, 3)
+            shares = (logits / temperature).softmax(-1)
+            parts = (h, w, c) if order == "hwc" else (c, w, h)
+            blend = sum(shares[..., k] * part[:, i, j] for k, part in enumerate(parts))
+            torch.testing.assert_close(module(x)[:, i, j], module.proj(blend))
+
+
+@pytest.mark.parametrize("order", ["hwc", "cwh"])
+def test_static_weights_are_the_softmax_of_what_is_learned(device, order):
+    module, x = made(device, weights="static", branch_order=order)
+    weights = module.branch_weights(*module.branches(x))
+    logits = module.logits if order == "hwc" else module.logits.flip(0)
+    for image in range(2):
+        torch.testing.assert_close(weights[:, image], logits.softmax(0))
+    assert "reweight.fc1.weight" not in module.state_dict()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_an_output_token_depends_on(kind):
+    module, x = made(weights=kind)
+    rows, columns = in_line(4, 4)
+    off_the_cross = reach(module, x[:1])[~(rows | columns)]
+    assert (off_the_cross > 0).all() if kind == "pooled" else (off_the_cross == 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_temperature_from_one_branch_to_a_third_of_each(device, kind):
+    module, x = made(device, weights=kind)
+    if kind != "static":
+        torch.nn.init.normal_(module.reweight.fc2.weight)
+    parts = module.branches(x)
+    usual = module.branch_weights(*parts)
+    torch.testing.assert_close(usual.sum(0), torch.ones_like(usual[0]))
+
+    def at(temperature):
+        module.log_temperature.fill_(math.log(temperature))
+        return module.branch_weights(*parts)
+
+    torch.testing.assert_close(at(1e9), torch.full_like(usual, 1 / 3))
+    torch.testing.assert_close(at(1e-9).amax(0), torch.ones_like(usual[0]))
+    # The order of the branches never changes, and cooling widens their distance.
+    for colder, warmer in ((0.5, 1.0), (1.0, 2.0)):
+        cold, warm = at(colder), at(warmer)
+        assert (cold.argsort(0) == warm.argsort(0)).all()
+        assert (cold.amax(0) >= warm.amax(0)).all()
+
+
+def test_a_learned_temperature_learns_and_is_kept(device):
+    module, x = made(device, learned=True, temperature=2.0)
+    assert module.temperature.item() == pytest.approx(2.0)
+    module(x).square().sum().backward()
+    assert module.log_temperature.grad.abs() > 0
+    kept = module.state_dict()
+    assert "log_temperature" in kept
+    # A fixed one is a setting and not a weight: official files load unchanged.
+    assert "log_temperature" not in made(temperature=2.0)[0].state_dict()
+
+
+def test_the_temperature_goes_where_the_module_goes():
+    module = DynamicPermuteMLP(12, 4, temperature=0.5).to("meta")
+    assert module(torch.empty(1, 4, 4, 12, device="meta")).is_meta
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_network_takes_it_by_one_argument(device, kind):
+    model = VisionPermutator(
+        [2],
+        [8],
+        patch_size=2,
+        img_size=8,
+        token_mixer=partial(DynamicPermuteMLP, weights=kind, learned=True),
+    ).to(device)
+    model(torch.randn(2, 3, 8, 8, device=device)).square().sum().backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad.isfinite().all(), name
+
+
+@pytest.mark.parametrize("temperature", [0, -1, 0.0, math.inf, math.nan])
+def test_a_temperature_that_cannot_be(temperature):
+    with pytest.raises(ValueError, match=r"temperature is .*; it must be"):
+        DynamicPermuteMLP(12, 4, temperature=temperature)
+
+
+def test_a_temperature_that_is_no_number():
+    with pytest.raises(TypeError, match="temperature is '1'; it must be a number"):
+        DynamicPermuteMLP(12, 4, temperature="1")
+
+
+@pytest.mark.parametrize("kind", ["pool", None, 3])
+def test_weights_of_no_such_kind(kind):
+    with pytest.raises(ValueError, match=r"weights is .*; it must be 'static'"):
+        DynamicPermuteMLP(12, 4, weights=kind)

@@ -1,0 +1,118 @@
+"""Other weights for the three branches: fixed, one for a picture, one for each token.
+
+                 made from                     a token's output depends on
+    static       nothing: they are learned     its row and column alone
+    pooled       the mean over all tokens      all tokens, faintly: the paper's
+    token        the token's own branches      its row and column alone
+
+A temperature divides what the softmax gets.  At 1 nothing changes; towards 0 each
+channel takes one branch alone, and towards infinity a third of each.
+"""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from ..checks import real_number
+from ..permute_mlp import WeightedPermuteMLP
+
+KINDS = ("static", "pooled", "token")
+
+
+class DynamicPermuteMLP(WeightedPermuteMLP):
+    """Permute-MLP whose branch weights are made in one of three ways.
+
+    With "pooled" and a temperature of 1 it is `WeightedPermuteMLP`.  Both "pooled" and
+    "token" have its parameters, so weights that were trained with one load in the
+    other (and want further training).
+
+    Args:
+        dim: Channels of a token, C; at least 4.
+        segment_dim: Number of channel segments, N = H = W.
+        qkv_bias: Whether the three linear maps have a bias.
+        proj_drop: Dropout probability after the projection.
+        branch_order: See `WeightedPermuteMLP`.
+        weights: "static", "pooled" or "token".
+        temperature: What the logits are divided by; more than 0.
+        learned: Whether the temperature is a parameter that starts there; it is kept
+            as its logarithm, and so stays more than 0.
+
+    Raises:
+        ValueError: If the sizes do not fit, there is no such kind of weights, or the
+            temperature is not more than 0 and finite.
+        TypeError: If the temperature is no number.
+
+    Shape:
+        `(B, H, W, C)` to `(B, H, W, C)`, with H = W = N.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        segment_dim: int = 8,
+        qkv_bias: bool = False,
+        proj_drop: float = 0.0,
+        branch_order: str = "hwc",
+        weights: str = "pooled",
+        temperature: float = 1.0,
+        learned: bool = False,
+    ):
+        super().__init__(dim, segment_dim, qkv_bias, proj_drop, branch_order)
+        if not isinstance(weights, str) or weights not in KINDS:
+            raise ValueError(
+                f"weights is {weights!r}; it must be 'static' (learned, the same for "
+                "every picture), 'pooled' (the paper's) or 'token'"
+            )
+        if not real_number("temperature", temperature, -math.inf, math.inf) > 0:
+            raise ValueError(
+                f"temperature is {temperature}; it must be more than 0: near 0, e.g. "
+                "0.01, each channel takes one branch alone"
+            )
+        self.weights = weights
+        if weights == "static":
+            del self.reweight
+            self.logits = nn.Parameter(torch.zeros(3, self.dim))
+        logarithm = torch.tensor(math.log(temperature))
+        if learned:
+            self.log_temperature = nn.Parameter(logarithm)
+        else:  # moves with the module, and is in no checkpoint
+            self.register_buffer("log_temperature", logarithm, persistent=False)
+
+    @property
+    def temperature(self) -> Tensor:
+        """What the logits are divided by, a number without axes."""
+        return self.log_temperature.exp()
+
+    def forward(self, x: Tensor) -> Tensor:
+        h, w, c = self.branches(x)  # (B, H, W, C) each
+        weights = self.branch_weights(h, w, c)  # (3, B, C) or (3, B, H, W, C)
+        if weights.ndim == 3:
+            weights = weights[:, :, None, None, :]  # (3, B, 1, 1, C)
+        a_h, a_w, a_c = weights.unbind()
+        x = a_h * h + a_w * w + a_c * c  # (B, H, W, C)
+        return self.proj_drop(self.proj(x))  # (B, H, W, C)
+
+    def branch_weights(self, h: Tensor, w: Tensor, c: Tensor) -> Tensor:
+        """How much of each branch every channel takes.
+
+        Args:
+            h: Output of the height branch, `(B, H, W, C)`.
+            w: Output of the width branch, likewise.
+            c: Output of the channel branch, likewise.
+
+        Returns:
+            Weights of h, w and c, in this order, which are positive and sum to 1:
+            `(3, B, C)`, or with token-wise weights `(3, B, H, W, C)`.
+        """
+        B, H, W, C = h.shape
+        if self.weights == "static":
+            logits = self.logits[:, None].expand(3, B, C)  # (3, B, C)
+        else:
+            seen = h + w + c  # (B, H, W, C)
+            if self.weights == "pooled":
+                seen = seen.mean(dim=(1, 2))  # (B, C)
+            logits = self.reweight(seen).unflatten(-1, (C, 3))  # (B, ..., C, 3)
+            logits = logits.movedim(-1, 0)  # (3, B, ..., C)
+        weights = (logits / self.temperature).softmax(dim=0)
+        return weights if self.branch_order == "hwc" else weights.flip(0)
