@@ -3,6 +3,7 @@
 from .address import check_address
 from .catches import check_catches
 from .channels import check_channels_first
+from .coarser import check_coarser
 from .confusion import check_confusion
 from .costs import check_multiply_adds
 from .luck import check_chance
@@ -21,6 +22,7 @@ __all__ = [
     "check_catches",
     "check_chance",
     "check_channels_first",
+    "check_coarser",
     "check_column_then_square",
     "check_confusion",
     "check_fits",
