@@ -4,6 +4,7 @@ from .address import check_address
 from .catches import check_catches
 from .channels import check_channels_first
 from .confusion import check_confusion
+from .cooled import check_cooled
 from .costs import check_multiply_adds
 from .luck import check_chance
 from .permutes import check_undoes
@@ -21,6 +22,7 @@ __all__ = [
     "check_channels_first",
     "check_column_then_square",
     "check_confusion",
+    "check_cooled",
     "check_fits",
     "check_height_rows",
     "check_multiply_adds",
