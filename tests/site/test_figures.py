@@ -50,8 +50,10 @@ def seed_comparison() -> SeedComparison:
 # One of each kind, and a state that is not its first.
 EXAMPLES = {
     "mixer": (
-        lambda: BranchMixer(WeightedPermuteMLP(16, 8), partial(as_tokens, dim=16)),
-        "v1;picture=noise;other=even-grey;channel=5;zoom=2",
+        lambda: BranchMixer(
+            WeightedPermuteMLP(16, 8), partial(as_tokens, dim=16), temperature=1
+        ),
+        "v1;picture=noise;other=even-grey;channel=5;zoom=2;temperature=0.5",
     ),
     "costs": (lambda: CostCalculator(), "v1;H=14;W=14;N=14;C=392"),
     "live": (

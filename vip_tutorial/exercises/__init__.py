@@ -5,6 +5,7 @@ from .catches import check_catches
 from .channels import check_channels_first
 from .coarser import check_coarser
 from .confusion import check_confusion
+from .cooled import check_cooled
 from .costs import check_multiply_adds
 from .luck import check_chance
 from .permutes import check_undoes
@@ -25,6 +26,7 @@ __all__ = [
     "check_coarser",
     "check_column_then_square",
     "check_confusion",
+    "check_cooled",
     "check_fits",
     "check_heard",
     "check_height_rows",
