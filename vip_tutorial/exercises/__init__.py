@@ -8,7 +8,7 @@ from .costs import check_multiply_adds
 from .luck import check_chance
 from .permutes import check_undoes
 from .rows import check_height_rows, check_width_rows
-from .seen import check_column_then_square
+from .seen import check_column_then_square, check_groups_of_rows
 from .sizes import check_fits
 from .unnoticed import check_unnoticed
 from .weights import check_branch_weights
@@ -22,6 +22,7 @@ __all__ = [
     "check_column_then_square",
     "check_confusion",
     "check_fits",
+    "check_groups_of_rows",
     "check_height_rows",
     "check_multiply_adds",
     "check_undoes",
