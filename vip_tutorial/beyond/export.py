@@ -148,7 +148,7 @@ def quantised(path: str | os.PathLike) -> Path:
         path: A file that `to_onnx` wrote.
 
     Returns:
-        Where the new file is: beside the old one, "name.int8.onnx" for "name.onnx".
+        The path of the new file, "name.int8.onnx" beside "name.onnx".
 
     Raises:
         ModuleNotFoundError: If `onnx` or `onnxruntime` is not installed.
