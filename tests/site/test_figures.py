@@ -56,7 +56,8 @@ EXAMPLES = {
     "costs": (lambda: CostCalculator(), "v1;H=14;W=14;N=14;C=392"),
     "live": (
         lambda: LiveViP(bundled.load("digits"), bundled.scale("digits")),
-        "v1;picture=noise;other=seven;off=1h;hold=2third;open=1;channel=5;token=9",
+        "v1;picture=noise;other=seven;off=1h;hold=2third;open=1;channel=5;token=9;"
+        "branch=h;step=3;fill=value",
     ),
     "reach": (reach_probe, "v1;map=2;at=5;shade=log;read=11"),
     "ablation": (seed_comparison, "v1;one=b;other=c;seeds=3"),

@@ -7,8 +7,10 @@ from .confusion import check_confusion
 from .costs import check_multiply_adds
 from .luck import check_chance
 from .permutes import check_undoes
+from .pieces import check_heard
 from .rows import check_height_rows, check_width_rows
 from .seen import check_column_then_square, check_groups_of_rows
+from .shares import check_shares
 from .sizes import check_fits
 from .unnoticed import check_unnoticed
 from .weights import check_branch_weights
@@ -23,8 +25,10 @@ __all__ = [
     "check_confusion",
     "check_fits",
     "check_groups_of_rows",
+    "check_heard",
     "check_height_rows",
     "check_multiply_adds",
+    "check_shares",
     "check_undoes",
     "check_unnoticed",
     "check_width_rows",
