@@ -11,7 +11,7 @@ from .luck import check_chance
 from .permutes import check_undoes
 from .pieces import check_heard
 from .rows import check_height_rows, check_width_rows
-from .seen import check_column_then_square
+from .seen import check_column_then_square, check_groups_of_rows
 from .shares import check_shares
 from .sizes import check_fits
 from .unnoticed import check_unnoticed
@@ -28,6 +28,7 @@ __all__ = [
     "check_confusion",
     "check_cooled",
     "check_fits",
+    "check_groups_of_rows",
     "check_heard",
     "check_height_rows",
     "check_multiply_adds",
