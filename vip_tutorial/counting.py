@@ -57,9 +57,10 @@ class _Traffic(TorchDispatchMode):
         view = all(_memory(x) in homes for x in made)
         if "empty" in name or (view and not operation._schema.is_mutable):
             return result
-        # What is filled, or given as out=, is not read.
-        filled = kwargs.get("out", args[0] if name in ("copy_", "fill_") else None)
-        read = [x for x in given if x is not filled]
+        # What is filled, given as out= or only taken as a pattern is not read.
+        fills = name in ("copy_", "fill_") or name.startswith("new_") or "_like" in name
+        filled = kwargs.get("out", args[0] if fills else None)
+        read = list({id(x): x for x in given if x is not filled}.values())
         self.bytes += sum(x.nbytes for x in read + made)
         return result
 
