@@ -5,6 +5,7 @@ from .catches import check_catches
 from .channels import check_channels_first
 from .confusion import check_confusion
 from .costs import check_multiply_adds
+from .home import check_adds_home
 from .luck import check_chance
 from .permutes import check_undoes
 from .rows import check_height_rows, check_width_rows
@@ -15,6 +16,7 @@ from .weights import check_branch_weights
 
 __all__ = [
     "check_address",
+    "check_adds_home",
     "check_branch_weights",
     "check_catches",
     "check_chance",
