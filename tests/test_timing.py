@@ -1,11 +1,12 @@
 """The clock runs everything in turn, and the parts are those of the module."""
 
+import sys
 import time
 
 import pytest
 import torch
 
-from vip_tutorial import WeightedPermuteMLP
+from vip_tutorial import WeightedPermuteMLP, timing
 from vip_tutorial.counting import count_bytes_moved, count_multiply_adds
 from vip_tutorial.timing import interleaved, parts
 
@@ -32,8 +33,25 @@ def test_the_ways_take_turns():
 
 def test_the_shortest_time_counts(monkeypatch):
     clock = iter([0, 9, 10, 13, 20, 21, 30, 32])
-    monkeypatch.setattr("vip_tutorial.timing.timer", lambda: float(next(clock)))
+    monkeypatch.setattr(timing, "_clock", lambda threads: lambda: float(next(clock)))
     assert interleaved({"it": lambda: None}, seconds=0, least=4) == {"it": 1.0}
+
+
+def test_the_clock(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    assert timing._clock(1) is time.thread_time
+    assert timing._clock(2) is timing.timer
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    assert timing._clock(1) is timing.timer
+
+
+def test_what_others_take_is_left_out(monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    if sys.platform == "win32":
+        pytest.skip("Windows counts a thread's time in steps of 16 ms")
+    slept = interleaved({"it": lambda: time.sleep(0.05)}, seconds=0, least=2)
+    assert slept["it"] < 0.04
 
 
 def test_it_goes_on_as_long_as_it_is_told():

@@ -4,6 +4,7 @@ A clock on a busy machine tells what else the machine does as well.  So the cand
 take turns, and of each the shortest time counts: whatever disturbs makes it longer.
 """
 
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +23,9 @@ def interleaved(
 ) -> dict[str, float]:
     """The shortest time of each way, in seconds; the ways take turns.
 
-    The clock is that of `torch.utils.benchmark`: it waits until a GPU is done.
+    One thread on a processor is timed by the time that the processor spent on it, so
+    that other programs are left out.  Otherwise the clock is on the wall, and it is
+    that of `torch.utils.benchmark`, which waits until a GPU is done.
 
     Args:
         ways: What to run, by name.
@@ -37,6 +40,7 @@ def interleaved(
     if not ways:
         raise ValueError("there is nothing to time; give ways as {name: function}")
     best = dict.fromkeys(ways, float("inf"))
+    clock = _clock(threads)
     threads_before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -47,13 +51,19 @@ def interleaved(
             while rounds < least or time.perf_counter() < end:
                 # Back and forth, so that nobody always follows the same neighbour.
                 for name in list(ways) if rounds % 2 else reversed(ways):
-                    start = timer()
+                    start = clock()
                     ways[name]()
-                    best[name] = min(best[name], timer() - start)
+                    best[name] = min(best[name], clock() - start)
                 rounds += 1
     finally:
         torch.set_num_threads(threads_before)
     return best
+
+
+def _clock(threads: int) -> Callable[[], float]:
+    if threads > 1 or torch.accelerator.is_available() or sys.platform == "win32":
+        return timer  # Windows counts a thread's time in steps of 16 ms
+    return time.thread_time
 
 
 def parts(module: WeightedPermuteMLP, x: Tensor) -> Ways:
