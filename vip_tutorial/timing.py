@@ -74,9 +74,10 @@ def parts(module: WeightedPermuteMLP, x: Tensor) -> Ways:
         x: Tokens, `(B, H, W, C)`.
 
     Returns:
-        "products": the four large Linear.  "copies": the four reshapes that copy.
-        "sum, weights, blend": all the rest.  Run apart they need not add up to the
-        module: each finds the cache as it left it itself.
+        What to run, by name.  The "products" are the four large Linear, the "copies"
+        the four reshapes that copy, and "sum, weights, blend" is all the rest.  Run
+        apart they need not add up to the module: each finds the cache as it left it
+        itself.
     """
     B, H, W, C = x.shape
     N, S = module.segment_dim, C // module.segment_dim
