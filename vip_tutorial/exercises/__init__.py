@@ -7,6 +7,7 @@ from .coarser import check_coarser
 from .confusion import check_confusion
 from .cooled import check_cooled
 from .costs import check_multiply_adds
+from .home import check_adds_home
 from .luck import check_chance
 from .permutes import check_undoes
 from .pieces import check_heard
@@ -19,6 +20,7 @@ from .weights import check_branch_weights
 
 __all__ = [
     "check_address",
+    "check_adds_home",
     "check_branch_weights",
     "check_catches",
     "check_chance",

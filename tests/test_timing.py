@@ -1,0 +1,89 @@
+"""The clock runs everything in turn, and the parts are those of the module."""
+
+import sys
+import time
+
+import pytest
+import torch
+
+from vip_tutorial import WeightedPermuteMLP, timing
+from vip_tutorial.counting import count_bytes_moved, count_multiply_adds
+from vip_tutorial.timing import interleaved, parts
+
+
+def test_the_ways_take_turns():
+    seen, state = [], set()
+
+    def run(name):
+        seen.append(name)
+        state.add((torch.get_num_threads(), torch.is_inference_mode_enabled()))
+
+    ways = {name: lambda name=name: run(name) for name in "abc"}
+    before = torch.get_num_threads()
+    best = interleaved(ways, seconds=0, least=4, threads=2)
+    assert list(best) == ["a", "b", "c"]
+    # Once to warm up, then back and forth.
+    assert "".join(seen) == "abc" + "cba" + "abc" + "cba" + "abc"
+    assert state == {(2, True)}
+    assert (torch.get_num_threads(), torch.is_inference_mode_enabled()) == (
+        before,
+        False,
+    )
+
+
+def test_the_shortest_time_counts(monkeypatch):
+    clock = iter([0, 9, 10, 13, 20, 21, 30, 32])
+    monkeypatch.setattr(timing, "_clock", lambda threads: lambda: float(next(clock)))
+    assert interleaved({"it": lambda: None}, seconds=0, least=4) == {"it": 1.0}
+
+
+def test_the_clock(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    assert timing._clock(1) is time.thread_time
+    assert timing._clock(2) is timing.timer
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
+    assert timing._clock(1) is timing.timer
+
+
+def test_what_others_take_is_left_out(monkeypatch):
+    monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
+    if sys.platform == "win32":
+        pytest.skip("Windows counts a thread's time in steps of 16 ms")
+    slept = interleaved({"it": lambda: time.sleep(0.05)}, seconds=0, least=2)
+    assert slept["it"] < 0.04
+
+
+def test_it_goes_on_as_long_as_it_is_told():
+    seen = []
+    start = time.perf_counter()
+    interleaved({"it": lambda: seen.append(1)}, seconds=0.05, least=1)
+    assert time.perf_counter() - start >= 0.05 and len(seen) > 2
+
+
+def test_the_threads_are_put_back_after_an_error():
+    before = torch.get_num_threads()
+    with pytest.raises(ZeroDivisionError):
+        interleaved({"it": lambda: 1 // 0}, threads=before + 1)
+    assert torch.get_num_threads() == before
+
+
+def test_nothing_to_time():
+    with pytest.raises(ValueError, match="nothing to time"):
+        interleaved({})
+
+
+def test_the_parts_are_the_whole():
+    """By the products and the bytes that each part counts."""
+    with torch.device("meta"):
+        module = WeightedPermuteMLP(24, 4)
+        x = torch.empty(2, 4, 4, 24)
+    of = parts(module, x)
+    assert list(of) == ["products", "copies", "sum, weights, blend"]
+
+    def total(count):
+        return sum(count(lambda x, run=run: run(), x) for run in of.values())
+
+    assert total(count_multiply_adds) == count_multiply_adds(module, x)
+    assert total(count_bytes_moved) == count_bytes_moved(module, x)
+    assert count_bytes_moved(lambda x: of["copies"](), x) == 8 * x.nbytes
