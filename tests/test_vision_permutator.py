@@ -277,7 +277,6 @@ def test_a_network_that_cannot_be_is_refused(options, parts):
             ("token_mixer made a NoneType", "makes a module"),
         ),
     ],
-    ids=str,
 )
 def test_an_option_that_cannot_be_is_refused(options, error, parts):
     with pytest.raises(error) as excinfo:
