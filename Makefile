@@ -25,6 +25,7 @@ FIND_PYTHON = found=; \
 help:
 	@echo 'make book        build the site: $(SITE)/index.html'
 	@echo 'make test        run all tests; options for pytest: ARGS="--device cuda -k lens"'
+	@echo 'make test-timm   run the tests of the models in timm, in .venv-timm (5 GB)'
 	@echo 'make serve       build the site and serve it on http://localhost:$(PORT)'
 	@echo 'make weights     train the networks of vip_tutorial/weights anew (a minute)'
 	@echo 'make measurements  repeat the experiments of vip_tutorial/measured (minutes)'
@@ -73,6 +74,14 @@ serve: book
 test: $(READY)
 	@$(RUN) -m pytest -n logical --maxprocesses 4 --dist worksteal $(ARGS)
 
+# timm brings torchvision, which wants a torch of its own: an environment for them.
+.PHONY: test-timm
+test-timm:
+	@$(FIND_PYTHON); [ -x .venv-timm/bin/python ] || "$$found" -m venv .venv-timm
+	@.venv-timm/bin/python -m pip install -qq --disable-pip-version-check \
+	  timm torchvision pytest hypothesis scikit-learn --editable .
+	@.venv-timm/bin/python -m pytest tests/test_timm.py $(ARGS)
+
 .PHONY: weights
 weights: $(READY)
 	@$(RUN) -m vip_tutorial.bundled
@@ -81,6 +90,7 @@ weights: $(READY)
 measurements: $(READY)
 	@$(RUN) -m vip_tutorial.branch_experiment
 	@$(RUN) -m vip_tutorial.ablations
+	@$(RUN) -m vip_tutorial.beyond.experiments
 
 .PHONY: bench
 bench: $(READY)

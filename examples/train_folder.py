@@ -19,6 +19,7 @@ import io
 import math
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -206,7 +207,13 @@ def main() -> None:
     if not each:
         sys.exit(f"--batch is {args.batch} and there are {len(train.paths)} images")
     if world > 1:
-        dist.init_process_group("nccl" if gpu else "gloo")
+        store, _, _ = next(dist.rendezvous("env://"))
+        # torchrun keeps its store when it starts the workers anew: under a prefix of
+        # its own a start doesn't find the addresses of those that are gone.
+        start = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        store = dist.PrefixStore(f"start-{start}", store)
+        backend = "nccl" if gpu else "gloo"
+        dist.init_process_group(backend, store=store, rank=rank, world_size=world)
 
     torch.manual_seed(args.seed)
     model = VisionPermutator(
@@ -239,6 +246,8 @@ def main() -> None:
             flush=True,
         )
 
+    # Of the patch embedding, whose gradient lies in memory in another order: harmless.
+    warnings.filterwarnings("ignore", "Grad strides do not match bucket view")
     parallel = DistributedDataParallel(model) if world > 1 else model
 
     def keep() -> None:

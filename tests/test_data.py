@@ -1,10 +1,13 @@
-"""The digits and their tokens."""
+"""The digits and their tokens, and MNIST from small files that are written here."""
+
+import gzip
+import struct
 
 import pytest
 import torch
 
 from vip_tutorial.checks import LARGEST_SEED
-from vip_tutorial.data import Labelled, Scale, as_tokens, digit, patterns
+from vip_tutorial.data import Labelled, Scale, as_tokens, digit, mnist, patterns
 from vip_tutorial.tasks import task
 from vip_tutorial.training import Recipe, fit, small_network
 
@@ -94,3 +97,115 @@ def test_the_largest_seed_can_be_trained_with():
 def test_no_pictures_are_no_task(count, error):
     with pytest.raises(error, match=f"count is {count}; it must be"):
         task("row", count)
+
+
+# --- MNIST --------------------------------------------------------------------------
+
+COUNTS = {"train": 30, "t10k": 20}
+IMAGES = "train-images-idx3-ubyte"
+LABELS = "t10k-labels-idx1-ubyte"
+
+
+def idx(numbers: torch.Tensor) -> bytes:
+    head = struct.pack(f">{1 + numbers.ndim}I", 0x800 + numbers.ndim, *numbers.shape)
+    return head + bytes(numbers.flatten().tolist())
+
+
+def pictures(labels: torch.Tensor) -> torch.Tensor:
+    """An image for each label, which tells it, and which way up it is."""
+    row = torch.arange(28)[:, None]
+    images = (labels[:, None, None] * 20 + row).repeat(1, 1, 28)
+    images[..., 0] = 255
+    return images  # (count, 28, 28), from 0 to 255
+
+
+def write_mnist(folder, pack=bytes, ending=""):
+    """Files as MNIST has them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for part, count in COUNTS.items():
+        labels = torch.arange(count) % 10
+        for kind, numbers in {
+            "images-idx3": pictures(labels),
+            "labels-idx1": labels,
+        }.items():
+            file = folder / f"{part}-{kind}-ubyte{ending}"
+            file.write_bytes(pack(idx(numbers)))
+
+
+@pytest.mark.parametrize("below", ["", "raw", "MNIST/raw"])
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_mnist_is_read_from_wherever_its_files_usually_lie(tmp_path, below, ending):
+    write_mnist(tmp_path / below, gzip.compress if ending else bytes, ending)
+    for part, count in zip(mnist(tmp_path, train=12, test=7), (12, 7)):
+        assert part.images.shape == (count, 1, 32, 32)
+        assert part.images.dtype == torch.float32
+        assert part.labels.dtype == torch.int64 and part.classes == 10
+        expected = torch.zeros(count, 1, 32, 32)
+        expected[:, 0, 2:-2, 2:-2] = pictures(part.labels) / 255
+        assert torch.equal(part.images, expected)
+
+
+def test_the_seed_of_mnist_chooses_and_no_image_is_taken_twice(tmp_path):
+    write_mnist(tmp_path)
+    train, test = mnist(tmp_path, train=30, test=20, seed=1)
+    assert train.labels.bincount().tolist() == [3] * 10
+    assert test.labels.bincount().tolist() == [2] * 10
+    again, _ = mnist(tmp_path, train=30, test=20, seed=1)
+    other, _ = mnist(tmp_path, train=30, test=20, seed=2)
+    assert torch.equal(train.labels, again.labels)
+    assert not torch.equal(train.labels, other.labels)
+
+
+def test_without_its_files_mnist_says_where_they_are_to_be_had(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"https://.*torchvision.*=True"):
+        mnist(tmp_path / "nowhere")
+    write_mnist(tmp_path)
+    (tmp_path / LABELS).unlink()
+    with pytest.raises(FileNotFoundError, match=f"holds no {LABELS}"):
+        mnist(tmp_path, train=1, test=1)
+
+
+@pytest.mark.parametrize(
+    "name, damage, says",
+    [
+        (IMAGES, lambda old: old[:-1], "cut off or damaged"),
+        (IMAGES, lambda old: old + b"0", "cut off or damaged"),
+        (IMAGES, lambda old: old[:9], "cut off or damaged"),
+        (IMAGES, lambda old: b"", "begins with 0x0; .* 3 axes begins with 0x803"),
+        (IMAGES, lambda old: b"<html>", "begins with 0x3c68746d"),
+        (IMAGES, lambda old: gzip.compress(old)[:-20], "is damaged or cut off"),
+        (IMAGES, lambda old: gzip.compress(old)[:5], "is damaged or cut off"),
+        (
+            IMAGES,
+            lambda old: b"\x1f\x8b\x08" + b"\0" * 7 + b"\xff" * 9,
+            "is damaged or cut off",
+        ),
+        (IMAGES, lambda old: idx(torch.zeros(30, 8, 8).int()), "images of 8 x 8 pix"),
+        (IMAGES, lambda old: idx(torch.zeros(29, 28, 28).int()), "29 images and .* 30"),
+        (IMAGES, lambda old: idx(torch.zeros(30).int()), "begins with 0x801"),
+        (LABELS, lambda old: idx(torch.full((20,), 10)), "has the label 10; .* 0 to 9"),
+        (LABELS, lambda old: idx(torch.zeros(20, 1, 1).int()), "begins with 0x803"),
+    ],
+)
+def test_a_damaged_file_of_mnist_is_refused(tmp_path, name, damage, says):
+    write_mnist(tmp_path)
+    file = tmp_path / name
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(ValueError, match=says) as refused:
+        mnist(tmp_path, train=1, test=1)
+    assert name in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "options, says",
+    [
+        ({"train": 31}, "31 images are wanted and .* has 30"),
+        ({"test": 21}, "21 images are wanted and .* has 20"),
+        ({"train": 0}, "train is 0; it must be at least 1"),
+        ({"seed": -1}, "seed is -1"),
+    ],
+)
+def test_mnist_gives_no_more_than_there_is(tmp_path, options, says):
+    write_mnist(tmp_path)
+    with pytest.raises(ValueError, match=says):
+        mnist(tmp_path, **({"train": 1, "test": 1} | options))

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from vip_tutorial.exercises import check_column_then_square, check_multiply_adds
+from vip_tutorial.exercises import (
+    check_column_then_square,
+    check_groups_of_rows,
+    check_multiply_adds,
+)
 
 # --- Who sees whom -------------------------------------------------------------------
 
@@ -71,6 +75,53 @@ def test_who_sees_whom_leaves_the_readers_random_numbers_alone(capsys):
     torch.manual_seed(7)
     check_column_then_square(sees)
     assert torch.equal(torch.rand(3), expected)
+
+
+# --- Two modules with groups of rows ------------------------------------------------
+
+
+def in_one_square(row, column, other_row, other_column, size):
+    return row // size == other_row // size and column // size == other_column // size
+
+
+def in_one_band(row, column, other_row, other_column, size):
+    return row // size == other_row // size
+
+
+def a_cross(row, column, other_row, other_column, size):
+    return row == other_row or column == other_column
+
+
+def near(row, column, other_row, other_column, size):
+    return abs(row - other_row) < size and abs(column - other_column) < size
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (lambda *a: None, "returned None"),
+        (lambda r, c, o, p: True, "raised TypeError"),
+        (lambda *a: 1, "returned 1; it must return True or False"),
+        (a_cross, "    # # x x\n    # ? . .\n    x . . .\n    x . . .\n"),
+        (lambda *a: True, "    # # x x\n    # # x x\n    x x x x\n    x x x x\n"),
+        (in_one_band, "    # # x x\n    # # x x\n    . . . .\n    . . . .\n"),
+        # Right in the corner, but the squares do not go with the token.
+        (near, "in groups of 2, the output token in row 0, column 1"),
+    ],
+)
+def test_groups_of_rows_say_what_is_wrong(answer, told, capsys):
+    check_groups_of_rows(answer)
+    out = capsys.readouterr().out
+    assert out.startswith("Not yet.") and told in out
+
+
+def test_groups_of_rows_leave_the_readers_random_numbers_alone(capsys):
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    check_groups_of_rows(in_one_square)
+    assert torch.equal(torch.rand(3), expected)
+    assert capsys.readouterr().out.startswith("Right, for each of")
 
 
 # --- What it costs -------------------------------------------------------------------

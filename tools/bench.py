@@ -232,8 +232,13 @@ RUN_NETWORK = """([sizes, weights, pictures]) => {
 }"""
 
 
-# The page and the name of a figure that is walked over with the arrow keys.
-SMALL_FIGURES = [("book/01-why-mix", "one-layer"), ("book/07-re-weighting", "cloud")]
+# The page and the name of a figure that is walked over with the arrow keys, and the
+# state in which it is.
+SMALL_FIGURES = [
+    ("book/01-why-mix", "one-layer", ""),
+    ("book/07-re-weighting", "cloud", ""),
+    ("book/11-train-one", "live", "#live=v1;open=1;branch=h;fill=value"),
+]
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -263,8 +268,8 @@ def bench_pages(folder: Path) -> None:
                 browser = launch(playwright)
                 for page in sorted(site.glob("book/*.html")):
                     bench_page(browser, address, site, page)
-                for page, figure in SMALL_FIGURES:
-                    url = f"{address}/_build/html/{page}.html"
+                for page, figure, state in SMALL_FIGURES:
+                    url = f"{address}/_build/html/{page}.html{state}"
                     bench_figure(browser, url, figure)
                 bench_network(browser)
                 for name, file in [("toy size", "toy"), ("2,048 elements", "large")]:

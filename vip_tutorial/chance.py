@@ -5,8 +5,8 @@ import reprlib
 from collections.abc import Sequence
 from itertools import combinations
 
+# Results of each model: with one more there are over ten million deals.
 MOST = 12
-"""Results of each model: with one more there are over ten million deals."""
 
 
 def deals(one: Sequence[int], other: Sequence[int]) -> list[int]:

@@ -1,13 +1,22 @@
-"""Real pictures, small enough to follow every number: scikit-learn's digits."""
+"""Real pictures, small enough to follow every number: scikit-learn's digits.
 
+And some of MNIST, for those who have its files.  Nothing is ever downloaded.
+"""
+
+import gzip
+import math
 import operator
+import os
+import struct
+import zlib
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from .checks import checked_seed
+from .checks import checked_seed, whole_number
 
 
 def digit(index: int) -> tuple[Tensor, int]:
@@ -162,3 +171,125 @@ def digits() -> tuple[Labelled, Labelled]:
     )
     train, test, train_labels, test_labels = parts
     return Labelled(train, train_labels, 10), Labelled(test, test_labels, 10)
+
+
+# --- MNIST, from files that the reader has ------------------------------------------
+
+_SIDE = 28
+_BORDER = 2  # of paper: 32 has more divisors than 28
+
+
+def mnist(
+    folder: str | os.PathLike[str],
+    train: int = 5_000,
+    test: int = 1_000,
+    seed: int = 0,
+) -> tuple[Labelled, Labelled]:
+    """Some of MNIST's handwritten digits, from the four files that it comes in.
+
+    A border of paper makes their 28 x 28 pixels 32 x 32, so that patches of 4 x 4
+    pixels give 8 x 8 tokens, as many as the small digits have.  Fashion-MNIST comes in
+    files of the same names and the same form.
+
+    Args:
+        folder: Where the files lie, packed with gzip or not; or the folder that was
+            given to `torchvision.datasets.MNIST`, which puts them in `MNIST/raw`.
+        train: How many of the training images.
+        test: How many of the test images.
+        seed: Seed of the choice.
+
+    Returns:
+        Training and test images `(count, 1, 32, 32)` with their labels; grey levels
+        from 0 (paper) to 1 (ink).  Standardise them with `Scale` before training.
+
+    Raises:
+        FileNotFoundError: If a file is missing; it says where the files can be had.
+        ValueError: If a file is damaged, is not what its name says, or has fewer images
+            than are wanted.
+        TypeError: If a number is no whole number.
+    """
+    counts = whole_number("train", train), whole_number("test", test)
+    generator = torch.Generator().manual_seed(checked_seed(seed))
+    files = [  # all are there before the first is read
+        [
+            _found(Path(folder), f"{part}-{kind}")
+            for kind in ("images-idx3", "labels-idx1")
+        ]
+        for part in ("train", "t10k")
+    ]
+    train_part, test_part = (
+        _drawn(images, labels, count, generator)
+        for (images, labels), count in zip(files, counts)
+    )
+    return train_part, test_part
+
+
+def _found(folder: Path, name: str) -> Path:
+    name += "-ubyte"
+    for place in (folder, folder / "raw", folder / "MNIST" / "raw"):
+        for file in (place / name, place / f"{name}.gz"):
+            if file.is_file():
+                return file
+    raise FileNotFoundError(
+        f"{folder} holds no {name} or {name}.gz: put MNIST's four files there, e.g. "
+        "from https://ossci-datasets.s3.amazonaws.com/mnist/, or call "
+        f"torchvision.datasets.MNIST({str(folder)!r}, download=True)"
+    )
+
+
+def _drawn(
+    images_file: Path, labels_file: Path, count: int, generator: torch.Generator
+) -> Labelled:
+    images, labels = _idx(images_file, axes=3), _idx(labels_file, axes=1)
+    if images.shape[1:] != (_SIDE, _SIDE):
+        raise ValueError(
+            f"{images_file} has images of {images.shape[1]} x {images.shape[2]} "
+            f"pixels; those of MNIST have {_SIDE} x {_SIDE}: take its files"
+        )
+    if len(images) != len(labels):
+        raise ValueError(
+            f"{images_file} has {len(images)} images and {labels_file} {len(labels)} "
+            "labels: take both files from one place"
+        )
+    if count > len(images):
+        raise ValueError(
+            f"{count} images are wanted and {images_file} has {len(images)}: ask for "
+            "no more than those"
+        )
+    if labels.max() > 9:
+        raise ValueError(
+            f"{labels_file} has the label {labels.max()}; MNIST has ten classes, 0 to "
+            "9: take its files"
+        )
+    chosen = torch.randperm(len(images), generator=generator)[:count]
+    pixels = images[chosen, None] / 255  # (count, 1, 28, 28)
+    padded = nn.functional.pad(pixels, [_BORDER] * 4)  # (count, 1, 32, 32)
+    return Labelled(padded, labels[chosen].long(), 10)
+
+
+def _idx(file: Path, axes: int) -> Tensor:
+    """The bytes of an idx file: a number for their kind, the sizes, then the bytes."""
+    content = file.read_bytes()
+    if content.startswith(b"\x1f\x8b"):  # gzip, whatever the file is called
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as fault:
+            raise ValueError(
+                f"{file} is damaged or cut off ({fault}): get it again"
+            ) from fault
+    head, wanted = 4 * (1 + axes), 0x800 + axes
+    magic = int.from_bytes(content[:4], "big")
+    if magic != wanted:
+        raise ValueError(
+            f"{file} begins with {magic:#x}; a file of bytes with {axes} axes begins "
+            f"with {wanted:#x}: it is another file, or not of the idx format"
+        )
+    shape = struct.unpack_from(f">{axes}I", content.ljust(head, b"\0"), 4)
+    if len(content) != head + math.prod(shape):
+        raise ValueError(
+            f"{file} says that it has {' x '.join(map(str, shape))} bytes and a head "
+            f"of {head}, and has {len(content)} in all: it is cut off or damaged, get "
+            "it again"
+        )
+    numbers = torch.frombuffer(bytearray(content), dtype=torch.uint8)
+    return numbers[head:].reshape(shape)

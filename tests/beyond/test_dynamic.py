@@ -8,6 +8,7 @@ import torch
 
 from vip_tutorial import WeightedPermuteMLP
 from vip_tutorial.beyond.dynamic import KINDS, DynamicPermuteMLP
+from vip_tutorial.beyond.experiments import as_models
 from vip_tutorial.reach import in_line, reach
 from vip_tutorial.vision_permutator import VisionPermutator
 
@@ -130,3 +131,11 @@ def test_a_temperature_that_is_no_number():
 def test_weights_of_no_such_kind(kind):
     with pytest.raises(ValueError, match=r"weights is .*; it must be 'static'"):
         DynamicPermuteMLP(12, 4, weights=kind)
+
+
+def test_measured_variants_as_the_figure_takes_them():
+    runs = {"digits": {"sum": {"right": [1, 2]}, "token": {"right": [3, 4]}}}
+    labels = {"token": "token-wise", "cold": "never trained here"}
+    assert as_models({"runs": runs}, labels, "digits") == [
+        {"name": "token", "label": "token-wise", "group": "digits", "right": [3, 4]}
+    ]

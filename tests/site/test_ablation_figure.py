@@ -12,6 +12,7 @@ RIGHT = {
     "none": [470, 471, 472, 473, 474],
     "better": [480, 481, 482, 483, 484],
     "wide": [465, 490, 472, 474, 471],
+    "between": [471, 473, 474, 475, 480],
 }
 
 
@@ -25,12 +26,8 @@ def models(**changes):
 
 
 @pytest.fixture(scope="module")
-def core():
-    engine = pytest.importorskip("py_mini_racer").MiniRacer()
-    from vip_tutorial.widgets.bundle import bundle
-
-    engine.eval(bundle("ablation.js"))
-    return engine
+def core(engine_of):
+    return engine_of("ablation.js")
 
 
 def test_the_deals_are_pythons(core):
@@ -51,15 +48,37 @@ def frame(core, start="", **changes):
 @pytest.mark.parametrize(
     ("start", "verdict"),
     [
-        ("", "2.0 points apart; p = 2 / 252 = 0.008. Chance seldom does this."),
+        (
+            "",
+            "2.0 points apart; p = 2 / 252 = 0.008. Chance alone does this "
+            "about 8 times in 1,000. That is seldom.",
+        ),
         ("v1;seeds=3", "nothing could convince you"),
         ("v1;seeds=2", "p = 2 / 6 = 0.333"),
-        ("v1;other=wide", "call it noise"),
+        ("v1;other=wide", "times in 1,000. Call it noise until you know more."),
+        ("v1;other=between", "too seldom to be sure that it is chance."),
         ("v1;one=wide;other=wide", "the same networks"),
     ],
 )
 def test_the_verdict(core, start, verdict):
     assert verdict in frame(core, start)
+
+
+@pytest.mark.parametrize("other", ["wide", "between", "better"])
+def test_how_often_chance_does_it_is_the_p_value(core, other):
+    share = chance(RIGHT["none"], RIGHT[other])
+    times = f"Chance alone does this about {round(1000 * share)} times in 1,000."
+    assert times in frame(core, f"v1;other={other}")
+    # "Seldom" and "noise" are words for what is.
+    assert ("That is seldom" in frame(core, f"v1;other={other}")) == (share <= 0.05)
+    assert ("Call it noise" in frame(core, f"v1;other={other}")) == (share > 0.2)
+
+
+def test_what_chance_always_does(core):
+    same = models(right=RIGHT["better"])
+    assert "Chance alone does this every time. Call it noise" in frame(
+        core, models=same
+    )
 
 
 def test_no_label_is_read_as_html(core):
@@ -114,6 +133,25 @@ def test_the_bars_that_are_far_are_those_that_count(open_figure):
     assert opened.figure.locator(".vip-far").count() == len(far)
 
 
+@pytest.mark.parametrize("width", [1280, 360])
+def test_the_names_of_the_models_are_seen_in_full(open_figure, width):
+    long = models(label="width replaced by channel")
+    opened = open_figure(SeedComparison(long, of=500), width=width)
+    select = opened.setting("one")
+    room = select.evaluate(
+        """(el) => {
+          const style = getComputedStyle(el);
+          const pen = document.createElement("canvas").getContext("2d");
+          pen.font = style.font;
+          const text = pen.measureText(el.selectedOptions[0].text).width;
+          const arrow = 24;
+          return el.clientWidth - arrow - parseFloat(style.paddingLeft)
+            - parseFloat(style.paddingRight) - text;
+        }"""
+    )
+    assert room >= 0
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
@@ -122,6 +160,11 @@ def test_the_bars_that_are_far_are_those_that_count(open_figure):
         ({"right": [1, 2]}, "5 to 7"),
         ({"right": [1, 2, 3, 4, 501]}, "whole numbers from 0 to 500"),
         ({"right": [1, 2, 3, 4, 4.5]}, "whole numbers from 0 to 500"),
+        ({"right": [1, 2, 3, 4, float("nan")]}, "whole numbers from 0 to 500"),
+        ({"right": [1, 2, 3, 4, True]}, "whole numbers from 0 to 500"),
+        ({"right": [1, 2, 3, 4, -1]}, "whole numbers from 0 to 500"),
+        ({"right": [1, 2, 3, 4, None]}, "whole numbers from 0 to 500"),
+        ({"right": []}, "none has 0 results and the first model 0"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(change, told):
@@ -131,3 +174,44 @@ def test_what_cannot_be_compared_is_refused(change, told):
         SeedComparison(models()[:1], of=500)
     with pytest.raises(ValueError, match="lacks right"):
         SeedComparison([{"name": "a", "label": "", "group": ""}] * 2, of=500)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"right": "12345"}, "results '12345'; they must be a list"),
+        ({"right": 5}, "results 5; they must be a list"),
+        ({"name": 7}, "a model's name is 7"),
+        ({"label": None}, "a model's label is None"),
+        ({"group": 4}, "a model's group is 4"),
+    ],
+)
+def test_what_is_no_model_is_refused(change, told):
+    with pytest.raises(TypeError, match=told):
+        SeedComparison(models(**change), of=500)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "told"),
+    [
+        (("models", 500), TypeError, "models is a str"),
+        ((3, 500), TypeError, "models is a int"),
+        ((models()[0], 500), TypeError, "models is a dict; it must be a list"),
+        ((["a", "b"], 500), TypeError, "a model is a str; it must be a dictionary"),
+        ((models(), 0), ValueError, "of is 0; it must be at least 1"),
+        ((models(), 500.0), TypeError, "of is 500.0; it must be a whole number"),
+        ((models(), None), TypeError, "of is None"),
+        (([], 500), ValueError, "0 models: give at least two"),
+    ],
+)
+def test_other_arguments_are_refused(arguments, error, told):
+    with pytest.raises(error, match=told):
+        SeedComparison(*arguments)
+
+
+def test_any_whole_numbers_will_do():
+    torch = pytest.importorskip("torch")
+    counts = torch.tensor(RIGHT["none"])
+    widget = SeedComparison(iter(models(right=counts)), of=torch.tensor(500))
+    assert widget.models[0]["right"] == RIGHT["none"] and widget.of == 500
+    json.dumps(widget.page_state())

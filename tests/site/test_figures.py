@@ -50,13 +50,16 @@ def seed_comparison() -> SeedComparison:
 # One of each kind, and a state that is not its first.
 EXAMPLES = {
     "mixer": (
-        lambda: BranchMixer(WeightedPermuteMLP(16, 8), partial(as_tokens, dim=16)),
-        "v1;picture=noise;other=even-grey;channel=5;zoom=2",
+        lambda: BranchMixer(
+            WeightedPermuteMLP(16, 8), partial(as_tokens, dim=16), temperature=1
+        ),
+        "v1;picture=noise;other=even-grey;channel=5;zoom=2;temperature=0.5",
     ),
     "costs": (lambda: CostCalculator(), "v1;H=14;W=14;N=14;C=392"),
     "live": (
         lambda: LiveViP(bundled.load("digits"), bundled.scale("digits")),
-        "v1;picture=noise;other=seven;off=1h;hold=2third;open=1;channel=5;token=9",
+        "v1;picture=noise;other=seven;off=1h;hold=2third;open=1;channel=5;token=9;"
+        "branch=h;step=3;fill=value",
     ),
     "reach": (reach_probe, "v1;map=2;at=5;shade=log;read=11"),
     "ablation": (seed_comparison, "v1;one=b;other=c;seeds=3"),

@@ -12,11 +12,11 @@ from figure_driver import Figure
 from lens_pages import page as page_of
 from torch import nn
 
-from vip_tutorial import WeightedPermuteMLP, bundled
+from vip_tutorial import PermuteMLP, WeightedPermuteMLP, bundled
 from vip_tutorial.data import Scale, patterns
 from vip_tutorial.vision_permutator import VisionPermutator
 from vip_tutorial.widgets import LiveViP
-from vip_tutorial.widgets.live_vip import MOST_WEIGHTS
+from vip_tutorial.widgets.live_network import MOST_WEIGHTS
 
 BRANCHES = "hwc"
 
@@ -287,6 +287,10 @@ def nan(model):
     model.blocks[0].attn.proj.weight.data[3, 2] = torch.nan
 
 
+def wider(model):
+    model.img_size = 17  # 8 tokens a side, as before, and a pixel over
+
+
 def other_head(model):
     model.head = nn.Sequential(model.head)
 
@@ -297,6 +301,111 @@ def other_block(model):
 
 class Sum(WeightedPermuteMLP):
     pass
+
+
+def part_of(path, value):
+    """A network of which one part, e.g. "blocks.1.norm2", is another."""
+    model = network()
+    *way, last = path.split(".")
+    part = model
+    for name in way:
+        part = part[int(name)] if name.isdigit() else getattr(part, name)
+    setattr(part, last, value)
+    return model
+
+
+LINEAR = nn.Linear(16, 16)
+# Each of these runs in PyTorch, and js/network.js would compute something else.
+OTHER_PARTS = {
+    "no patch bias": (
+        "patch_embed.proj",
+        nn.Conv2d(1, 16, 1, bias=False),
+        ValueError,
+        "patch_embed.proj has no bias; this figure runs one with",
+    ),
+    "overlapping patches": (
+        "patch_embed.proj",
+        nn.Conv2d(1, 16, 3, padding=1),
+        ValueError,
+        r"has stride \(1, 1\); this figure cuts patches that touch",
+    ),
+    "padded patches": (
+        "patch_embed.proj",
+        nn.Conv2d(1, 16, 2, stride=2, padding=1),
+        ValueError,
+        r"padding \(1, 1\); this figure cuts patches that touch",
+    ),
+    "oblong patches": (
+        "patch_embed.proj",
+        nn.Conv2d(1, 16, (1, 2), stride=(1, 2)),
+        ValueError,
+        r"patches of \(1, 2\) pixels do not cut",
+    ),
+    "other grid": (
+        "patch_embed.proj",
+        nn.Conv2d(1, 16, 2, stride=2),
+        ValueError,
+        r"grids of \[8\] tokens a side, and 8 pixels in patches of 2 make 4",
+    ),
+    "other size of image": ("img_size", 7, ValueError, "patches of 1 make 7"),
+    "no head bias": (
+        "head",
+        nn.Linear(16, 3, bias=False),
+        ValueError,
+        "head has no bias",
+    ),
+    "no head": ("head", nn.Identity(), TypeError, "head is a Identity.*nn.Linear"),
+    "narrow head": (
+        "head",
+        nn.Linear(16, 4),
+        ValueError,
+        r"head has a weight of shape \(4, 16\).*must be \(3, 16\)",
+    ),
+    "head for all tokens": ("global_pool", "flatten", ValueError, r"be \(3, 1024\)"),
+    "other pool": ("global_pool", "max", ValueError, "global_pool is 'max'"),
+    "plain norm": (
+        "norm",
+        nn.LayerNorm(16, elementwise_affine=False),
+        ValueError,
+        "norm has no weight",
+    ),
+    "plain inner norm": (
+        "blocks.1.norm2",
+        nn.LayerNorm(16, elementwise_affine=False),
+        ValueError,
+        "block 2, norm2 has no weight",
+    ),
+    "norm without bias": (
+        "blocks.0.norm1",
+        nn.LayerNorm(16, bias=False),
+        ValueError,
+        "block 1, norm1 has no bias",
+    ),
+    "no norm": ("norm", nn.Identity(), TypeError, "norm is a Identity.*nn.LayerNorm"),
+    "nan eps": ("norm.eps", torch.nan, ValueError, "norm has the eps nan"),
+    "one branch with bias": (
+        "blocks.0.attn.mlp_h",
+        LINEAR,
+        ValueError,
+        "attn.mlp_h has a bias; this figure runs one without",
+    ),
+    "no branch": (
+        "blocks.1.attn.mlp_w",
+        nn.Identity(),
+        TypeError,
+        "block 2, attn.mlp_w is a Identity",
+    ),
+    "no projection": ("blocks.0.attn.proj", nn.Identity(), TypeError, "attn.proj is a"),
+    "linear re-weighting": (
+        "blocks.0.attn.reweight",
+        nn.Linear(16, 48),
+        TypeError,
+        "block 1 re-weights with a Linear",
+    ),
+    "order": ("blocks.1.attn.branch_order", "hcw", ValueError, "branch_order 'hcw'"),
+    "skip": ("blocks.0.skip_lam", torch.inf, ValueError, "skip_lam inf"),
+    "skip tensor": ("blocks.0.skip_lam", torch.ones(2), ValueError, "skip_lam tensor"),
+}
 
 
 S = Scale(0.3, 0.4)
@@ -382,6 +491,58 @@ REFUSED = {
         ValueError,
         "pixels that are not numbers",
     ),
+    "other mixer": (
+        lambda: LiveViP(network(token_mixer=PermuteMLP), S),
+        TypeError,
+        "block 1 has a PermuteMLP where",
+    ),
+    "blocks": (
+        lambda: LiveViP(network(layers=[65], embed_dims=[8]), S),
+        ValueError,
+        "has 65 blocks.*at most 64",
+    ),
+    "rest of pixels": (
+        lambda: LiveViP(spoilt(network(patch_size=2, img_size=16), wider), S),
+        ValueError,
+        "do not cut 17 x 17 pixels into squares without a rest",
+    ),
+    "mean": (lambda: LiveViP(network(), Scale(torch.nan, 1)), ValueError, "finite"),
+    "scale of none": (
+        lambda: LiveViP(network(), Scale(0, None)),
+        TypeError,
+        "does not hold two numbers",
+    ),
+    "scale of many": (
+        lambda: LiveViP(network(), Scale(0, torch.ones(3))),
+        TypeError,
+        "does not hold two numbers",
+    ),
+    "picture list": (
+        lambda: LiveViP(network(), S, [GREY]),
+        TypeError,
+        "pictures is a list; give pictures by name",
+    ),
+    "picture numbers": (
+        lambda: LiveViP(network(), S, {7: GREY}),
+        TypeError,
+        "give pictures by name",
+    ),
+    "picture text": (
+        lambda: LiveViP(network(), S, {"a": "grey"}),
+        TypeError,
+        "picture 'a' is a str that is no grid of numbers",
+    ),
+    "label number": (lambda: LiveViP(network(), S, labels=3), TypeError, "labels is 3"),
+    "empty label": (
+        lambda: LiveViP(network(), S, labels=["a", "", "c"]),
+        TypeError,
+        "list of names",
+    ),
+    "means standardised": (
+        lambda: LiveViP(network(), S, mean_over=GREY[None, None] - 1),
+        ValueError,
+        "from -0.5 to -0.5; they must go from 0 to 1.*before they were standardised",
+    ),
     "unknown": (
         lambda: LiveViP(network(), S, weight=1),
         TypeError,
@@ -394,6 +555,14 @@ REFUSED = {
 def test_what_the_page_cannot_run_is_refused(make, error, words):
     with pytest.raises(error, match=words):
         make()
+
+
+@pytest.mark.parametrize(
+    "path, part, error, words", OTHER_PARTS.values(), ids=list(OTHER_PARTS)
+)
+def test_other_parts_are_refused(path, part, error, words):
+    with pytest.raises(error, match=words):
+        LiveViP(part_of(path, part), S)
 
 
 DAMAGE = {
@@ -411,7 +580,27 @@ DAMAGE = {
     "labels": lambda data: data.update(labels=["a"]),
     "means": lambda data: data.update(means=[[[1]]]),
     "pictures": lambda data: data.update(pictures=[]),
+    "no recordings": lambda data: data.update(recordings=None),
+    "one recording": lambda data: data["recordings"].pop("w"),
+    "other size recorded": lambda data: data.update(recordings=elsewhere_recorded()),
+    "no linear": lambda data: data["recordings"]["h"]["steps"][3].update(kind="move"),
+    "two linears": lambda data: data["recordings"]["w"]["steps"][6].update(kind="mix"),
+    "no input": lambda data: data["recordings"]["c"].update(inputs=[]),
+    "much": lambda data: data["recordings"]["w"]["tensors"][2].update(
+        shape=[1, 10**4, 10**4, 1, 1]
+    ),
+    "no linear map": lambda data: data["recordings"]["c"]["steps"][0].update(
+        kind="pointwise"
+    ),
+    "other order": lambda data: data["recordings"]["w"]["steps"][1].update(
+        order=[0, 0, 0, 0, 0]
+    ),
+    "no chain": lambda data: data["recordings"]["h"]["steps"][2].update(inputs=[1]),
 }
+
+
+def elsewhere_recorded():
+    return LiveViP(network(img_size=4), S).recordings
 
 
 @pytest.mark.parametrize("spoil", DAMAGE.values(), ids=list(DAMAGE))
@@ -421,7 +610,9 @@ def test_damaged_numbers_get_a_sentence(core, spoil):
     spoil(data)
     html = core.eval(f"liveFirstFrame({json.dumps(data)})")
     assert html.startswith('<p class="vip-problem">This figure cannot be drawn: ')
-    assert re.search("damaged|no numbers|network's size", html)
+    assert re.search(
+        "damaged|no numbers|network's size|not a recorded run|do not exist", html
+    )
 
 
 def test_names_are_escaped(core):

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from vip_tutorial import PermuteMLP, WeightedPermuteMLP
-from vip_tutorial.branch_weights import exchanged_order
+from vip_tutorial import PermuteMLP, WeightedPermuteMLP, bundled
+from vip_tutorial.beyond.dynamic import DynamicPermuteMLP
+from vip_tutorial.branch_weights import exchanged_order, weights_by_block
 from vip_tutorial.data import as_tokens, digit, patterns
 from vip_tutorial.widgets import BranchMixer
 from vip_tutorial.widgets.pictures import LEVELS
@@ -44,11 +45,10 @@ def truth(module, embed, picture):
         return exact.branch_weights(*exact.branches(x))[:, 0]
 
 
-def in_the_page(core, block, picture):
+def in_the_page(core, block, picture, temperature=1):
     ink = picture.double().flatten().tolist()
-    found = core.eval(
-        f"JSON.stringify(mixerWeights({json.dumps(block)}, {json.dumps(ink)}))"
-    )
+    given = f"{json.dumps(block)}, {json.dumps(ink)}, {temperature}"
+    found = core.eval(f"JSON.stringify(mixerWeights({given}))")
     points = json.loads(found)
     return torch.tensor([[p[b] for p in points] for b in "hwc"], dtype=torch.float64)
 
@@ -104,6 +104,54 @@ def test_patches_with_a_bias(core):
         atol=1e-6,
         rtol=0,
     )
+
+
+def at_temperature(module, temperature):
+    """The same parameters, in a module with this temperature."""
+    exact = DynamicPermuteMLP(
+        module.dim, module.segment_dim, temperature=temperature
+    ).double()
+    exact.load_state_dict(module.state_dict())
+    return exact
+
+
+@pytest.mark.parametrize("temperature", [0.01, 0.25, 0.316, 1, 4, 100])
+def test_the_temperature_is_pytorchs(core, temperature):
+    module, embed = module_and_embed(16)
+    exact = at_temperature(module, temperature)
+    block = BranchMixer(module, embed).blocks[0]
+    for picture in [digit(3)[0], *patterns(seed=5).values()]:
+        with torch.no_grad():
+            truth = exact.branch_weights(*exact.branches(embed(picture).double()))
+        found = in_the_page(core, block, picture, temperature)
+        torch.testing.assert_close(
+            found, truth[:, 0], atol=max(1e-6, 1e-6 / temperature), rtol=0
+        )
+
+
+def first_block(temperature=None, **options):
+    """The first block of the trained network, as a figure, and the network."""
+    model, scale = bundled.load("digits"), bundled.scale("digits")
+
+    def embed(picture):
+        return model.patch_embed(((picture - scale.mean) / scale.spread)[None, None])
+
+    block = model.blocks[0]
+    figure = BranchMixer(
+        block.attn, embed, norm=block.norm1, temperature=temperature, **options
+    )
+    return figure, model, scale
+
+
+def test_a_trained_block_behind_its_norm(core):
+    figure, model, scale = first_block()
+    anything = torch.randint(17, (8, 8)) / 16
+    for picture in [digit(3)[0], digit(44)[0], anything, *patterns(seed=5).values()]:
+        image = ((picture * 16).round() / 16 - scale.mean) / scale.spread
+        image = image[None, None].double()
+        real, *_ = weights_by_block(model.double(), image).values()
+        found = in_the_page(core, figure.blocks[0], picture)
+        torch.testing.assert_close(found, real[:, 0], atol=5e-6, rtol=0)
 
 
 def test_the_labels_follow_the_order():
@@ -184,6 +232,44 @@ def test_arguments_that_do_not_fit():
         BranchMixer(module, embed, size_=3)
 
 
+def test_a_norm_wants_a_pixel_a_token():
+    torch.manual_seed(0)
+    norm = nn.LayerNorm(16)
+    module, embed = module_and_embed(16)
+    conv = nn.Conv2d(1, 16, kernel_size=2, stride=2)
+    patches = WeightedPermuteMLP(16, 4)
+    with pytest.raises(ValueError, match="each pixel must be a token"):
+        BranchMixer(patches, lambda p: conv(p[None, None]).movedim(1, 3), norm=norm)
+    places = torch.rand(8, 8, 16)
+    with pytest.raises(ValueError, match="or tokens that differ"):
+        BranchMixer(module, lambda p: embed(p) + places, norm=norm)
+    # Three directions at least: no two numbers for each level say where it leads.
+    with pytest.raises(ValueError, match="in another way than the figure"):
+        BranchMixer(module, embed, norm=lambda x: (9 * x).sin())
+
+
+def test_other_kinds_of_weights_are_refused():
+    embed = partial(as_tokens, dim=16)
+    for kind in ("static", "token"):
+        module = DynamicPermuteMLP(16, 8, weights=kind)
+        with pytest.raises(ValueError, match="in another way than the figure"):
+            BranchMixer(module, embed)
+    BranchMixer(DynamicPermuteMLP(16, 8), embed)
+
+
+@pytest.mark.parametrize("temperature", [0, -1, 0.009, 100, math.nan, math.inf])
+def test_a_temperature_that_cannot_be(temperature):
+    with pytest.raises(ValueError, match=r"must be at least 0.01 and below 100"):
+        mixer(temperature=temperature)
+
+
+def test_a_temperature_that_is_said_wrongly():
+    with pytest.raises(TypeError, match="temperature is 'cold'; it must be a number"):
+        mixer(temperature="cold")
+    with pytest.raises(ValueError, match="say the temperature as an argument"):
+        mixer(start="v1;temperature=2")
+
+
 def first_frame(widget) -> str:
     site = pytest.importorskip("vip_tutorial.widgets.site", exc_type=ImportError)
     return site.first_frame("mixer", widget.page_state())
@@ -195,9 +281,15 @@ DAMAGE = {
     "levels": lambda data: data["pictures"][0].__setitem__(1, "z" * 64),
     "no blocks": lambda data: data.update(blocks=[]),
     "order": lambda data: data["blocks"][0].update(order="hhc"),
-    "matrix": lambda data: data["blocks"][0]["matrix"].pop(),
-    "offset": lambda data: data["blocks"][0]["offset"].pop(),
-    "row": lambda data: data["blocks"][0]["matrix"][3].pop(),
+    "matrix": lambda data: data["blocks"][0]["fc1"]["weight"].pop(),
+    "offset": lambda data: data["blocks"][0]["fc1"]["bias"].pop(),
+    "row": lambda data: data["blocks"][0]["fc1"]["weight"][3].pop(),
+    "no curves": lambda data: data["blocks"][0].update(curves=None),
+    "curve": lambda data: data["blocks"][0].update(curves=[[0, 1]]),
+    "curves": lambda data: data["blocks"][0].update(curves=[[0] * 17, [1] * 17]),
+    "two of three": lambda data: [
+        part.pop() for part in data["blocks"][0]["fc2"].values()
+    ],
     "text": lambda data: data["blocks"][0]["fc1"]["bias"].__setitem__(0, "1"),
     "nothing": lambda data: data["blocks"][0]["fc2"].update(weight=None),
     "fc2": lambda data: data["blocks"][0]["fc2"]["weight"].pop(),
@@ -436,3 +528,69 @@ def test_enlarging_says_what_is_left_out(open_figure):
         told = re.search(r"Points outside of this view: (\d+)", figure.said)
         assert int(told[1] if told else 0) == 16 - inside
     assert inside < 16
+
+
+# --- The temperature ---------------------------------------------------------------
+
+
+def test_no_slider_unless_it_is_asked_for(open_figure):
+    figure = open_figure(mixer(), "mixer=v1;temperature=0.25")
+    assert figure.setting("temperature").count() == 0
+    assert "temperature=0.25" in figure.said  # as what this figure does not have
+    assert "Temperature" not in figure.said
+
+
+def test_the_slider_moves_the_cloud(open_figure):
+    widget, model, scale = first_block(temperature=1, start="v1;channel=3")
+    figure = open_figure(widget)
+    attn = model.blocks[0].attn
+    image = (digit(7)[0] - scale.mean) / scale.spread
+    with torch.no_grad():
+        x = model.blocks[0].norm1(model.patch_embed(image[None, None])).double()
+
+    def check_at(temperature):
+        exact = at_temperature(attn, temperature)
+        with torch.no_grad():
+            weights = exact.branch_weights(*exact.branches(x))[:, 0]
+        one, mean, leads = shown(figure)
+        assert one == pytest.approx(weights[:, 3].tolist(), abs=6e-4)
+        assert mean == pytest.approx(weights.mean(1).tolist(), abs=6e-4)
+        assert leads == weights.argmax(0).bincount(minlength=3).tolist()
+        decided = (weights.amax(0) > 0.9).sum().item()
+        assert f"{decided} of 32 channels take more than 0.9" in figure.said
+        return figure.said
+
+    slider = figure.setting("temperature")
+    assert "Temperature 1: nothing is changed" in check_at(1)
+    slider.focus()
+    for _ in range(12):
+        figure.page.keyboard.press("ArrowLeft")
+    assert figure.state == "v1;channel=3;temperature=0.251"
+    assert slider.get_attribute("aria-valuetext") == "0.251"
+    assert "driven farther apart" in check_at(0.251)
+    figure.page.keyboard.press("End")
+    assert figure.state == "v1;channel=3;temperature=100"
+    assert "the hottest here" in check_at(100)
+    figure.page.keyboard.press("ArrowLeft")
+    assert "all is drawn to the middle" in check_at(89.1)
+    figure.page.keyboard.press("Home")
+    assert "the coldest here" in check_at(0.01)
+    figure.setting("freeze").check()
+    assert "Temperature" not in figure.said
+    figure.press("reset")
+    assert figure.state == "v1;channel=3"
+    check_at(1)
+
+
+def test_a_temperature_in_a_link(open_figure):
+    widget, *_ = first_block(temperature=0.25)
+    assert widget.start == "v1;temperature=0.25"
+    for good in ("0.01", "0.25", "100", "3.1416"):
+        figure = open_figure(widget, f"mixer=v1;temperature={good}")
+        assert figure.said.startswith(f"Temperature {good}: ")
+    # What a link does not say is the usual, not what this page began with.
+    assert open_figure(widget, "mixer=v1").said.startswith("Temperature 1: ")
+    for bad in ("0", "-1", "101", "0.001", "1e1", "", "warm"):
+        figure = open_figure(widget, f"mixer=v1;temperature={bad}")
+        assert figure.said.startswith(f"This link asks for “temperature={bad}”")
+        assert "Temperature 0.25: " in figure.said  # as it began

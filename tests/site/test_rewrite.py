@@ -31,12 +31,8 @@ def x():
 
 
 @pytest.fixture(scope="module")
-def core():
-    engine = pytest.importorskip("py_mini_racer").MiniRacer()
-    from vip_tutorial.widgets.bundle import bundle
-
-    engine.eval(bundle("rewrite.js"))
-    return engine
+def core(engine_of):
+    return engine_of("rewrite.js")
 
 
 def token(widget):
@@ -91,7 +87,7 @@ def test_the_weights_that_are_wished_for(core, network, x, wanted):
 def test_sliders_and_keys(open_figure, network, x):
     figure = open_figure(WeightRewrite(mixers(network)[0], x, at=AT))
     before = figure.part("body").locator("tbody td").all_inner_texts()
-    assert figure.said.startswith("As trained")
+    assert figure.said.startswith("As frozen: mean weights")
     figure.setting("h").focus()
     figure.page.keyboard.press("Home")
     assert figure.state == "v1;h=-200"
@@ -116,7 +112,7 @@ def test_a_wish_is_a_button(open_figure, network, x):
     means = figure.part("body").locator("tbody tr td:nth-child(2)").all_inner_texts()
     assert [float(m) for m in means] == pytest.approx([0.02, 0.49, 0.49], abs=0.02)
     figure.press("reset")
-    assert figure.said.startswith("As trained")
+    assert figure.said.startswith("As frozen: mean weights")
 
 
 def test_what_it_cannot_show_is_refused(network, x):
@@ -129,6 +125,74 @@ def test_what_it_cannot_show_is_refused(network, x):
         WeightRewrite(WeightedPermuteMLP(16, 8), x.float(), at=AT)
     with pytest.raises(TypeError, match="got a PermuteMLP"):
         WeightRewrite(PermuteMLP(16, 8), x.float(), at=AT)
+
+
+def spoilt(network, change):
+    mixer = mixers(network)[0]
+    change(mixer)
+    return mixer
+
+
+def no_bias(mixer):
+    mixer.proj = torch.nn.Linear(16, 16, bias=False).double()
+
+
+def no_projection(mixer):
+    mixer.proj = torch.nn.Identity()
+
+
+def other_weighting(mixer):
+    mixer.reweight = torch.nn.Linear(16, 48)
+
+
+def nan_projection(mixer):
+    mixer.proj.weight.data[2, 3] = torch.nan
+
+
+def no_weight(mixer):
+    mixer.reweight.fc2.bias.data[0] = -1e6
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "told"),
+    [
+        (no_bias, ValueError, "projection has no bias"),
+        (no_projection, TypeError, "proj is a Identity; this figure rewrites a Linear"),
+        (other_weighting, TypeError, "reweight is a Linear; this figure rewrites a Ml"),
+        (nan_projection, ValueError, "proj.weight holds numbers that are not finite"),
+        (no_weight, ValueError, "a branch weight of this mixer is 0"),
+    ],
+)
+def test_other_mixers_are_refused(network, x, change, error, told):
+    with pytest.raises(error, match=told):
+        WeightRewrite(spoilt(network, change), x, at=AT)
+
+
+def test_other_tokens_are_refused(network, x):
+    mixer = mixers(network)[0]
+    for hole in (torch.nan, torch.inf):
+        spoilt = x.clone()
+        spoilt[0, 7, 7, 3] = hole  # of a token that is not shown
+        with pytest.raises(ValueError, match="x holds numbers that are not finite"):
+            WeightRewrite(mixer, spoilt, at=AT)
+    with pytest.raises(TypeError, match="x is a list; it must be a tensor"):
+        WeightRewrite(mixer, x.tolist(), at=AT)
+    with pytest.raises(ValueError, match="one image of tokens"):
+        WeightRewrite(mixer, x[0], at=AT)
+    with pytest.raises(ValueError, match="12"):
+        WeightRewrite(mixer, x[..., :12], at=AT)
+    with pytest.raises(ValueError, match="4"):
+        WeightRewrite(mixer, x[:, :4, :4], at=AT)
+    with pytest.raises(TypeError, match="float32"):
+        WeightRewrite(mixer, x.float(), at=AT)
+
+
+@pytest.mark.parametrize("at", [None, 3, (1,), (1, 2, 3), (1.0, 2), ("a", 1), "ab"])
+def test_other_places_are_refused(network, x, at):
+    with pytest.raises(
+        ValueError, match=r"it must be \(row, column\) of one of the 8 x"
+    ):
+        WeightRewrite(mixers(network)[0], x, at=at)
 
 
 @pytest.mark.parametrize("damage", ["weights", "branches", "projection", "offset"])

@@ -155,7 +155,7 @@ def for_size(
     """A copy of a trained network that takes pictures of another size.
 
     Args:
-        model: The network; its token mixers are `WeightedPermuteMLP`s.
+        model: The network; each token mixer is a `WeightedPermuteMLP`.
         img_size: Side of the square pictures, in pixels.
         how: "resample", "tiles" or "strided", see `AnySizePermuteMLP`.
 

@@ -102,8 +102,8 @@ class DynamicPermuteMLP(WeightedPermuteMLP):
             c: Output of the channel branch, likewise.
 
         Returns:
-            Weights of h, w and c, in this order, which are positive and sum to 1:
-            `(3, B, C)`, or with token-wise weights `(3, B, H, W, C)`.
+            Weights `(3, B, C)` of h, w and c, in this order, or with token-wise weights
+            `(3, B, H, W, C)`; they are positive and sum to 1.
         """
         B, H, W, C = h.shape
         if self.weights == "static":

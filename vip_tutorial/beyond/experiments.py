@@ -8,7 +8,7 @@
     sizes    networks trained on digits of 8 x 8 pixels, asked about larger ones
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import cache, partial
 from typing import Any
@@ -141,6 +141,25 @@ def described(data: str, variant: str) -> dict[str, Any]:
         "multiply_adds": count_multiply_adds(models[0], test.images[:1]),
         "right": [right(model, test) for model in models],
     }
+
+
+def as_models(
+    results: dict[str, Any], labels: Mapping[str, str], data: str
+) -> list[dict[str, Any]]:
+    """Some of the measured variants, as `widgets.SeedComparison` takes them.
+
+    Args:
+        results: What `measured.results("beyond")` gives.
+        labels: What each variant is called, by its name in `VARIANTS`; one that was not
+            trained on these pictures is left out.
+        data: "digits" or "nested".
+    """
+    runs = results["runs"][data]
+    return [
+        {"name": name, "label": label, "group": data, "right": runs[name]["right"]}
+        for name, label in labels.items()
+        if name in runs
+    ]
 
 
 def measure() -> dict[str, Any]:

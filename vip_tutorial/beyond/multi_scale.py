@@ -151,8 +151,9 @@ class LocalPermuteMLP(BlendedBranches):
     """A fourth branch that looks around: a depthwise convolution, 3 x 3 by default.
 
     Each channel of a token takes from the same channel of its neighbours, with the
-    same weights everywhere in the picture; what the three other branches learn of one
-    row or column holds for that row or column alone.
+    same weights everywhere in the picture.  The height branch has weights of its own
+    for each row and shares them among the columns, the width branch the other way
+    round; only the channel branch shares all of its weights, and it looks at nobody.
 
     Args:
         dim: Channels of a token, C; at least 4.

@@ -7,6 +7,8 @@
     js/scene.js, panes.js, memory.js, words.js   what is drawn and said of it
     js/figure.js            what the smaller figures share; js/costs.js is the simplest
     js/network.js           the whole network's arithmetic, for js/live.js
+    js/live_lens.js         the lens' pictures of a branch, with its numbers
+    live_network.py         which networks that arithmetic is right for
     js/site.js, site.py     the figures on the built site
     bundle.py                      joins the JavaScript modules into one script
 

@@ -46,6 +46,7 @@ class BookWidget(KernelFree, anywidget.AnyWidget):
         shown: Traits that the core reads beside those of every widget; plain JSON each.
         apart: Those of them that are large: the built site loads them when the reader
             comes near the figure.
+        styles: Style sheets in `css/` that it needs beside its own and the shared one.
         title: Heading of the figure; a title of its own if empty.
         name: Name of the figure in links, letters, digits and hyphens.
         start: State of the first picture, as the figure's "copy" button gives it.
@@ -59,6 +60,7 @@ class BookWidget(KernelFree, anywidget.AnyWidget):
     frame: str
     shown: tuple[str, ...] = ()
     apart: tuple[str, ...] = ()
+    styles: tuple[str, ...] = ()
 
     title = traitlets.Unicode("").tag(sync=True)
     name = traitlets.Unicode("figure").tag(sync=True)

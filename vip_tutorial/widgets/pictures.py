@@ -21,8 +21,14 @@ def written(pictures: Mapping[str, Tensor]) -> tuple[tuple[int, int], list[list[
         The size of the pictures, and each with its name and its levels as text.
 
     Raises:
+        TypeError: If they are not pictures by name.
         ValueError: If there are none, they do not have one size, or are no pictures.
     """
+    if not isinstance(pictures, Mapping) or not all(map(_is_name, pictures)):
+        raise TypeError(
+            f"pictures is a {type(pictures).__name__}; give pictures by name, e.g. "
+            "{'seven': images[0, 0]}"
+        )
     if not pictures:
         raise ValueError("pictures is empty; give at least one picture by name")
     found, size = [], None
@@ -32,7 +38,14 @@ def written(pictures: Mapping[str, Tensor]) -> tuple[tuple[int, int], list[list[
                 f"a picture is called {name!r}; the name stands in links, so it may "
                 "hold letters, digits and hyphens only, e.g. 'even-grey'"
             )
-        picture = torch.as_tensor(picture, dtype=torch.float32).detach()
+        try:
+            picture = torch.as_tensor(picture, dtype=torch.float32).detach()
+        except (TypeError, ValueError, RuntimeError) as fault:
+            raise TypeError(
+                f"picture {name!r} is a {type(picture).__name__} that is no grid of "
+                f"numbers ({fault}); it must be (height, width), a grey level from 0 "
+                "to 1 for each pixel"
+            ) from fault
         size = size or tuple(picture.shape)
         if picture.ndim != 2 or not picture.numel() or tuple(picture.shape) != size:
             raise ValueError(
@@ -53,6 +66,10 @@ def written(pictures: Mapping[str, Tensor]) -> tuple[tuple[int, int], list[list[
             )
         found.append([name, "".join(LEVELS[int(level)] for level in levels)])
     return size, found
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str)
 
 
 def shown_picture(

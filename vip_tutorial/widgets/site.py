@@ -45,8 +45,13 @@ def site_script(*kinds: str) -> str:
 
 def site_style(*kinds: str) -> str:
     """The style sheets of such a page, what all widgets share first."""
-    files = ["figure", "drawing", *kinds]
-    return "\n".join((CSS / f"{name}.css").read_text("utf-8") for name in files)
+    files = ["figure", "drawing"]
+    for kind in kinds:
+        files += [*WIDGETS[kind].styles, kind]
+    # Each once, however many widgets need it.
+    return "\n".join(
+        (CSS / f"{name}.css").read_text("utf-8") for name in dict.fromkeys(files)
+    )
 
 
 def first_frame(kind: str, state: dict[str, Any]) -> str:

@@ -4,9 +4,9 @@ from typing import Any
 
 import torch
 import traitlets
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..permute_mlp import WeightedPermuteMLP
+from ..permute_mlp import Mlp, WeightedPermuteMLP
 from .host import BookWidget, script, style
 
 
@@ -28,8 +28,9 @@ class WeightRewrite(BookWidget):
             2 ** -5 times as large before the three are made to sum to 1.
 
     Raises:
-        TypeError: If `mixer` has no branch weights.
-        ValueError: If they depend on the image, or `at` is no token of the one image.
+        TypeError: If `mixer` has no branch weights, or `x` is no tensor.
+        ValueError: If they depend on the image, a number is not finite, or `at` is no
+            token of the one image.
     """
 
     kind = "rewrite"
@@ -61,6 +62,28 @@ def _token(mixer: Any, x: Tensor, at: Any) -> dict[str, list]:
             f"got a {type(mixer).__name__}; branch weights are what a "
             "WeightedPermuteMLP has: give one, e.g. a block's attn"
         )
+    for name, kind in (("reweight", Mlp), ("proj", nn.Linear)):
+        if type(part := getattr(mixer, name)) is not kind:
+            raise TypeError(
+                f"the mixer's {name} is a {type(part).__name__}; this figure rewrites "
+                f"a {kind.__name__}"
+            )
+    if mixer.proj.bias is None:
+        raise ValueError(
+            "the projection has no bias; this figure shows one, as WeightedPermuteMLP "
+            "has it"
+        )
+    if not isinstance(x, Tensor):
+        raise TypeError(
+            f"x is a {type(x).__name__}; it must be a tensor, one image of tokens "
+            "(1, H, W, C)"
+        )
+    for name, numbers in (("x", x), *mixer.named_parameters()):
+        if not numbers.isfinite().all():
+            raise ValueError(
+                f"{name} holds numbers that are not finite; the figure can shade and "
+                "add finite ones only"
+            )
     if mixer.reweight.fc2.weight.any():
         raise ValueError(
             "the branch weights of this mixer depend on the image, and the rewrite is "
@@ -79,8 +102,14 @@ def _token(mixer: Any, x: Tensor, at: Any) -> dict[str, list]:
         raise ValueError(
             f"at is {at!r}; it must be (row, column) of one of the {H} x {W} tokens"
         ) from None
+    weights = mixer.branch_weights(*branches)[:, 0]  # (3, C)
+    if not (weights > 0).all():
+        raise ValueError(
+            "a branch weight of this mixer is 0, rounded from something smaller: no "
+            "factor could turn it up"
+        )
     return {
-        "weights": _short(mixer.branch_weights(*branches)[:, 0]),
+        "weights": _short(weights),
         "branches": _short(branches[:, 0, row, column]),
         "projection": _short(mixer.proj.weight),
         "offset": _short(mixer.proj.bias),

@@ -5,6 +5,7 @@ import { firstFrameOf, renderFigure, wholeField } from "./figure.js";
 
 const ABLATION_PLOT = { width: 660, left: 50, right: 610 };
 const ABLATION_CHANCE = 0.05;
+const ABLATION_NOISE = 0.2;
 
 /**
  * What the difference would be for every way to deal the results out, in sums over a
@@ -110,8 +111,14 @@ function ablationVerdict(scene, state, { models, means, as, of, share }) {
   if (models[0] === models[1]) return "These are the same networks.";
   if (2 / of > ABLATION_CHANCE)
     return `${gap} points apart; ${p}. With ${state.seeds} seeds each, p cannot be below 2 / ${of} = ${(2 / of).toFixed(2)}: nothing could convince you.`;
-  if (share > ABLATION_CHANCE) return `${gap} points apart; ${p}. Chance alone does this often: call it noise until you know more.`;
-  return `${gap} points apart; ${p}. Chance seldom does this. How many pairs have you tried before this one?`;
+  const often = as === of ? "every time" : `about ${Math.round(1000 * share)} times in 1,000`;
+  const verdict =
+    share > ABLATION_NOISE
+      ? "Call it noise until you know more."
+      : share > ABLATION_CHANCE
+        ? "That is too often to rule chance out, and too seldom to be sure that it is chance."
+        : "That is seldom. How many pairs have you tried before this one?";
+  return `${gap} points apart; ${p}. Chance alone does this ${often}. ${verdict}`;
 }
 
 /** Accuracy of every seed, one row for each model. */

@@ -11,6 +11,7 @@
 //   data-keys="name"                a key on an element that has focus  {name, key, shift}
 //   data-drag="name" around data-at="7"   a pointer drawn over elements  {name, value, first}
 //   data-submit="name" on a form    its fields             {name, value: {...}}
+//   data-point="name"               a click at a place in it, 0 to 1  {name, x, y, width}
 
 import { copyLink, escape, linkHtml, problemHtml, renderWith, themeOf, watchLooks } from "./host.js";
 import { patch } from "./patch.js";
@@ -32,6 +33,8 @@ import { patch } from "./patch.js";
  * @property {(scene: object, state: object) => string} say
  * @property {(scene: object, state: object, action: object) => object | undefined} act
  * @property {string} help what mouse and keys do
+ * @property {(body: HTMLElement, scene: object, state: object, theme: () => Record<string, string>) => void} [paint]
+ *   fills the canvases that its HTML has; without a script that HTML has SVG in their place
  */
 
 /** anywidget's entry point for a figure. @param {Figure} figure */
@@ -135,7 +138,11 @@ function bringFigureToLife(figure, model, el, again) {
 
   function show() {
     patch(part("body"), figure.html(scene, state, false));
+    paint();
     say([problem, figure.say(scene, state)].filter(Boolean).join(" "));
+  }
+  function paint() {
+    figure.paint?.(part("body"), scene, state, () => themeOf(el));
   }
   function say(words) {
     if (part("say").textContent !== words) part("say").textContent = words;
@@ -175,6 +182,10 @@ function bringFigureToLife(figure, model, el, again) {
       state = {}; // forget, too, what stands in no link
       change({ ...start });
     } else if (name) act({ name, value });
+    const place = within(event, "[data-point]");
+    if (!place) return;
+    const { left, top, width, height } = place.getBoundingClientRect();
+    act({ name: place.dataset.point, x: (event.clientX - left) / width, y: (event.clientY - top) / height, width });
   });
   on(el, "input", (event) => {
     const control = within(event, "[data-set]");
@@ -209,7 +220,10 @@ function bringFigureToLife(figure, model, el, again) {
     show();
   };
   model.on("change:state", adopt);
-  const unwatch = watchLooks(el, () => themeOf(el));
+  const unwatch = watchLooks(el, () => {
+    themeOf(el);
+    paint();
+  });
   themeOf(el);
   show();
   el.dataset.ready = "true";

@@ -56,9 +56,9 @@ export function codeHtml(run, state) {
 
 /**
  * The call with its live numbers; each whole number that names an axis is a button,
- * which sleeps until a script answers it.
+ * which sleeps until a script answers it; `named` gives the attributes that tell which.
  */
-export function callHtml(run, state, asleep = false) {
+export function callHtml(run, state, asleep = false, named = (axis) => `data-axis="${axis}"`) {
   const { step } = moment(run, state, state.step);
   const { axes } = run.tensors[step.output];
   const numbers = step.call.match(/-?\d+/g) ?? [];
@@ -69,7 +69,7 @@ export function callHtml(run, state, asleep = false) {
     axis++;
     const lit = state.axis === axis;
     return (
-      `<button type="button" data-axis="${axis}"${asleep ? " disabled" : ""} aria-pressed="${lit}" style="--axis:${axisColour(axes[axis])}" ` +
+      `<button type="button" ${named(axis)}${asleep ? " disabled" : ""} aria-pressed="${lit}" style="--axis:${axisColour(axes[axis])}" ` +
       `aria-label="${number}: axis ${escape(axes[axis])} of the result">${number}<sub aria-hidden="true">${escape(axes[axis])}</sub></button>`
     );
   });

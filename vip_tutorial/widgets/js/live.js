@@ -6,6 +6,7 @@ import { actOnDrawing, arrowMove, DRAWING_HELP, drawingFields, drawingHtml, draw
 import { firstFrameOf, renderFigure, wholeField } from "./figure.js";
 import { escape } from "./host.js";
 import { isTable } from "./layers.js";
+import { actOnLiveLens, LIVE_LENS_HELP, liveLensFields, liveLensHtml, paintLiveLens, readRecordings } from "./live_lens.js";
 import { readNetwork, readWeights, runNetwork } from "./network.js";
 import { BRANCHES, branchSign, leaderOf, meanMark, meanWeights, overBranches, roundTenth, signHtml, THIRDS, triangleHtml, trianglePlace } from "./triangle.js";
 
@@ -14,10 +15,10 @@ const LIVE_HOLDS = { third: "one third each", mean: "the mean over the images" }
 const liveFigure = {
   kind: "live",
   title: "A Vision Permutator at work",
-  watched: ["size", "pictures", "labels", "network", "weights", "means"],
+  watched: ["size", "pictures", "labels", "network", "weights", "means", "recordings"],
   help:
     `${DRAWING_HELP} Untick a branch to give it weight 0 in a block, or hold the weights. Open a block to see one channel of its tokens: ` +
-    "click a token, or Tab to the maps and move with the arrows, to read its numbers.",
+    `click a token, or Tab to the maps and move with the arrows, to read its numbers. ${LIVE_LENS_HELP}`,
 
   fields: {
     ...drawingFields,
@@ -26,10 +27,11 @@ const liveFigure = {
     open: wholeField(0, 0, (scene) => scene.network.blocks.length),
     channel: wholeField(0, 0, (scene) => scene.network.C - 1),
     token: wholeField(0, 0, (scene) => scene.network.N ** 2 - 1),
+    ...liveLensFields,
   },
 
   prepare(get) {
-    const [size, pictures, labels, sizes, weights, means] = this.watched.map(get);
+    const [size, pictures, labels, sizes, weights, means, recordings] = this.watched.map(get);
     const scene = readPictures(size, pictures);
     const network = readNetwork(sizes, readWeights(weights ?? {}));
     if (scene.H !== sizes.side || scene.W !== sizes.side) throw new Error("its pictures are not of the network's size");
@@ -37,7 +39,7 @@ const liveFigure = {
       throw new Error("the names of its classes are damaged");
     if (means && !isTable(means, sizes.depth, 3, sizes.dim)) throw new Error("its mean weights are damaged");
     const asPoints = ([h, w, c]) => h.map((_, i) => ({ h: h[i], w: w[i], c: c[i] }));
-    return Object.assign(scene, { network, labels, means: means?.map(asPoints), runs: new Map() });
+    return Object.assign(scene, { network, labels, means: means?.map(asPoints), recordings: readRecordings(recordings, network), runs: new Map() });
   },
 
   html(scene, state, asleep) {
@@ -92,14 +94,19 @@ ${state.open ? liveInside(scene, state, moment, asleep) : ""}`;
       return { told: "", off: change(off, put) };
     }
     if (what === "hold") return value === "various" ? undefined : { told: "", hold: change(hold, () => value) };
-    if (name === "open" || name === "channel") return { told: "", [name]: +value };
+    if (name === "open") return { told: "", open: +value, ...(+value ? {} : { branch: "" }) };
+    if (name === "channel") return { told: "", channel: +value };
     if (name === "token") {
       const { N } = scene.network;
       const token = key === undefined ? +value : arrowMove({ H: N, W: N }, state.token, key);
       if (token === undefined || (key === undefined && token === state.token)) return undefined;
       return { token, inked: false, told: liveToken(scene, { ...state, token }) };
     }
-    return actOnDrawing(scene, state, action);
+    return actOnLiveLens(scene, state, liveMoment(scene, state), action) ?? actOnDrawing(scene, state, action);
+  },
+
+  paint(body, scene, state, theme) {
+    if (state.open && state.branch) paintLiveLens(body, scene, state, liveMoment(scene, state), theme);
   },
 };
 
@@ -250,7 +257,8 @@ function liveInside(scene, state, moment, asleep) {
 <strong>Inside of block ${state.open}</strong>
 <label class="vip-follow">channel <b>${state.channel}</b> <input type="range" min="0" max="${C - 1}" value="${state.channel}" data-set="channel"${asleep ? " disabled" : ""}></label>
 <div class="vip-live-maps" tabindex="0" role="application" data-keys="token" data-drag="token" aria-label="Channel ${state.channel} of the tokens. ${liveToken(scene, state)}">${pictures.join("")}</div>
-<p class="vip-note">${liveToken(scene, state)} Orange is above zero, blue below; the branches and their blend are shaded on one scale, the tokens on another.</p></div>`;
+<p class="vip-note">${liveToken(scene, state)} Orange is above zero, blue below; the branches and their blend are shaded on one scale, the tokens on another.</p>
+${liveLensHtml(scene, state, moment, asleep)}</div>`;
 }
 
 export const renderLive = renderFigure(liveFigure);

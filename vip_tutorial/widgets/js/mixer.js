@@ -8,54 +8,64 @@ import { gelu, isTable, linear, softmax } from "./layers.js";
 import { BRANCHES, branchSign, leaderOf, meanMark, meanWeights, overBranches, roundTenth, signHtml, THIRDS, triangleHtml, trianglePlace } from "./triangle.js";
 
 const MIXER_ZOOMS = ["1", "2", "4", "8"];
+const MIXER_STEPS = 20; // of the temperature's slider, in a factor of ten
+const MIXER_TEMPERATURES = [0.01, 100];
+const MIXER_DECIDED = 0.9; // with more than this a channel takes one branch
 
 /**
  * @typedef {object} Block what the weights of one module are made from
  * @property {string} order which branch each of the three numbers of a channel is for
- * @property {number[][]} matrix one row a channel: times the picture it is the pooled vector
- * @property {number[]} offset what a blank picture gives
- * @property {{weight: number[][], bias: number[]}} fc1
+ * @property {number[][]} curves what each grey level counts as; its ink if there are none
+ * @property {{weight: number[][], bias: number[]}} fc1 from the picture to what is squeezed
  * @property {{weight: number[][], bias: number[]}} fc2
  */
 
 /**
  * The branch weights of every channel.
  * @param {Block} block @param {number[]} picture ink of each pixel, 0 to 1
+ * @param {number} temperature what the softmax gets is divided by it
  * @returns {Weights[]}
  */
-export function mixerWeights({ order, matrix, offset, fc1, fc2 }, picture) {
-  const pooled = linear({ weight: matrix, bias: offset }, picture);
-  const numbers = linear(fc2, linear(fc1, pooled).map(gelu));
-  return offset.map((_, channel) => {
+export function mixerWeights({ order, curves, fc1, fc2 }, picture, temperature = 1) {
+  const ink = curves.length ? curves.flatMap((curve) => picture.map((level) => curve[Math.round(16 * level)])) : picture;
+  const numbers = linear(fc2, linear(fc1, ink).map(gelu)).map((number) => number / temperature);
+  return Array.from({ length: numbers.length / 3 }, (_, channel) => {
     const shares = softmax(numbers.slice(3 * channel, 3 * channel + 3));
     return Object.fromEntries([...order].map((branch, k) => [branch, shares[k]]));
   });
 }
 
+const mixerIsTemperature = (t) => t >= MIXER_TEMPERATURES[0] && t <= MIXER_TEMPERATURES[1];
+const mixerStep = (temperature) => Math.round(MIXER_STEPS * Math.log10(temperature));
+
 const mixerFigure = {
   kind: "mixer",
   title: "Which branches does each channel take?",
-  watched: ["size", "pictures", "blocks"],
-  help: `${DRAWING_HELP} Click a point to follow its channel, or move the slider.`,
+  watched: ["size", "pictures", "blocks", "cooled"],
+  help: `${DRAWING_HELP} Click a point to follow its channel, or move the slider of the channel; a slider takes arrow keys, Home and End, too.`,
 
   fields: {
     ...drawingFields,
-    channel: wholeField(0, 0, (scene) => scene.block.offset.length - 1),
+    channel: wholeField(0, 0, (scene) => scene.channels - 1),
     show: choiceField("cloud", ["cloud", "mean"]),
     freeze: choiceField("no", ["no", "yes"]),
     zoom: choiceField("1", MIXER_ZOOMS),
+    temperature: {
+      usual: 1,
+      read: (text, scene) => (scene.cooled && /^\d{1,3}(\.\d{1,4})?$/.test(text) && mixerIsTemperature(+text) ? +text : undefined),
+    },
   },
 
   prepare(get) {
-    const [size, pictures, blocks] = this.watched.map(get);
+    const [size, pictures, blocks, cooled] = this.watched.map(get);
     const scene = readPictures(size, pictures);
-    const { order, matrix, offset, fc1, fc2 } = blocks?.[0] ?? {};
-    const [C, squeezed] = [offset?.length, fc1?.bias?.length];
+    const { order, curves, fc1, fc2 } = blocks?.[0] ?? {};
+    const [C, squeezed] = [fc2?.bias?.length / 3, fc1?.bias?.length];
     const isLayer = (layer, rows, columns) => isTable(layer?.weight, rows, columns) && isTable(layer.bias, rows);
-    const isWhole = C > 0 && isTable(offset, C) && isTable(matrix, C, scene.pixels);
-    if (!isWhole || !isLayer(fc1, squeezed, C) || !isLayer(fc2, 3 * C, squeezed) || !["hwc", "cwh"].includes(order))
+    const isCurves = Array.isArray(curves) && isTable(curves, curves.length, 17);
+    if (!(C >= 1) || C % 1 || !isCurves || !isLayer(fc1, squeezed, scene.pixels * (curves.length || 1)) || !isLayer(fc2, 3 * C, squeezed) || !["hwc", "cwh"].includes(order))
       throw new Error("the numbers that its weights are made from are damaged");
-    return Object.assign(scene, { block: blocks[0] });
+    return Object.assign(scene, { block: blocks[0], channels: C, cooled: cooled === true });
   },
 
   html(scene, state, asleep) {
@@ -72,6 +82,7 @@ ${selectHtml("zoom", "enlarge", state.zoom, MIXER_ZOOMS.map((zoom) => [zoom, `${
 ${box("show", state.show === "mean", "only the mean")}
 ${box("freeze", state.freeze === "yes", "freeze at one third")}
 </div></div></div>
+${scene.cooled ? mixerSlider(state, off) : ""}
 <label class="vip-follow">follow channel <b>${state.channel}</b> <input type="range" min="0" max="${mix.points.length - 1}" value="${state.channel}" data-set="channel"${off}></label>
 ${mixerTable(state, mix)}`;
   },
@@ -83,6 +94,7 @@ ${mixerTable(state, mix)}`;
     const then = other === now ? "what you kept" : other;
     const list = (weights) => BRANCHES.map(([b]) => weights[b].toFixed(3)).join(", ");
     const words = [state.told];
+    if (scene.cooled && state.freeze === "no") words.push(mixerTemperatureWords(scene, state, points));
     if (state.freeze === "yes")
       words.push("Frozen: every channel takes one third of each branch, whatever the picture. That is the plain sum of the branches, divided by 3.");
     else if (state.show === "mean") {
@@ -112,16 +124,36 @@ ${mixerTable(state, mix)}`;
     if (name === "show") return { told: "", show: value ? "mean" : "cloud" };
     if (name === "freeze") return { told: "", freeze: value ? "yes" : "no" };
     if (name === "zoom") return { told: "", zoom: value };
+    if (name === "temperature") return { told: "", temperature: Number((10 ** (value / MIXER_STEPS)).toPrecision(3)) };
     return name === "channel" ? { told: "", channel: +value } : actOnDrawing(scene, state, action);
   },
 };
+
+// --- The temperature -----------------------------------------------------------------
+
+function mixerTemperatureWords({ channels }, { temperature }, points) {
+  const decided = points.filter((p) => Math.max(...BRANCHES.map(([b]) => p[b])) > MIXER_DECIDED).length;
+  const [low, high] = MIXER_TEMPERATURES;
+  const does =
+    { 1: "nothing is changed", [low]: "the coldest here", [high]: "the hottest here" }[temperature] ??
+    (temperature < 1 ? "what lies apart is driven farther apart" : "all is drawn to the middle");
+  return `Temperature ${temperature}: ${does}. ${decided} of ${channels} channels take more than ${MIXER_DECIDED} of one branch.`;
+}
+
+function mixerSlider(state, off) {
+  const [low, high] = MIXER_TEMPERATURES.map(mixerStep);
+  return (
+    `<label class="vip-follow">temperature <b>${state.temperature}</b> <input type="range" min="${low}" max="${high}" ` +
+    `value="${mixerStep(state.temperature)}" data-set="temperature" aria-label="temperature" aria-valuetext="${state.temperature}"${off}></label>`
+  );
+}
 
 // --- The cloud -----------------------------------------------------------------------
 
 /** All that is drawn and said of a state: the points, and where they were before. */
 function mixerMoment(scene, state) {
   const cloud = (picture) => {
-    const points = mixerWeights(scene.block, drawingLevels(scene, picture).map((level) => level / 16));
+    const points = mixerWeights(scene.block, drawingLevels(scene, picture).map((level) => level / 16), state.temperature);
     return state.freeze === "yes" ? points.map(() => THIRDS) : points;
   };
   const points = cloud(state.picture);

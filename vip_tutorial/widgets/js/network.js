@@ -31,6 +31,7 @@ const NETWORK_MOST = 60_000; // weights
  *
  * @typedef {object} Step what happened in a block; arrays of (H, W, C) but for the weights
  * @property {Float64Array} before the tokens that came in
+ * @property {Float64Array} x the same, normalised, as the branches get them
  * @property {Record<"h" | "w" | "c", Float64Array>} outputs of the branches
  * @property {import("./triangle.js").Weights[]} points weights of each channel, computed or fixed
  * @property {Float64Array} blend the branches by their weights; the projection comes next
@@ -157,7 +158,7 @@ function runBlock({ N, C, homes }, block, before, { off, fixed }) {
   const middle = before.map((v, k) => v + mixed[k] / block.skip);
   const inner = applyLayer(block.fc1, normalised(block.norm2, middle, C));
   const wide = applyLayer(block.fc2, inner.map(gelu));
-  return { before, outputs, points, blend, after: middle.map((v, k) => v + wide[k] / block.skip) };
+  return { before, x, outputs, points, blend, after: middle.map((v, k) => v + wide[k] / block.skip) };
 }
 
 function weightsOf({ order, reweight: [fc1, fc2] }, pooled) {
@@ -179,8 +180,8 @@ function networkPatches({ sizes: { side, patch, scale }, N }, picture) {
   return found;
 }
 
-/** `Linear` on each row of x. */
-function applyLayer({ rows, columns, weight, bias }, x) {
+/** `Linear` on each row of x. @param {Float64Array} x @returns {Float64Array} */
+export function applyLayer({ rows, columns, weight, bias }, x) {
   const count = x.length / columns;
   const y = new Float64Array(count * rows);
   for (let t = 0; t < count; t++)

@@ -5,6 +5,8 @@ import { MOST_DRAWN, lineAlong, sizeOf, unravel } from "./run.js";
 import { MARGIN, fillOf, followed, layoutOf, litAxis, looksOf, markedRow, moment } from "./scene.js";
 
 const LOWEST_FRAME = 7; // in lower cells the frames would be all that one sees
+const LOWEST_OUTLINE = 5; // and so would be the outlines of the cells of a row
+const isSmall = ({ width, height }) => Math.min(width, height) < LOWEST_FRAME;
 
 /**
  * The tensor before the step and the one after it, each with a part of the picture to
@@ -85,7 +87,7 @@ function drawTensor(plan, drawing, state, now, id, at, progress) {
   }
   if (still) drawMarks(plan, drawing, state, now, id, at, layout, marked);
   const here = state.cell >= 0 ? run.whereIs(state.cell, id) : -1;
-  if (here >= 0) frame(drawing, at, place(here), cell, "ink", 3, 1);
+  if (here >= 0) frame(drawing, at, place(here), cell, "ink", isSmall(cell) ? 1.5 : 3, 1);
 }
 
 /** Whether what the reader wants written into the cells fits there. */
@@ -139,8 +141,8 @@ function drawMarks(plan, drawing, state, now, id, at, layout, marked) {
   if (axis >= 0) {
     const here = Math.max(0, run.whereIs(followed(state), id));
     for (const k of lineAlong(here, axis, shape)) frame(drawing, at, layout.place(k), cell, axisColour(axes[axis]), 2.5);
-  } else if (state.cell >= 0 || state.numbers === "order") {
-    for (const k of marked) frame(drawing, at, layout.place(k), cell, "ink", 1.25);
+  } else if ((state.cell >= 0 || state.numbers === "order") && Math.min(cell.width, cell.height) >= LOWEST_OUTLINE) {
+    for (const k of marked) frame(drawing, at, layout.place(k), cell, "ink", isSmall(cell) ? 0.4 : 1.25);
   }
 }
 

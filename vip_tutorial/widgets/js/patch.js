@@ -31,6 +31,7 @@ function isAlike(one, other) {
 }
 
 function patchElement(from, to) {
+  if (from.nodeName === "CANVAS") return; // to set its size would wipe what is painted on it
   for (const { name } of [...from.attributes])
     if (!to.hasAttribute(name) && name !== "open") from.removeAttribute(name); // the reader opens and closes
   for (const { name, value } of [...to.attributes]) if (from.getAttribute(name) !== value) from.setAttribute(name, value);

@@ -8,11 +8,10 @@ import { callHtml, codeHtml, figureHtml, headHtml, memoryHtml, prepare, sayText 
 import { memoryParts } from "./memory.js";
 import { paintParts } from "./paint.js";
 import { hit, paneParts } from "./panes.js";
-import { fillOf, followed, moment } from "./scene.js";
+import { fillOf, formatOf, moment, neighbour } from "./scene.js";
 import { readState, writeState } from "./state.js";
 import { birthName, rowWords, stepWords } from "./words.js";
 
-const NARROW = 560; // a figure narrower than this many pixels gets the narrow picture
 const MOVE_MS = 900;
 const REST_MS = 700;
 
@@ -50,7 +49,7 @@ function bringToLife(el, model, all) {
   stage.setAttribute("role", "application");
   stage.setAttribute("aria-roledescription", "tensor");
 
-  const plan = () => plans[stage.clientWidth < NARROW ? "narrow" : "wide"];
+  const plan = () => plans[formatOf(stage.clientWidth)];
 
   function paint() {
     const theme = themeOf(el);
@@ -191,18 +190,8 @@ function bringToLife(el, model, all) {
 
   /** Follow the neighbour of the followed element along an axis of the right-hand tensor. */
   function moveAlong(axisFromEnd, by) {
-    const { to } = moment(run, state, state.step);
-    const { shape } = run.tensors[to];
-    const axes = shape.map((_, axis) => axis).filter((axis) => shape[axis] > 1);
-    const axis = axes[axes.length - 1 - axisFromEnd];
-    const homes = run.homes(to);
-    if (axis === undefined || !homes) return;
-    const k = Math.max(0, run.whereIs(followed(state), to));
-    if (state.cell < 0) return change({ cell: homes[k], axis: -1 });
-    const inner = shape.slice(axis + 1).reduce((a, b) => a * b, 1);
-    const c = Math.floor(k / inner) % shape[axis];
-    const next = Math.max(0, Math.min(shape[axis] - 1, c + by));
-    change({ cell: homes[k + (next - c) * inner], axis: -1 });
+    const cell = neighbour(run, state, axisFromEnd, by);
+    if (cell !== undefined) change({ cell, axis: -1 });
   }
 
   const keys = {

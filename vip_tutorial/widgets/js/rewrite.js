@@ -136,7 +136,7 @@ ${rewriteStrip(before.output, now.output)}`;
     const most = before.outputShares.indexOf(Math.max(...before.outputShares));
     const part = `${Math.round(100 * now.outputShares[most])} % of the output`;
     if (factors.every((f) => f === 1))
-      return `As trained: mean weights ${rewriteList(now.means)}. Most of the output comes from ${REWRITE_BRANCHES[most]}: ${part}.`;
+      return `As frozen: mean weights ${rewriteList(now.means)}. Most of the output comes from ${REWRITE_BRANCHES[most]}: ${part}.`;
     const gap = Math.max(...now.output.map((x, i) => Math.abs(x - before.output[i])));
     return (
       `Mean weights ${rewriteList(now.means)} instead of ${rewriteList(before.means)}. ` +
@@ -154,16 +154,16 @@ ${rewriteStrip(before.output, now.output)}`;
 
 const rewriteList = (numbers) => numbers.map((x) => x.toFixed(2)).join(", ");
 
-/** The output as trained and as rewritten, a cell a channel. */
+/** The output as frozen and as rewritten, a cell a channel. */
 function rewriteStrip(before, now) {
   const scale = Math.max(...before.map(Math.abs));
   const cells = [before, now].map((numbers, row) =>
     numbers.map((x, c) => `<rect x="${c * 10}" y="${row * 16}" width="9.5" height="14" fill="${valueFill(x, scale)}"/>`).join(""),
   );
   return (
-    `<p class="vip-note">What the module puts out here, ${before.length} numbers: as trained, and below it as rewritten.</p>` +
+    `<p class="vip-note">What the module puts out here, ${before.length} numbers: as frozen, and below it as rewritten.</p>` +
     `<svg viewBox="0 0 ${before.length * 10} 30" class="vip-rewrite-strip" role="img" ` +
-    `aria-label="Two strips of ${before.length} cells, the output as trained and as rewritten">${cells.join("")}</svg>`
+    `aria-label="Two strips of ${before.length} cells, the output as frozen and as rewritten">${cells.join("")}</svg>`
   );
 }
 

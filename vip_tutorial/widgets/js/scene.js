@@ -88,6 +88,29 @@ export function followed(state) {
   return Math.max(0, state.cell);
 }
 
+/**
+ * The element of the input that stands, in the output of the step, next to the followed
+ * one: `by` places along the last axis but `fromEnd` that is longer than 1.  If none is
+ * followed yet, the first of them; undefined if there is no such axis.
+ */
+export function neighbour(run, state, fromEnd, by) {
+  const { to } = moment(run, state, state.step);
+  const { shape } = run.tensors[to];
+  const axes = shape.map((_, axis) => axis).filter((axis) => shape[axis] > 1);
+  const axis = axes[axes.length - 1 - fromEnd];
+  const homes = run.homes(to);
+  if (axis === undefined || !homes) return undefined;
+  const k = Math.max(0, run.whereIs(followed(state), to));
+  if (state.cell < 0) return homes[k];
+  const inner = sizeOf(shape.slice(axis + 1));
+  const c = Math.floor(k / inner) % shape[axis];
+  const next = Math.max(0, Math.min(shape[axis] - 1, c + by));
+  return homes[k + (next - c) * inner];
+}
+
+/** Which of the plans fits a place of so many pixels; css/lens.css has the same limit. */
+export const formatOf = (width) => (width < 560 ? "narrow" : "wide");
+
 /** The row of cells on the last axis that holds the followed element. */
 export function markedRow(run, state, now, id) {
   const after = now.step.output;

@@ -1,0 +1,178 @@
+"""Networks outside PyTorch: ONNX Runtime computes the same, int8 nearly."""
+
+import logging
+from functools import partial
+
+import pytest
+import torch
+
+from vip_tutorial import bundled
+from vip_tutorial.beyond import export
+from vip_tutorial.beyond.export import loaded, quantised, run_onnx, to_onnx
+from vip_tutorial.beyond.lightweight import LightPermuteMLP
+from vip_tutorial.training import predict
+from vip_tutorial.vision_permutator import VisionPermutator
+
+for package in ("onnx", "onnxruntime", "onnxscript"):
+    pytest.importorskip(package)
+
+SHOWN = 200
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """The bundled network, and standardised test digits with their labels."""
+    model = bundled.load("digits")
+    _, test = bundled.pictures("digits")
+    return model, bundled.scale("digits")(test)
+
+
+@pytest.fixture(scope="module")
+def file(digits, tmp_path_factory):
+    path = tmp_path_factory.mktemp("onnx") / "digits.onnx"
+    to_onnx(digits[0], path)
+    return path
+
+
+@pytest.mark.parametrize("batch", [1, 7, SHOWN, 2 * SHOWN])
+def test_onnx_runtime_computes_what_pytorch_does(digits, file, batch):
+    model, test = digits
+    images = test.images[:SHOWN]
+    scores = loaded(file, batch=batch)(images)
+    # float32, in another order: scores go up to ten, and this is some of its steps.
+    torch.testing.assert_close(scores, predict(model, images), rtol=1e-5, atol=2e-5)
+
+
+def test_no_image_at_all(file):
+    assert run_onnx(file, torch.zeros(0, 1, 8, 8)).shape == (0, 10)
+
+
+@pytest.mark.parametrize(
+    "mixer",
+    [
+        partial(LightPermuteMLP, rank=4),
+        partial(LightPermuteMLP, groups=4),
+        partial(LightPermuteMLP, groups=2, across="channels"),
+        partial(LightPermuteMLP, shared=True),
+    ],
+    ids=["rank", "rows", "channels", "shared"],
+)
+def test_the_lighter_mixers_go_through_both(mixer, tmp_path):
+    torch.manual_seed(0)
+    model = VisionPermutator(
+        [1], [8], patch_size=2, img_size=8, num_classes=5, token_mixer=mixer
+    )
+    for parameter in model.parameters():  # as far from rounding as trained ones
+        torch.nn.init.normal_(parameter, std=0.5)
+    images = torch.randn(50, 3, 8, 8)
+    expected = predict(model, images)
+    to_onnx(model, tmp_path / "a.onnx")
+    exact = run_onnx(tmp_path / "a.onnx", images)
+    torch.testing.assert_close(exact, expected, rtol=1e-4, atol=1e-4)
+    rough = run_onnx(quantised(tmp_path / "a.onnx"), images)
+    distance = (rough - expected).norm() / expected.norm()
+    assert 1e-4 < distance < 0.2
+
+
+def test_the_file_holds_no_dropout_and_the_model_keeps_its_mode(tmp_path):
+    model = VisionPermutator(
+        [2], [8], patch_size=4, img_size=8, num_classes=3, drop_path_rate=0.9
+    ).train()
+    to_onnx(model, tmp_path / "a.onnx")
+    assert model.training
+    images = torch.randn(9, 3, 8, 8)
+    torch.testing.assert_close(
+        run_onnx(tmp_path / "a.onnx", images), predict(model, images)
+    )
+
+
+def test_the_file_tells_nothing_of_the_machine_that_wrote_it(file):
+    content = file.read_bytes()
+    assert b".py" not in content and b"site-packages" not in content
+
+
+def test_int8_is_smaller_and_names_nearly_as_many_right(digits, file):
+    model, test = digits
+    small = quantised(file)
+    assert small == file.with_name("digits.int8.onnx")
+    assert small.stat().st_size < 0.8 * file.stat().st_size
+    scores, exact = run_onnx(small, test.images), predict(model, test.images)
+    assert not torch.allclose(scores, exact, atol=1e-3)  # it is rounded
+    right = [(s.argmax(1) == test.labels).sum().item() for s in (scores, exact)]
+    assert abs(right[0] - right[1]) <= 10  # 2 points
+
+
+def test_int8_weights_are_int8(file):
+    import onnx
+
+    kinds = {
+        tensor.data_type
+        for tensor in onnx.load(quantised(file)).graph.initializer
+        if len(tensor.dims) == 2
+    }
+    assert kinds == {onnx.TensorProto.INT8}
+
+
+def test_writing_says_nothing(digits, file, tmp_path, capfd, caplog):
+    to_onnx(digits[0], tmp_path / "a.onnx")
+    quantised(tmp_path / "a.onnx")
+    captured = capfd.readouterr()
+    assert captured.out == captured.err == ""
+    assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
+    log = logging.getLogger("torch.onnx._internal.exporter._registration")
+    assert log.level == logging.NOTSET  # as it was
+
+
+# --- What cannot be done --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "call, package, said",
+    [
+        (lambda: to_onnx(None, "a.onnx"), "onnxscript", "to write ONNX files takes it"),
+        (lambda: run_onnx("a.onnx", None), "onnxruntime", "to run ONNX files takes it"),
+        (lambda: quantised("a.onnx"), "onnx", "to quantise ONNX files takes it"),
+    ],
+)
+def test_a_missing_package_is_named(call, package, said, monkeypatch):
+    real = export.find_spec
+    monkeypatch.setattr(
+        export, "find_spec", lambda name: None if name == package else real(name)
+    )
+    with pytest.raises(ModuleNotFoundError, match=said) as raised:
+        call()
+    assert str(raised.value).endswith(f"pip install {package}")
+
+
+def test_all_that_is_missing_is_named(monkeypatch):
+    monkeypatch.setattr(export, "find_spec", lambda name: None)
+    with pytest.raises(ModuleNotFoundError, match="onnx and onnxscript are not"):
+        to_onnx(None, "a.onnx")
+
+
+def test_another_module_is_refused(tmp_path):
+    with pytest.raises(TypeError, match="model is a Linear; it must be a Vision"):
+        to_onnx(torch.nn.Linear(2, 2), tmp_path / "a.onnx")
+
+
+@pytest.mark.parametrize("use", [quantised, loaded])
+def test_a_file_that_is_not_there(use, tmp_path):
+    with pytest.raises(FileNotFoundError, match="write it with to_onnx"):
+        use(tmp_path / "a.onnx")
+
+
+def test_a_file_that_is_none(tmp_path):
+    (tmp_path / "a.onnx").write_bytes(b"nonsense")
+    with pytest.raises(ValueError, match=r"a\.onnx is no ONNX file that can be run"):
+        loaded(tmp_path / "a.onnx")
+
+
+@pytest.mark.parametrize("shape", [(3, 1, 8, 7), (1, 8, 8), (3, 3, 8, 8)])
+def test_images_of_another_size(file, shape):
+    with pytest.raises(ValueError, match=r"the file takes \(count, 1, 8, 8\)"):
+        run_onnx(file, torch.zeros(shape))
+
+
+def test_images_that_are_no_tensor(file):
+    with pytest.raises(TypeError, match="images is a list"):
+        run_onnx(file, [[0.0]])
