@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_shape_comments import COMMENT, Watch
 from tolerances import error, tolerance
+from torch.autograd import forward_ad
 from torch.utils.flop_counter import FlopCounterMode
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP, fast, trace
@@ -191,7 +192,27 @@ def test_what_is_frozen_needs_no_gradient(frozen, always, taken):
     assert bool(taken) == frozen
 
 
-@pytest.mark.filterwarnings("ignore:.*jit:DeprecationWarning")  # torch's own, in jvp
+def test_an_input_can_want_the_gradient(always, taken):
+    module, quick = pair()
+    x, y = (torch.ones(3, 4, 4, 12).requires_grad_() for _ in range(2))
+    quick.requires_grad_(False)
+    quick(x)[0, 0, 0, 0].backward()
+    module(y)[0, 0, 0, 0].backward()
+    assert not taken and torch.equal(x.grad, y.grad) and x.grad.any()
+
+
+@pytest.mark.filterwarnings("ignore:.*jit:DeprecationWarning")  # torch's own
+def test_forward_derivatives_go_the_plain_way(always, taken):
+    module, quick = pair()
+    x = torch.randn(3, 4, 4, 12)
+    with forward_ad.dual_level(), torch.no_grad():
+        dual = forward_ad.make_dual(x, torch.ones_like(x))
+        one, other = (forward_ad.unpack_dual(m(dual)).tangent for m in (quick, module))
+        assert one.any() and torch.equal(one, other)
+    assert not taken
+
+
+@pytest.mark.filterwarnings("ignore:.*jit:DeprecationWarning")
 def test_transforms_go_the_plain_way(always, taken):
     module, quick = pair()
     x = torch.randn(3, 2, 4, 4, 12)
@@ -243,6 +264,7 @@ def test_changed_layers_are_asked(change, always, taken):
         ((32, 16, 16, 384), 4),
         ((32, 32, 32, 192), 1),
         ((2, 32, 32, 192), 1),
+        ((64, 8, 8, 128), 24),
         ((1, 32, 32, 192), None),  # too few tokens
         ((31, 8, 8, 512), None),
         ((512, 8, 8, 64), None),  # too few channels
@@ -389,8 +411,6 @@ with FakeTensorMode(), torch.no_grad():
         x = torch.empty(64, 32, 32, 192)
     y = module(x)
     assert (y.device.type, y.dtype) == ("cuda", torch.float32), y
-    with torch.autocast("cuda", dtype=torch.bfloat16):
-        assert module(x).dtype == torch.bfloat16
 print(taken)
 """
 
@@ -402,7 +422,7 @@ def test_fake_cuda():
     run = [sys.executable, "-W", "error", "-c", FAKE_CUDA]
     process = subprocess.run(run, capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr
-    assert "[64, 64]" in process.stdout
+    assert "[64]" in process.stdout
 
 
 # --- what it moves -------------------------------------------------------------------

@@ -41,9 +41,11 @@ def test_the_clock(monkeypatch):
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: False)
     assert timing._clock(1) is time.thread_time
-    assert timing._clock(2) is timing.timer
+    assert timing._clock(2) is time.perf_counter
     monkeypatch.setattr(torch.accelerator, "is_available", lambda: True)
-    assert timing._clock(1) is timing.timer
+    waited = []
+    monkeypatch.setattr(torch.accelerator, "synchronize", lambda: waited.append(1))
+    assert timing._clock(1)() <= time.perf_counter() and waited == [1]
 
 
 def test_what_others_take_is_left_out(monkeypatch):

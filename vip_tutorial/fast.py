@@ -66,7 +66,7 @@ class FastPermuteMLP(WeightedPermuteMLP):
     def piece(self, x: Tensor) -> int | None:
         """How many images are taken at a time; None if `x` goes the plain way."""
         B, H, W, C = x.shape
-        if not B or C < LEAST_CHANNELS or not self._may_skip_the_plain_way(x):
+        if C < LEAST_CHANNELS or not self._may_skip_the_plain_way(x):
             return None
         if x.device.type != "cpu":
             return B if x.numel() >= LEAST_NUMBERS_ON_A_GPU else None

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.benchmark import timer
 
 from .permute_mlp import WeightedPermuteMLP
 
@@ -24,8 +23,8 @@ def interleaved(
     """The shortest time of each way, in seconds; the ways take turns.
 
     One thread on a processor is timed by the time that the processor spent on it, so
-    that other programs are left out.  Otherwise the clock is on the wall, and it is
-    that of `torch.utils.benchmark`, which waits until a GPU is done.
+    that other programs are left out.  Otherwise the clock is on the wall, and waits
+    until a GPU is done.
 
     Args:
         ways: What to run, by name.
@@ -61,9 +60,17 @@ def interleaved(
 
 
 def _clock(threads: int) -> Callable[[], float]:
-    if threads > 1 or torch.accelerator.is_available() or sys.platform == "win32":
-        return timer  # Windows counts a thread's time in steps of 16 ms
+    if torch.accelerator.is_available():
+        return _when_done
+    if threads > 1 or sys.platform == "win32":
+        return time.perf_counter  # Windows counts a thread's time in steps of 16 ms
     return time.thread_time
+
+
+def _when_done() -> float:
+    # As torch.utils.benchmark does; it writes a warning where it finds CUDA and no GPU.
+    torch.accelerator.synchronize()
+    return time.perf_counter()
 
 
 def parts(module: WeightedPermuteMLP, x: Tensor) -> Ways:
