@@ -9,7 +9,8 @@ of the weights, distributed data parallel and checkpoints.  The authors' checkpo
 files load through `checkpoint_path=`, or, with another number of classes, through
 `pretrained=True, pretrained_cfg_overlay={"file": path}`.
 
-Needs timm, the extra `vip_tutorial[timm]`; nothing else in the package imports this.
+Needs timm and torchvision, which no extra of the package brings, since torchvision
+wants a torch of its own; nothing else in the package imports this.
 """
 
 from typing import Any
