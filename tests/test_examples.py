@@ -114,7 +114,7 @@ def refusal(done: subprocess.CompletedProcess) -> str:
 def test_a_run_with_other_settings_is_refused(folder, alone):
     before = alone.read_bytes()
     said = refusal(train(folder, alone, "--dim 32"))
-    assert "is of another run (dim 16, now 32): name another file" in said
+    assert "is of another run (dim 16, now 32): name another --checkpoint" in said
     assert alone.read_bytes() == before
 
 
