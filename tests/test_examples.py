@@ -153,6 +153,18 @@ def test_numbers_that_do_not_fit(folder, tmp_path, options, said):
     assert said in train(folder, tmp_path / "run.pt", options).stderr
 
 
+def test_a_batch_that_the_processes_cannot_share(folder, tmp_path):
+    """It is told before the processes look for each other."""
+    done = subprocess.run(
+        command(folder, tmp_path / "run.pt"),
+        capture_output=True,
+        text=True,
+        env=environment() | {"WORLD_SIZE": "3", "RANK": "0"},
+        check=False,
+    )
+    assert "it must be a multiple of 3, e.g. 6" in refusal(done)
+
+
 def test_a_folder_without_images(folder, tmp_path):
     said = refusal(train(tmp_path, tmp_path / "run.pt"))
     assert "has no images: it must hold a folder for each class" in said
