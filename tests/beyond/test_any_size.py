@@ -1,5 +1,7 @@
 """Other grids: each way against its own formula, and what the ways have in common."""
 
+from functools import partial
+
 import pytest
 import torch
 
@@ -141,6 +143,21 @@ def test_a_network_goes_back_and_forth():
     image = torch.randn(1, 3, 16, 16).double()
     back = for_size(for_size(model, 48), 16)
     torch.testing.assert_close(back(image), model(image))
+
+
+def test_the_settings_of_a_mixer_come_along():
+    """Its branch order, its dropout and its mode, which no weight tells of."""
+    model = network(token_mixer=partial(WeightedPermuteMLP, branch_order="cwh"))
+    for block in model.blocks:
+        block.attn.proj_drop.p = 0.3
+    image = torch.randn(1, 3, 16, 16).double()
+    other = for_size(model, 16)
+    torch.testing.assert_close(other(image), model(image))
+    assert {block.attn.branch_order for block in other.blocks} == {"cwh"}
+    for training in (True, False):
+        mixers = [b.attn for b in for_size(model.train(training), 32).blocks]
+        assert {mixer.training for mixer in mixers} == {training}
+        assert {mixer.proj_drop.p for mixer in mixers} == {0.3}
 
 
 @pytest.mark.parametrize("how", ["tiles", "strided"])

@@ -1,0 +1,83 @@
+"""The pictures of the experiments, and what was measured with them."""
+
+import pytest
+import torch
+
+from vip_tutorial import measured, tasks
+from vip_tutorial.beyond import experiments
+from vip_tutorial.data import Labelled
+
+
+@pytest.fixture
+def squares():
+    images = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    images[0, 0, 0, 0] = 0.0
+    return Labelled(images, torch.arange(6), 6)
+
+
+def test_the_label_of_nested_names_stroke_and_mark(monkeypatch):
+    """Four cells with a mark of three pixels each; both are found in the picture."""
+    monkeypatch.setattr(tasks, "NOISE", 0)
+    images, labels, classes = tasks.task("nested", 200, seed=5)
+    assert classes == 16 and labels.unique().tolist() == list(range(16))
+    for image, label in zip(images[:, 0], labels.tolist()):
+        stroke, mark = divmod(label, 4)
+        cells = image.reshape(4, 4, 4, 4).sum(dim=(1, 3))  # (4, 4)
+        assert sorted(cells.flatten().tolist()) == [0] * 12 + [3] * 4
+        assert kind(cells.nonzero()) == stroke
+        for row, column in cells.nonzero().tolist():
+            cell = image[4 * row : 4 * row + 4, 4 * column : 4 * column + 4]
+            assert kind(cell.nonzero()) == mark
+
+
+def kind(places):
+    """0 a row, 1 a column, 2 the diagonal, 3 the other one."""
+    rows, columns = places.diff(dim=0).T
+    if (rows == 0).all():
+        return 0
+    if (columns == 0).all():
+        return 1
+    return 2 if (rows == columns).all() else 3
+
+
+def test_grown_pictures_are_the_same_pictures(squares):
+    assert torch.equal(experiments.grown(squares, 8).images, squares.images)
+    larger = experiments.grown(squares, 24).images
+    assert larger.shape == (6, 1, 24, 24)
+    # Bilinear, so the mean is kept, nearly, and no pixel is outside of what there was.
+    torch.testing.assert_close(
+        larger.mean((1, 2, 3)), squares.images.mean((1, 2, 3)), rtol=0.05, atol=0
+    )
+    assert larger.min() >= squares.images.min() and larger.max() <= squares.images.max()
+
+
+def test_placed_pictures_lie_whole_on_a_sheet_of_paper(squares):
+    sheets = experiments.placed(squares, 12).images
+    corners = set()
+    for sheet, picture in zip(sheets[:, 0], squares.images[:, 0]):
+        found = [
+            (top, left)
+            for top in range(5)
+            for left in range(5)
+            if torch.equal(sheet[top : top + 8, left : left + 8], picture)
+        ]
+        assert len(found) == 1
+        assert sheet.sum().item() == pytest.approx(picture.sum().item())
+        corners.update(found)
+    assert len(corners) > 1
+    assert torch.equal(experiments.placed(squares, 8).images, squares.images)
+
+
+def test_what_is_filed_is_of_the_experiments_that_there_are():
+    found = measured.results("beyond")
+    assert list(found["runs"]["digits"]) == list(experiments.VARIANTS)
+    assert list(found["runs"]["nested"]) == list(experiments.NESTED)
+    for data, runs in found["runs"].items():
+        for run in runs.values():
+            assert len(run["right"]) == len(experiments.SEEDS)
+            assert all(0 <= count <= found["of"][data] for count in run["right"])
+    # At its own size a network answers as it did, whatever the way.
+    for variant in ("weighted", "conv"):
+        usual = found["runs"]["digits"][variant]["right"]
+        for right, ways in zip(usual, found["sizes"][variant]):
+            assert {c["8"] for c in ways.values() if "8" in c} == {right}
