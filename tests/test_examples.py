@@ -1,4 +1,4 @@
-"""examples/train_folder.py in one process: killed or not, the curve is the same."""
+"""examples/train_folder.py: one process or two, killed or not: the same curve."""
 
 import os
 import shutil
@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
 from PIL import Image
@@ -32,8 +33,14 @@ def folder(tmp_path_factory) -> Path:
     return folder
 
 
-def command(folder: Path, run: Path, options: str = "") -> list:
-    start = [sys.executable, SCRIPT, folder, "--checkpoint", run]
+def command(folder: Path, run: Path, options: str = "", processes: int = 1) -> list:
+    start = [sys.executable]
+    if processes > 1:
+        start += [
+            *("-m", "torch.distributed.run", "--standalone", "--max-restarts=2"),
+            *("--local-addr=127.0.0.1", f"--nproc-per-node={processes}"),
+        ]
+    start += [SCRIPT, folder, "--checkpoint", run]
     return [*start, *SMALL.split(), *options.split()]
 
 
@@ -48,6 +55,7 @@ def train(*args, **kwargs) -> subprocess.CompletedProcess:
         text=True,
         env=environment(),
         check=False,
+        timeout=120,
     )
 
 
@@ -65,6 +73,53 @@ def alone(folder, tmp_path_factory) -> Path:
     assert len(history(run)["loss"]) == 15 and len(history(run)["accuracy"]) == 3
     assert history(run)["loss"][-1] < history(run)["loss"][0]
     return run
+
+
+def test_two_processes_take_the_same_steps_as_one(folder, alone, tmp_path):
+    run = tmp_path / "run.pt"
+    assert train(folder, run, "--at-most 7").returncode == 0
+    done = train(folder, run, processes=2)  # what one began, two go on with
+    assert done.returncode == 0, done.stderr
+    assert "2 x 4 images a step" in done.stdout and "from step 7 of" in done.stdout
+    two, one = history(run), history(alone)
+    np.testing.assert_allclose(two["loss"], one["loss"], rtol=1e-4)
+    assert two["accuracy"] == one["accuracy"]
+
+
+def test_the_loss_of_a_worker_costs_nothing_but_time(folder, tmp_path):
+    """`kill -9` for one of two: torchrun starts both anew, from the last save."""
+    run, log = tmp_path / "run.pt", tmp_path / "log"
+    options = "--epochs 60 --save-every 3"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command(folder, run, options, processes=2),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment(),
+        )
+    try:
+        wait_until(lambda: run.exists() and len(history(run)["loss"]) > 5, process)
+        workers = [
+            child
+            for child in psutil.Process(process.pid).children()
+            if str(SCRIPT) in child.cmdline()
+        ]
+        assert len(workers) == 2
+        workers[-1].kill()
+        process.wait(timeout=120)
+    finally:
+        for child in psutil.Process().children(recursive=True):
+            child.kill()
+        process.wait()
+    text = log.read_text()
+    assert process.returncode == 0, text
+    first, again = (line for line in text.splitlines() if "from step" in line)
+    assert "from step 0 of 300" in first and "from step 0 of" not in again
+    whole = tmp_path / "whole.pt"
+    assert train(folder, whole, options).returncode == 0
+    np.testing.assert_allclose(
+        history(run)["loss"], history(whole)["loss"], rtol=1e-2, atol=1e-4
+    )
 
 
 def test_a_killed_run_goes_on_where_it_was_saved(folder, tmp_path):
