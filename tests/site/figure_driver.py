@@ -40,6 +40,11 @@ class Figure:
         return self.part("say").inner_text()
 
     @property
+    def heard(self) -> str:
+        """What is only spoken, since it stands elsewhere in the figure."""
+        return self.part("heard").inner_text()
+
+    @property
     def state(self) -> str | None:
         """This figure's part of the page's address."""
         self.page.wait_for_timeout(

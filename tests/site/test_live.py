@@ -739,7 +739,7 @@ def test_opening_a_block(open_figure, trained):
     for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
         figure.page.keyboard.press(key)
     assert figure.state == "v1;open=2;channel=1;token=17"
-    assert figure.said.startswith("Row 2, column 1, channel 1: the token holds ")
+    assert figure.heard.startswith("Row 2, column 1, channel 1: the token holds ")
     assert place.evaluate("(el) => el === document.activeElement")
     model = bundled.load("digits")
     seen = {}

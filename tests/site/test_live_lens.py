@@ -93,6 +93,8 @@ def home_of(token, channel):
 def value_said(figure):
     """The followed number's value, as the sentence under the picture has it."""
     words = figure.box.locator(".vip-live-words").inner_text()
+    assert figure.heard in ("", words)
+    assert ": the network answers " in figure.said
     return float(words.split("value ")[1].split(",")[0].rstrip(". ").split(". ")[0])
 
 
@@ -102,8 +104,8 @@ def test_stepping_by_key_through_a_branch(open_figure, widget, recorded, branch)
     truth = recorded(2, branch)
     figure.box.locator(f'[data-do=branch][data-value="{branch}"]').click()
     assert figure.state == f"v1;open=2;channel=9;token=17;branch={branch}"
-    assert figure.said.startswith(f"Block 2, {BRANCHES[branch]} branch. ")
-    assert " Step 1 of " in figure.said
+    assert figure.heard.startswith(f"Block 2, {BRANCHES[branch]} branch. ")
+    assert " Step 1 of " in figure.heard
     figure.box.locator("[data-keys=walk]").focus()
     homes = list(range(N * N * C))
     for number, step in enumerate(truth.steps, start=1):
@@ -121,18 +123,18 @@ def test_stepping_by_key_through_a_branch(open_figure, widget, recorded, branch)
         assert current == f"{number} {step.op}"
         figure.page.keyboard.press("n")
     # Home again, it is the number under the map of this branch.
-    assert f"What comes out is the map of {BRANCHES[branch]} above" in figure.said
+    assert f"What comes out is the map of {BRANCHES[branch]} above" in figure.heard
     under = figure.box.locator(".vip-live-map b").nth(1 + "hwc".index(branch))
     assert value_said(figure) == pytest.approx(
         float(under.inner_text().replace("\N{MINUS SIGN}", "-")), abs=6e-4
     )
     figure.page.keyboard.press("Home")
-    assert "the tokens before, normalised. The input, " in figure.said
-    assert "Nothing has happened yet." in figure.said
+    assert "the tokens before, normalised. The input, " in figure.heard
+    assert "Nothing has happened yet." in figure.heard
     before = truth.values(truth.inputs[0])[home_of(17, 9)]
     assert value_said(figure) == pytest.approx(before, rel=6e-4)
     figure.page.keyboard.press("p")
-    assert "Nothing has happened yet." in figure.said
+    assert "Nothing has happened yet." in figure.heard
     assert figure.box.locator("[data-keys=walk]").evaluate(
         "(el) => el === document.activeElement"
     )
@@ -190,7 +192,7 @@ def test_a_cell_has_the_colour_of_its_number_and_can_be_followed(
         f"v1;open=1;channel={channel};token={token};branch=w;step=4;fill=value"
     )
     said = f"h{token // N} w{token % N} c{channel}"
-    assert f"You follow {said}," in figure.said
+    assert f"You follow {said}," in figure.heard
     assert value_said(figure) == pytest.approx(values[k], rel=6e-4)
     # The map above has the same place.
     assert figure.box.locator(".vip-live-map").count() == 6
@@ -215,10 +217,10 @@ def test_arrows_follow_the_neighbour_in_the_picture(open_figure, widget):
         ("ArrowUp", "h2 w1 c15"),
     ]:
         figure.page.keyboard.press(key)
-        assert f"You follow {follows}," in figure.said, key
+        assert f"You follow {follows}," in figure.heard, key
     assert "token=17" in figure.state and "channel=15" in figure.state
     figure.page.keyboard.press("x")
-    assert "You follow h2 w1 c15," in figure.said
+    assert "You follow h2 w1 c15," in figure.heard
 
 
 def test_its_controls(open_figure, widget):
@@ -227,8 +229,8 @@ def test_its_controls(open_figure, widget):
     assert figure.state == "v1;open=1;branch=h;step=2"
     lit = figure.box.locator("[data-do=axis]")
     lit.nth(1).click()
-    assert figure.said.startswith("Block 1, height branch. Step 2 of 7, permute")
-    assert "Axis 1 of the output is N, 8 long" in figure.said
+    assert figure.heard.startswith("Block 1, height branch. Step 2 of 7, permute")
+    assert "Axis 1 of the output is N, 8 long" in figure.heard
     assert lit.nth(1).get_attribute("aria-pressed") == "true"
     assert figure.state == "v1;open=1;branch=h;step=2;axis=1"
     figure.box.locator('[data-do=branch][data-value="w"]').click()
@@ -239,7 +241,7 @@ def test_its_controls(open_figure, widget):
     lit.nth(1).click()
     assert figure.state == "v1;open=1;branch=h;step=2"
     figure.setting("fill").select_option("value")
-    assert "Blue is negative" in figure.said
+    assert "Blue is negative" in figure.heard
     # Another block, the same branch and step.
     figure.button("open").nth(1).click()
     assert figure.state == "v1;open=2;branch=h;step=2;fill=value"

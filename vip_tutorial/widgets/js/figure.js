@@ -30,7 +30,8 @@ import { patch } from "./patch.js";
  * @property {(get: (key: string) => *) => object} prepare checks them; throws a sentence
  * @property {Record<string, Field>} fields
  * @property {(scene: object, state: object) => string} html
- * @property {(scene: object, state: object) => string} say
+ * @property {(scene: object, state: object) => string} say what is written under it; the state's
+ *   `heard`, what the last action left to say that stands elsewhere in it, is spoken only
  * @property {(scene: object, state: object, action: object) => object | undefined} act
  * @property {string} help what mouse and keys do
  * @property {(body: HTMLElement, scene: object, state: object, theme: () => Record<string, string>) => void} [paint]
@@ -115,6 +116,7 @@ function wholeHtml(figure, scene, state, problem, asleep = false) {
 <div class="vip-title"><strong>${escape(scene.title)}</strong></div>
 <div class="vip-body" data-part="body">${figure.html(scene, state, asleep)}</div>
 <p class="vip-say" data-part="say" aria-live="polite">${escape(words)}</p>
+<p class="vip-unseen" data-part="heard" aria-live="polite"></p>
 <div class="vip-options vip-scripted">
   ${link.buttons}
 </div>
@@ -140,6 +142,7 @@ function bringFigureToLife(figure, model, el, again) {
     patch(part("body"), figure.html(scene, state, false));
     paint();
     say([problem, figure.say(scene, state)].filter(Boolean).join(" "));
+    part("heard").textContent = state.heard ?? "";
   }
   function paint() {
     figure.paint?.(part("body"), scene, state, () => themeOf(el));
@@ -148,7 +151,7 @@ function bringFigureToLife(figure, model, el, again) {
     if (part("say").textContent !== words) part("say").textContent = words;
   }
   function change(changes) {
-    state = { ...state, ...changes };
+    state = { ...state, heard: "", ...changes };
     problem = "";
     try {
       show();

@@ -100,7 +100,7 @@ ${state.open ? liveInside(scene, state, moment, asleep) : ""}`;
       const { N } = scene.network;
       const token = key === undefined ? +value : arrowMove({ H: N, W: N }, state.token, key);
       if (token === undefined || (key === undefined && token === state.token)) return undefined;
-      return { token, inked: false, told: liveToken(scene, { ...state, token }) };
+      return { token, told: "", heard: liveToken(scene, { ...state, token }) };
     }
     return actOnLiveLens(scene, state, liveMoment(scene, state), action) ?? actOnDrawing(scene, state, action);
   },
@@ -202,7 +202,7 @@ function liveCard(scene, state, moment, i, asleep) {
   const inside = `${dots.join("")}${meanMark(trianglePlace(meanWeights(points), 1))}${ring ? `<circle cx="${ring[0]}" cy="${ring[1]}" r="13" class="vip-triangle-ring"/>` : ""}`;
   const isOpen = state.open === i + 1;
   return `<div class="vip-live-card"><div class="vip-live-head"><strong>Block ${i + 1}</strong>
-<button type="button" class="vip-scripted" data-do="open" data-value="${isOpen ? 0 : i + 1}" aria-expanded="${isOpen}">${isOpen ? "Close" : "Open"}<span class="vip-live-hidden"> block ${i + 1}</span></button></div>
+<button type="button" class="vip-scripted" data-do="open" data-value="${isOpen ? 0 : i + 1}" aria-expanded="${isOpen}">${isOpen ? "Close" : "Open"}<span class="vip-unseen"> block ${i + 1}</span></button></div>
 ${triangleHtml(`the weights of ${points.length} channels, and their mean`, 1, inside)}
 ${liveControls(scene, moment, i, asleep)}</div>`;
 }

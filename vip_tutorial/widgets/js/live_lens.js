@@ -158,17 +158,17 @@ export function paintLiveLens(body, scene, state, moment, theme) {
 
 /** What an action on the lens changes; undefined if it is no such action. */
 export function actOnLiveLens(scene, state, moment, { name, value, key, shift, x, y, width }) {
-  const told = (changes) => ({ inked: false, ...changes, told: liveLensTold(scene, { ...state, ...changes }, moment) });
-  if (name === "branch") return value ? told({ branch: value, step: 1, axis: -1 }) : { branch: "", told: "" };
+  const heard = (changes) => ({ ...changes, told: "", heard: liveLensHeard(scene, { ...state, ...changes }, moment) });
+  if (name === "branch") return heard(value ? { branch: value, step: 1, axis: -1 } : { branch: "" });
   const lens = liveLens(scene, state, moment);
   if (!lens) return undefined;
   const { run, plans, state: at } = lens;
   const { C } = scene.network;
-  const stepTo = (step) => (step < 0 || step > run.steps.length || step === at.step ? undefined : told({ step, axis: -1 }));
-  const follow = (cell) => (cell === undefined ? undefined : told({ token: Math.floor(cell / C), channel: cell % C, axis: -1 }));
+  const stepTo = (step) => (step < 0 || step > run.steps.length || step === at.step ? undefined : heard({ step, axis: -1 }));
+  const follow = (cell) => (cell === undefined ? undefined : heard({ token: Math.floor(cell / C), channel: cell % C, axis: -1 }));
   if (name === "step") return stepTo(+value);
-  if (name === "fill") return told({ fill: value });
-  if (name === "axis") return told({ axis: +value === at.axis ? -1 : +value });
+  if (name === "fill") return heard({ fill: value });
+  if (name === "axis") return heard({ axis: +value === at.axis ? -1 : +value });
   if (name === "follow") {
     const plan = plans[formatOf(width)];
     return follow(hit(plan, at, at.step, x * plan.size.width, y * plan.paneHeight)?.home);
@@ -181,7 +181,7 @@ export function actOnLiveLens(scene, state, moment, { name, value, key, shift, x
   return by ? follow(neighbour(run, at, fromEnd + (shift ? 2 : 0), by)) : undefined;
 }
 
-function liveLensTold(scene, state, moment) {
+function liveLensHeard(scene, state, moment) {
   const lens = liveLens(scene, state, moment);
   return lens ? liveLensWords(state, lens) : "";
 }
