@@ -63,7 +63,8 @@ $(READY): requirements.txt pyproject.toml
 
 .PHONY: book
 book: $(READY)
-	@$(VENV)/bin/jupyter-book build . -W -n --keep-going -q
+	@$(VENV)/bin/jupyter-book build . -W -n --keep-going -q || { \
+	  rm -rf _build/.doctrees; exit 1; } # or the next build would not warn again
 
 .PHONY: serve
 serve: book

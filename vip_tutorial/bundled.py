@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from . import data, tasks
-from .checkpoints import load_checkpoint, save_checkpoint
+from .checkpoints import load_checkpoint, save_checkpoint, write_atomically
 from .data import Labelled, Scale
 from .training import History, Recipe, accuracy, fit, small_network
 from .vision_permutator import VisionPermutator
@@ -148,8 +148,8 @@ def write(name: str) -> dict[str, Any]:
         },
     }
     save_checkpoint(model.half(), WEIGHTS / f"{name}.safetensors")
-    text = json.dumps(written, indent=2) + "\n"
-    (WEIGHTS / f"{name}.json").write_text(text, encoding="utf-8")
+    text = json.dumps(written, indent=2)
+    write_atomically(WEIGHTS / f"{name}.json", f"{text}\n".encode())
     return written
 
 

@@ -45,8 +45,10 @@ def real_number(name: str, value: object, low: float, high: float) -> float:
     if number is None or isinstance(value, bool | str):
         raise TypeError(f"{name} is {value!r}; it must be a number")
     if not low <= number < high:
-        below = "" if high == math.inf else f" and below {high:g}"
-        raise ValueError(f"{name} is {value}; it must be at least {low:g}{below}")
+        needed = [] if math.isfinite(number) else ["finite"]
+        needed += [] if low == -math.inf else [f"at least {low:g}"]
+        needed += [] if high == math.inf else [f"below {high:g}"]
+        raise ValueError(f"{name} is {value}; it must be {' and '.join(needed)}")
     return number
 
 

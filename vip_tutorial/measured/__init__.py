@@ -11,6 +11,8 @@ from typing import Any
 
 import torch
 
+from ..checkpoints import write_atomically
+
 _FOLDER = Path(__file__).parent
 
 
@@ -34,4 +36,4 @@ def write(name: str, measured: dict[str, Any]) -> None:
         "threads": torch.get_num_threads(),
     }
     text = json.dumps({"versions": versions} | measured, indent=1)
-    (_FOLDER / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    write_atomically(_FOLDER / f"{name}.json", f"{text}\n".encode())
