@@ -1,5 +1,8 @@
 """timm's own training script, with the Vision Permutators known to it.
 
+In a clone of the book's repository:
+
+    pip install timm .
     git clone https://github.com/huggingface/pytorch-image-models
     python -m vip_tutorial.imagenet vip_s7 --gpus 8 --per-gpu 256 > vip_s7.yaml
     torchrun --nproc-per-node=8 examples/train_with_timm.py \

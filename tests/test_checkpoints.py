@@ -475,9 +475,9 @@ def test_weights_that_are_no_real_numbers_are_refused(trained, kind):
     ("content", "told"),
     [
         ({}, "the mapping holds a dict; it must hold a state dict"),
-        ({"epoch": 3}, "the mapping holds 'epoch', a int"),
-        ({3: torch.ones(1)}, "the mapping holds 3, a Tensor"),
-        ({"head.weight": [1.0]}, "the mapping holds 'head.weight', a list"),
+        ({"epoch": 3}, "the mapping holds 'epoch', of type int"),
+        ({3: torch.ones(1)}, "the mapping holds 3, of type Tensor"),
+        ({"head.weight": [1.0]}, "the mapping holds 'head.weight', of type list"),
     ],
 )
 def test_a_mapping_that_is_no_state_dict(content, told):

@@ -35,7 +35,7 @@ from .tasks import task
 from .training import accuracy, fit, small_network
 from .vision_permutator import VisionPermutator
 
-SEEDS = 5
+SEEDS = 15
 SEEDS_RETRAINED = 2
 SEEDS_DIGITS = 10
 PROBLEMS = {

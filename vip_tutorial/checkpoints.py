@@ -244,9 +244,9 @@ def _state_dict(content: Any, source: str) -> dict[str, Tensor]:
     for name, value in content.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
             raise ValueError(
-                f"{source} holds {name!r}, a {type(value).__name__}, where a state "
-                "dict has tensors by name: is the state dict under another key than "
-                f"{', '.join(map(repr, _WRAPPERS))}?"
+                f"{source} holds {name!r}, of type {type(value).__name__}, where a "
+                "state dict has tensors by name: is the state dict under another key "
+                f"than {', '.join(map(repr, _WRAPPERS))}?"
             )
     return {name.removeprefix("module."): value for name, value in content.items()}
 

@@ -62,12 +62,15 @@ def colour(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     return images.mT.reshape(count, 4, SIDE, SIDE), label
 
 
-def nested(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def nested(
+    count: int, generator: torch.Generator, noise: float = NOISE
+) -> tuple[Tensor, Tensor]:
     """Which of four strokes, and of which of four marks is it made?  Two sizes at once.
 
     The picture is a lattice of 4 x 4 cells with 4 x 4 pixels each.  The stroke takes
     four cells, in a row, a column or a diagonal; each holds the same mark, three pixels
-    in a row, a column or a diagonal, a little displaced.  Noise lies over it all.
+    in a row, a column or a diagonal, a little displaced.  Over it all lies noise, with
+    a standard deviation of `noise`.
     """
     big, small, at = torch.randint(4, (3, count), generator=generator)
     step = torch.arange(4).expand(count, 4)
@@ -83,7 +86,7 @@ def nested(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         pixel = marks[small][:, :, None] + shift.permute(1, 0, 2)  # (count, 2, 4)
         rows, columns = CELL * down + pixel[:, 0], CELL * along + pixel[:, 1]
         images[each[:, None], rows, columns] = 1
-    images += NOISE * torch.randn(images.shape, generator=generator)
+    images += noise * torch.randn(images.shape, generator=generator)
     return images[:, None], 4 * big + small
 
 

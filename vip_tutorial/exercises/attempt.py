@@ -6,6 +6,7 @@ Colab alike, and a check there must neither hang nor end the kernel.
 
 import contextvars
 import ctypes
+import inspect
 import reprlib
 import threading
 import time
@@ -42,7 +43,7 @@ def attempt(
     """Call an answer, for as long as the deadline allows.
 
     Args:
-        function: The answer.
+        function: The answer, or something that calls it and has it as `__wrapped__`.
         *arguments: What to call it with.
         call: The call in words, for messages: "rows(x, N=3) with x of shape (2, 3)".
         deadline: When to give up.
@@ -168,7 +169,8 @@ def _stop(thread: threading.Thread) -> str:
 
 def _line_of(error: BaseException, function: Callable) -> str:
     """The line of the answer that raised the error, if it is known."""
-    file = getattr(getattr(function, "__code__", None), "co_filename", None)
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    file = getattr(code, "co_filename", None)
     frames = [
         f for f in traceback.extract_tb(error.__traceback__) if f.filename == file
     ]

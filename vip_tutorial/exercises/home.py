@@ -1,5 +1,6 @@
 """The exercise of the chapter on speed: a way home without a copy."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -52,16 +53,17 @@ def _problem(f: Callable, blend: Tensor, mixed: Tensor, share: Tensor, deadline)
     home = mixed.reshape(B, N, W, N, S).permute(0, 3, 2, 1, 4)  # (B, H, W, N, S)
     right = blend + share[:, None, None, :] * home.reshape(B, N, W, C)
     given = blend.clone(), mixed.clone(), share.clone()
+    if not callable(f):
+        return f"The answer must be a function; {described(f)} is none."
     results = []
 
+    @functools.wraps(f)
     def counted() -> int:
         def run(blend: Tensor) -> None:
             results.append(f(blend, *given[1:]))
 
         return count_bytes_moved(run, given[0])
 
-    if not callable(f):
-        return f"The answer must be a function; {described(f)} is none."
     moved, problem = attempt(counted, call=call, deadline=deadline)
     if problem:
         return problem

@@ -30,6 +30,7 @@ from sphinx.util import logging
 
 _LOGGER = logging.getLogger(__name__)
 _AT_ONCE = min(os.cpu_count() or 1, 4)  # each takes some 500 MB
+_KEPT = "What ran is kept: the next build runs only what failed or has changed."
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
 
@@ -73,7 +74,7 @@ def run_into(cache: JupyterCacheAbstract, files: Iterable[Path], timeout: int) -
         except KeyError:
             changed[file] = notebook
     if failed := asyncio.run(_run_all(cache, changed, timeout)):
-        raise NotebooksFail("\n\n".join(failed))
+        raise NotebooksFail("\n\n".join([*failed, _KEPT]))
 
 
 async def _run_all(

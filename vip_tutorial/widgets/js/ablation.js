@@ -70,7 +70,8 @@ const comparison = {
         throw new Error(`the results of ${model.name} are not as many whole numbers up to ${of} as those of the first model`);
     }
     if (!(most >= 5 && most <= 7)) throw new Error("each model needs five to seven seeds");
-    return { models, of, most };
+    const groups = new Set(models.map(({ group }) => group));
+    return { models, of, most, named: ({ label, group }) => (groups.size > 1 ? `${label}, ${group}` : label) };
   },
 
   html(scene, state, asleep) {
@@ -78,7 +79,7 @@ const comparison = {
     const off = asleep ? " disabled" : "";
     const options = (chosen) =>
       scene.models
-        .map((m) => `<option value="${escape(m.name)}"${m === chosen ? " selected" : ""}>${escape(`${m.label}, ${m.group}`)}</option>`)
+        .map((m) => `<option value="${escape(m.name)}"${m === chosen ? " selected" : ""}>${escape(scene.named(m))}</option>`)
         .join("");
     const select = (field, sign, i) =>
       `<label><span class="vip-sign-${field}" aria-hidden="true">${sign}</span> model ${i ? "B" : "A"}` +
@@ -94,7 +95,7 @@ ${ablationPile(scene, state, pair)}
 
   say(scene, state) {
     const { models, means, as, of } = ablationPair(scene, state);
-    const [one, other] = models.map((m) => `“${m.label}, ${m.group}”`);
+    const [one, other] = models.map((m) => `“${scene.named(m)}”`);
     return `${one} names ${means[0].toFixed(1)} % right in the mean, ${other} ${means[1].toFixed(1)} %. ${as} of ${of} deals of the ${2 * state.seeds} results differ at least as much.`;
   },
 

@@ -58,7 +58,7 @@ function wrapLetters(page) {
   while (walker.nextNode()) texts.push(walker.currentNode);
   const met = new Set();
   for (const text of texts) {
-    const pieces = text.data.split(/\b([BHWCNS])\b/);
+    const pieces = text.data.split(/(?<!model )\b([BHWCNS])\b/);
     if (pieces.length === 1) continue;
     const nodes = pieces.map((piece, i) => {
       if (i % 2 === 0) return piece;

@@ -107,13 +107,14 @@ export function memoryHtml(run, state) {
 
 function doneTo(step) {
   if (!writes(step)) return "the step writes nothing";
-  return step.kind === "move" ? "read above, written below" : "read above, new numbers below";
+  if (step.kind === "move") return "read above, written below";
+  return step.op.endsWith("_") ? "one strip, above as it was and below as it is written over" : "read above, new numbers below";
 }
 
 function whyNoStrip(run, id) {
   if (run.storage(id).length) return "";
   if (!run.isComplete(id)) return "too many numbers to draw";
-  return run.homes(id) ? "the numbers lie too far apart to draw" : "not drawn for numbers without a place in the input";
+  return run.homes(id) ? "the numbers lie too far apart to draw" : "not drawn, since these numbers have no single place in the input";
 }
 
 export function sayText(run, state, plan) {

@@ -54,7 +54,7 @@ function forwardWords(run, state, step, index) {
   if (step.kind === "mix") return mixWords(run, state, step, before, after);
   if (step.kind === "reduce") return `${size} numbers remain; each has seen every number that it sums up.`;
   if (step.kind === "pointwise") return "element by element; no number meets another place's number.";
-  return `${size} new numbers.`;
+  return step.op.endsWith("_") ? `${size} numbers, written over those that the tensor held.` : `${size} new numbers.`;
 }
 
 function mixWords(run, state, step, before, after) {
