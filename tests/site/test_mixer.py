@@ -392,12 +392,23 @@ def test_drawing_with_the_mouse(open_figure):
     assert torch.equal(drawn(figure), picture.flatten())
     check(figure, widget, module, embed, picture)
     assert figure.setting("picture").input_value() == "own"
-    mouse.move(*pixel(figure, 2, 3))  # from ink on a stroke rubs out
+    mouse.move(*pixel(figure, 2, 3))  # a stroke may begin on ink
     mouse.down()
-    mouse.move(*pixel(figure, 3, 3), steps=3)
+    mouse.move(*pixel(figure, 7, 3))  # a leap, and no gap
     mouse.up()
-    picture[2, 3] = 0
+    picture[2:, 3] = 1
+    for button in ("right", "middle"):
+        mouse.click(*pixel(figure, 6, 6), button=button)
     check(figure, widget, module, embed, picture)
+    figure.setting("rub").check()
+    mouse.move(*pixel(figure, 2, 2))
+    mouse.down()
+    mouse.move(*pixel(figure, 2, 4))
+    mouse.up()
+    picture[2, 2:5] = 0
+    check(figure, widget, module, embed, picture)
+    figure.press("clear")
+    assert not figure.setting("rub").is_checked()
     assert figure.said.startswith("The drawing. The largest weight is that of height")
 
 
@@ -416,6 +427,7 @@ def test_drawing_with_a_finger(open_figure):
     for row in range(1, 7):
         touch("touchMove", pixel(figure, row, 4))
         picture[row, 4] = 1
+    touch("touchMove", pixel(figure, 6, 4), pixel(figure, 0, 0))  # a second finger
     touch("touchEnd")
     assert figure.page.evaluate("scrollY") == 0  # it drew and did not scroll
     check(figure, widget, module, embed, picture)
@@ -429,27 +441,30 @@ def test_drawing_with_keys(open_figure):
     grid.focus()
     press = figure.page.keyboard.press
     press("ArrowUp")  # there is nothing above
-    assert figure.said == "Row 0, column 0: paper."
+    assert figure.heard == "Row 0, column 0: paper."
     press("ArrowDown")
     press("ArrowRight")
-    assert figure.said == "Row 1, column 1: paper."
+    assert figure.heard == "Row 1, column 1: paper."
     assert figure.state == "v1"  # a place is no picture
     press(" ")
-    assert figure.said.startswith("Row 1, column 1: ink. The drawing.")
+    assert figure.heard == "Row 1, column 1: ink."
+    assert figure.said.startswith("The drawing.")
     press("ArrowRight")
     press("5")
-    assert figure.said.startswith("Row 1, column 2: grey, 9 sixteenths.")
+    assert figure.heard == "Row 1, column 2: grey, 9 sixteenths."
     assert "Row 1, column 2" in grid.get_attribute("aria-label")
     picture = torch.zeros(8, 8)
     picture[1, 1], picture[1, 2] = 1, 9 / 16
     check(figure, widget, module, embed, picture)
     assert grid.evaluate("(el) => el === document.activeElement")
     press("ArrowLeft")
-    press(" ")
+    for _ in range(4):  # held down
+        figure.page.keyboard.down(" ")
+    figure.page.keyboard.up(" ")
     picture[1, 1] = 0
     check(figure, widget, module, embed, picture)
     figure.press("reset")
-    assert "Row" not in figure.said
+    assert figure.heard == ""
     check(figure, widget, module, embed, torch.zeros(8, 8))
 
 

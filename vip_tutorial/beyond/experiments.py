@@ -34,6 +34,7 @@ from .multi_scale import LocalPermuteMLP, MultiScalePermuteMLP
 VARIANTS: dict[str, tuple[Callable[..., nn.Module], int]] = {
     "weighted": (WeightedPermuteMLP, DIM),
     "sum": (PermuteMLP, DIM),
+    "third": (partial(DynamicPermuteMLP, temperature=1e6), DIM),  # the sum, by 3
     "static": (partial(DynamicPermuteMLP, weights="static"), DIM),
     "token": (partial(DynamicPermuteMLP, weights="token"), DIM),
     "cold": (partial(DynamicPermuteMLP, temperature=0.25), DIM),
@@ -50,7 +51,17 @@ VARIANTS: dict[str, tuple[Callable[..., nn.Module], int]] = {
     "dim24": (WeightedPermuteMLP, 24),
     "dim16": (WeightedPermuteMLP, 16),
 }
-NESTED = ("weighted", "sum", "static", "token", "coarse", "twice", "local", "conv")
+NESTED = (
+    "weighted",
+    "sum",
+    "third",
+    "static",
+    "token",
+    "coarse",
+    "twice",
+    "local",
+    "conv",
+)
 NESTED_RECIPE = Recipe(epochs=20, batch=32, lr=5e-3)
 NESTED_PATCH = 2  # 8 x 8 tokens
 SIZES = (8, 12, 16, 24)

@@ -16,8 +16,8 @@ const DRAWING_LEVELS = "0123456789abcdefg"; // sixteenths of ink, one letter a p
  */
 
 export const DRAWING_HELP =
-  "Draw with mouse or finger: a stroke that begins on paper inks, one that begins on ink rubs out. With keys: Tab to the picture; " +
-  "arrows move, Space inks or rubs out, 0 to 9 set a grey level.";
+  "Draw with mouse or finger; with “rub out” ticked a stroke leaves paper. With keys: Tab to the picture; arrows move, " +
+  "Space inks or rubs out, 0 to 9 set a grey level.";
 
 /** The parts of a state that are pictures: the one that is shown, and one beside it. */
 export const drawingFields = {
@@ -62,14 +62,14 @@ function drawingPixel(scene, level, at) {
 
 function drawingPaint(scene, levels, at, level) {
   const picture = levels.map((old, i) => DRAWING_LEVELS[i === at ? level : old]).join("");
-  return { picture, at, inked: true, told: drawingPixel(scene, level, at) };
+  return { picture, at, heard: drawingPixel(scene, level, at) };
 }
 
-/** A pointer came over a pixel.  The first pixel of a stroke says what the stroke does. */
-function drawingStroke(scene, state, at, first) {
+/** A pointer came over a pixel. */
+function drawingStroke(scene, state, at) {
   const levels = drawingLevels(scene, state.picture);
-  const brush = first ? (levels[at] > 8 ? 0 : 16) : state.brush;
-  return levels[at] === brush ? undefined : { ...drawingPaint(scene, levels, at, brush), brush, told: "" };
+  const brush = state.rub ? 0 : 16;
+  return levels[at] === brush ? undefined : { ...drawingPaint(scene, levels, at, brush), heard: "" };
 }
 
 /** Where an arrow key leads from a cell of a grid; undefined for another key. */
@@ -84,20 +84,21 @@ function drawingKeyed(scene, state, key) {
   const levels = drawingLevels(scene, state.picture);
   const { at = 0 } = state;
   const to = arrowMove(scene, at, key);
-  if (to !== undefined) return { at: to, inked: false, told: drawingPixel(scene, levels[to], to) };
+  if (to !== undefined) return { at: to, heard: drawingPixel(scene, levels[to], to) };
   if (key === " ") return drawingPaint(scene, levels, at, levels[at] > 8 ? 0 : 16);
   return /^\d$/.test(key) ? drawingPaint(scene, levels, at, Math.round((+key * 16) / 9)) : undefined;
 }
 
 /** What an action on the picture or its controls changes; undefined if it is no such action. */
-export function actOnDrawing(scene, state, { name, value, key, first }) {
-  if (name === "draw") return key === undefined ? drawingStroke(scene, state, +value, first) : drawingKeyed(scene, state, key);
+export function actOnDrawing(scene, state, { name, value, key }) {
+  if (name === "draw") return key === undefined ? drawingStroke(scene, state, +value) : drawingKeyed(scene, state, key);
   if (name === "picture" || name === "other") {
     if (value && !scene.byName.has(value)) return undefined; // the drawing is chosen already
-    return { [name]: name === "picture" ? drawingKey(scene, value) : value, told: "" };
+    return { [name]: name === "picture" ? drawingKey(scene, value) : value };
   }
-  if (name === "keep") return { other: state.picture || scene.first, told: "" };
-  return name === "clear" ? { picture: "0".repeat(scene.pixels), told: "" } : undefined;
+  if (name === "rub") return { rub: value };
+  if (name === "keep") return { other: state.picture || scene.first };
+  return name === "clear" ? { picture: "0".repeat(scene.pixels), rub: false } : undefined;
 }
 
 /** A control to choose from pairs of key and name. */
@@ -130,6 +131,7 @@ ${drawingGrid(scene, state)}
 <div class="vip-inputs">
 ${selectHtml("picture", "picture", chosen(state.picture || scene.first), [...own(state.picture, "your drawing"), ...named], asleep)}
 ${selectHtml("other", "compare with", chosen(state.other), [["", "nothing"], ...own(state.other, "what you kept"), ...named], asleep)}
+<label class="vip-scripted vip-rub"><input type="checkbox" data-set="rub"${state.rub ? " checked" : ""}> rub out</label>
 <button type="button" class="vip-scripted" data-do="clear">Clear</button>
 <button type="button" class="vip-scripted" data-do="keep">Keep to compare</button>
 </div></div>`;

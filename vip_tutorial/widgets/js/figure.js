@@ -9,12 +9,14 @@
 //   data-do="name" data-value="3"   a click                {name, value}
 //   data-set="name"                 a control's new value  {name, value}
 //   data-keys="name"                a key on an element that has focus  {name, key, shift}
-//   data-drag="name" around data-at="7"   a pointer drawn over elements  {name, value, first}
+//   data-drag="name" around data-at="7"   a pointer drawn over elements  {name, value}
 //   data-submit="name" on a form    its fields             {name, value: {...}}
 //   data-point="name"               a click at a place in it, 0 to 1  {name, x, y, width}
 
 import { copyLink, escape, linkHtml, problemHtml, renderWith, themeOf, watchLooks } from "./host.js";
 import { patch } from "./patch.js";
+
+const STROKE = 4; // pixels: no cell that is drawn on is narrower
 
 /**
  * @typedef {object} Field one part of a figure's state, as it stands in a link
@@ -203,19 +205,35 @@ function bringFigureToLife(figure, model, el, again) {
   on(el, "keydown", (event) => {
     const place = within(event, "[data-keys]");
     if (!place || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.repeat && event.key === " ") return event.preventDefault(); // held down, it would toggle
     if (act({ name: place.dataset.keys, key: event.key, shift: event.shiftKey, value: place.dataset.value })) event.preventDefault();
   });
-  let drawing = null;
-  const drawAt = (event, first) => {
-    const at = document.elementFromPoint(event.clientX, event.clientY)?.closest("[data-at]");
-    if (at && drawing.contains(at)) act({ name: drawing.dataset.drag, value: at.dataset.at, first });
+  let stroke = null; // the place that is drawn on, by which pointer, and where that was last
+  const draw = ({ clientX: x, clientY: y }) => {
+    const { place, from } = stroke;
+    const count = Math.ceil(Math.hypot(x - from.x, y - from.y) / STROKE) || 1;
+    const over = new Set(); // a quick pointer leaps; what lies between is drawn over, too
+    for (let i = 1; i <= count; i++) {
+      const spot = document.elementFromPoint(from.x + ((x - from.x) * i) / count, from.y + ((y - from.y) * i) / count);
+      const at = spot?.closest("[data-at]");
+      if (at && place.contains(at)) over.add(at.dataset.at);
+    }
+    stroke.from = { x, y };
+    let changes;
+    for (const value of over) {
+      const more = figure.act(scene, { ...state, ...changes }, { name: place.dataset.drag, value });
+      if (more) changes = { ...changes, ...more };
+    }
+    if (changes) change(changes);
   };
   on(el, "pointerdown", (event) => {
-    drawing = within(event, "[data-drag]");
-    if (drawing) drawAt(event, true);
+    const place = within(event, "[data-drag]");
+    if (!place || stroke || event.button) return; // a second finger, another button
+    stroke = { place, id: event.pointerId, from: { x: event.clientX, y: event.clientY } };
+    draw(event);
   });
-  on(el, "pointermove", (event) => drawing && event.buttons && drawAt(event, false));
-  on(document, "pointerup", () => (drawing = null));
+  on(el, "pointermove", (event) => stroke?.id === event.pointerId && event.buttons && draw(event));
+  for (const end of ["pointerup", "pointercancel"]) on(document, end, ({ pointerId }) => stroke?.id === pointerId && (stroke = null));
 
   const adopt = () => {
     if (model.get("state") === writeFields(figure.fields, state)) return;

@@ -56,7 +56,6 @@ ${state.open ? liveInside(scene, state, moment, asleep) : ""}`;
   },
 
   say(scene, state) {
-    if (state.told && !state.inked) return state.told;
     const { now, free, kept, off, hold } = liveMoment(scene, state);
     const title = drawingTitle(scene, state.picture);
     const answer = ({ shares }) => {
@@ -67,7 +66,7 @@ ${state.open ? liveInside(scene, state, moment, asleep) : ""}`;
       const [, second] = shares.map((_, i) => i).sort((i, j) => shares[j] - shares[i]);
       return second === undefined ? "" : `; next comes ${scene.labels[second]}, ${shares[second].toFixed(3)}`;
     };
-    const words = [state.told];
+    const words = [];
     const levels = new Set(drawingLevels(scene, state.picture));
     if (levels.size === 1 && (levels.has(0) || levels.has(16)))
       words.push(`Every pixel is ${levels.has(0) ? "paper" : "ink"}: there is nothing to tell, but the network has no way to say so.`);
@@ -91,16 +90,16 @@ ${state.open ? liveInside(scene, state, moment, asleep) : ""}`;
     const change = (list, to) => liveText(list.map((old, i) => (+number === 0 || i + 1 === +number ? to(old) : old)));
     if (what === "on") {
       const put = (old) => BRANCHES.map(([b]) => ((b === branch ? !value : old.includes(b)) ? b : "")).join("");
-      return { told: "", off: change(off, put) };
+      return { off: change(off, put) };
     }
-    if (what === "hold") return value === "various" ? undefined : { told: "", hold: change(hold, () => value) };
-    if (name === "open") return { told: "", open: +value, ...(+value ? {} : { branch: "" }) };
-    if (name === "channel") return { told: "", channel: +value };
+    if (what === "hold") return value === "various" ? undefined : { hold: change(hold, () => value) };
+    if (name === "open") return { open: +value, ...(+value ? {} : { branch: "" }) };
+    if (name === "channel") return { channel: +value };
     if (name === "token") {
       const { N } = scene.network;
       const token = key === undefined ? +value : arrowMove({ H: N, W: N }, state.token, key);
       if (token === undefined || (key === undefined && token === state.token)) return undefined;
-      return { token, told: "", heard: liveToken(scene, { ...state, token }) };
+      return { token, heard: liveToken(scene, { ...state, token }) };
     }
     return actOnLiveLens(scene, state, liveMoment(scene, state), action) ?? actOnDrawing(scene, state, action);
   },

@@ -158,7 +158,7 @@ export function paintLiveLens(body, scene, state, moment, theme) {
 
 /** What an action on the lens changes; undefined if it is no such action. */
 export function actOnLiveLens(scene, state, moment, { name, value, key, shift, x, y, width }) {
-  const heard = (changes) => ({ ...changes, told: "", heard: liveLensHeard(scene, { ...state, ...changes }, moment) });
+  const heard = (changes) => ({ ...changes, heard: liveLensHeard(scene, { ...state, ...changes }, moment) });
   if (name === "branch") return heard(value ? { branch: value, step: 1, axis: -1 } : { branch: "" });
   const lens = liveLens(scene, state, moment);
   if (!lens) return undefined;

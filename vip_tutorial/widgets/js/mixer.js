@@ -88,12 +88,11 @@ ${mixerTable(state, mix)}`;
   },
 
   say(scene, state) {
-    if (state.told && !state.inked) return state.told;
     const { points, before, moves, mean, leads, outside } = mixerMoment(scene, state);
     const [now, other] = [state.picture, state.other].map((picture) => drawingTitle(scene, picture));
     const then = other === now ? "what you kept" : other;
     const list = (weights) => BRANCHES.map(([b]) => weights[b].toFixed(3)).join(", ");
-    const words = [state.told];
+    const words = [];
     if (scene.cooled && state.freeze === "no") words.push(mixerTemperatureWords(scene, state, points));
     if (state.freeze === "yes")
       words.push("Frozen: every channel takes one third of each branch, whatever the picture. That is the plain sum of the branches, divided by 3.");
@@ -121,11 +120,11 @@ ${mixerTable(state, mix)}`;
 
   act(scene, state, action) {
     const { name, value } = action;
-    if (name === "show") return { told: "", show: value ? "mean" : "cloud" };
-    if (name === "freeze") return { told: "", freeze: value ? "yes" : "no" };
-    if (name === "zoom") return { told: "", zoom: value };
-    if (name === "temperature") return { told: "", temperature: Number((10 ** (value / MIXER_STEPS)).toPrecision(3)) };
-    return name === "channel" ? { told: "", channel: +value } : actOnDrawing(scene, state, action);
+    if (name === "show") return { show: value ? "mean" : "cloud" };
+    if (name === "freeze") return { freeze: value ? "yes" : "no" };
+    if (name === "zoom") return { zoom: value };
+    if (name === "temperature") return { temperature: Number((10 ** (value / MIXER_STEPS)).toPrecision(3)) };
+    return name === "channel" ? { channel: +value } : actOnDrawing(scene, state, action);
   },
 };
 
