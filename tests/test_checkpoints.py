@@ -539,6 +539,13 @@ def test_weights_of_another_dtype_load(trained, dtype):
     assert model.head.weight.dtype == torch.float32
 
 
+def test_a_model_of_8_bits_is_saved_and_loaded(trained, tmp_path):
+    path, model = tmp_path / "a.safetensors", small().to(torch.float8_e5m2)
+    save_checkpoint(trained.to(torch.float8_e5m2), path)
+    load_checkpoint(model, path)
+    assert torch.equal(model.head.weight.float(), trained.head.weight.float())
+
+
 MODELS = {
     "another module": (lambda: nn.Linear(2, 2), TypeError, "a Linear; .*VisionPermut"),
     "meta": (lambda: small().to("meta"), ValueError, "on 'meta'.*no contents"),

@@ -709,10 +709,15 @@ def test_a_class_may_be_ruled_out(data):
     assert 0 <= accuracy(Ruled(), few(data)[1]) <= 1
 
 
-def test_pixels_far_below_nothing_get_a_warning(data):
-    train, test = data[0]._replace(images=data[0].images * 255 - 255), few(data)[1]
-    with pytest.warns(UserWarning, match=r"of train have mean -1\d\d"):
-        fit(small(), train, test, Recipe(1, batch=999), verbose=False)
+@pytest.mark.parametrize("factor", [1, 255])
+def test_pixels_far_below_nothing_get_a_warning(data, factor):
+    images = data[0].images[:200] * factor - 255
+    train, test = (
+        data[0]._replace(images=images, labels=data[0].labels[:200]),
+        few(data)[1],
+    )
+    with pytest.warns(UserWarning, match=r"of train have mean -[12]\d\d"):
+        fit(small(), train, test, Recipe(1), verbose=False)
 
 
 def test_no_two_epochs_of_any_seeds_have_one_order(data, monkeypatch):

@@ -401,7 +401,7 @@ def is_safetensors(path: Path) -> bool:
         return False
     if text.startswith(b"version https://git-lfs"):
         found = "is a Git LFS pointer, which only names the file: run git lfs pull"
-    elif text.startswith(b"<") and b"\0" not in start:
+    elif text.startswith(b"<"):
         found = "is a web page: look in a browser what its address shows"
     elif re.fullmatch(rb"[\t\n\r -~]+", start):
         found = f"is text that begins {start[:20].decode()!r}: get the true file"
