@@ -287,7 +287,7 @@ def test_a_file_that_is_cut_off_is_damaged(trained, tmp_path, suffix, share):
     path.write_bytes(whole[: int(len(whole) * share)])
     model = small()
     before = copy.deepcopy(model.state_dict())
-    with pytest.raises(ValueError, match="vip"):
+    with pytest.raises(ValueError, match=rf"vip\.{suffix} is damaged or cut off: \w+"):
         load_checkpoint(model, path, img_size=16)
     assert untouched(model, before)
 
@@ -540,8 +540,8 @@ def test_weights_of_another_dtype_load(trained, dtype):
 
 
 def test_a_model_of_8_bits_is_saved_and_loaded(trained, tmp_path):
-    path, model = tmp_path / "a.safetensors", small().to(torch.float8_e5m2)
-    save_checkpoint(trained.to(torch.float8_e5m2), path)
+    path, model = tmp_path / "a.safetensors", small().to(torch.float8_e4m3fn)
+    save_checkpoint(trained.to(torch.float8_e4m3fn), path)
     load_checkpoint(model, path)
     assert torch.equal(model.head.weight.float(), trained.head.weight.float())
 

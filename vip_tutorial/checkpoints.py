@@ -388,4 +388,4 @@ def _read_torch(path: Path) -> Any:
             "pass its state dict"
         ) from fault
     except Exception as fault:  # any damage at all
-        raise ValueError(f"{path} is damaged or cut off: {fault!r}") from fault
+        raise ValueError(f"{path} is damaged or cut off: get it again") from fault

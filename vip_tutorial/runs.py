@@ -80,8 +80,8 @@ def read(path: str | os.PathLike, about: Mapping[str, str]) -> State:
         if raw and not raw.startswith(b"PK"):  # `save` writes a zip file
             raise ValueError(_no_run(path)) from fault
         raise ValueError(
-            f"{path} is damaged or cut off ({fault!r}): remove it to start anew, if "
-            "fit wrote it, or name another file"
+            f"{path} is damaged or cut off: remove it to start anew, if fit wrote it, "
+            "or name another file"
         ) from fault
     told = content.get("about") if isinstance(content, Mapping) else None
     if not isinstance(told, Mapping):
