@@ -408,6 +408,7 @@ THIRDS = torch.full((3,), 1 / 3)
         ),
         (THIRDS * torch.nan, ValueError, "block 1 is .nan.*finite"),
         (THIRDS * 2, ValueError, "block 1 sum to 2 over the branches"),
+        (THIRDS * 1.05, ValueError, "block 1 sum to 1.05 over the branches"),
     ],
 )
 def test_what_cannot_be_static_weights(weights, error, told):
@@ -481,6 +482,25 @@ def test_weights_by_class_by_hand():
             weights_by_block(model, images[labels == label]).values()
         ):
             torch.testing.assert_close(found[block, label], a.mean(dim=(1, 2)))
+
+
+def test_at_their_means_the_weights_of_every_block_are(monkeypatch):
+    model, images = network(), torch.randn(30, 1, 8, 8)
+    data = Labelled(images, torch.arange(30) % 3, 3)
+    means = [a.mean(dim=1) for a in weights_by_block(model, images).values()]
+    seen = []
+
+    def look(model, data):
+        seen.extend(weights_by_block(model, data.images).values())
+        return accuracy(model, data)
+
+    monkeypatch.setattr(branch_experiment, "accuracy", look)
+    found = branch_experiment._at_mean(model, data)
+    assert len(seen) == 2
+    for a, mean in zip(seen, means):
+        torch.testing.assert_close(a, mean[:, None].expand_as(a))
+    static = made_static(model, means)
+    assert found == pytest.approx(accuracy(static, data), abs=1.01 / 30)
 
 
 @pytest.mark.parametrize("name", ["row", "linerow", "rowflat"])

@@ -1,11 +1,15 @@
 """Checkpoints: every usual file loads, every wrong one leaves the model as it was."""
 
+import argparse
 import copy
+import io
 import os
 import pickle
+from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from vip_tutorial import checkpoints
@@ -134,10 +138,30 @@ def test_weights_in_the_articles_order_are_converted(trained):
         for name, value in article.state_dict().items()
     }
     model = small()
-    load_checkpoint(model, weights, img_size=16)  # unconverted: loads, and is wrong
-    assert (model(x) - article(x)).abs().max() > 1e-3
-    load_checkpoint(model, weights, img_size=16, branch_order="cwh")
+    load_checkpoint(model, weights, img_size=16)  # known by the name
     torch.testing.assert_close(model(x), article(x))
+    renamed = article.state_dict()
+    load_checkpoint(model, renamed, img_size=16)  # unconverted: loads, and is wrong
+    assert (model(x) - article(x)).abs().max() > 1e-3
+    load_checkpoint(model, renamed, img_size=16, branch_order="cwh")
+    torch.testing.assert_close(model(x), article(x))
+    load_checkpoint(model, weights, img_size=16, branch_order="hwc")  # as told
+    assert untouched(model, renamed)
+
+
+def test_only_a_whole_part_of_a_name_is_the_articles(trained):
+    weights = {
+        name.replace(".reweight.", ".my_reweighting."): value
+        for name, value in trained.state_dict().items()
+    }
+    with pytest.raises(ValueError, match=r"lacks network\.0\.0\.attn\.reweight\."):
+        load_checkpoint(small(), weights, img_size=16)
+
+
+@pytest.mark.parametrize("order", ["chw", "", 3])
+def test_an_order_that_there_is_not(trained, order):
+    with pytest.raises(ValueError, match=r"branch_order is .*'hwc' or 'cwh'"):
+        load_checkpoint(small(), trained.state_dict(), img_size=16, branch_order=order)
 
 
 def test_and_the_other_way(trained):
@@ -162,8 +186,22 @@ def test_another_grid_is_refused_with_the_reason(trained):
 def test_the_authors_files_are_taken_to_be_for_224(trained, tmp_path):
     path = tmp_path / "vip.pth"
     torch.save(trained.state_dict(), path)
-    with pytest.raises(ValueError, match="224 x 224"):
-        load_checkpoint(small(), path)
+    told = r"nothing says .* 224 x 224, the authors', is assumed.*Pass img_size=16"
+    for resample in (False, True):  # a guess is nothing to resample from
+        model = small()
+        before = copy.deepcopy(model.state_dict())
+        with pytest.raises(ValueError, match=told):
+            load_checkpoint(model, path, resample=resample)
+        assert untouched(model, before)
+    load_checkpoint(model, path, img_size=16)
+    assert untouched(model, trained.state_dict())
+
+
+def test_a_file_that_says_its_size_is_resampled(trained, tmp_path):
+    path, wide = tmp_path / "own.safetensors", small(img_size=32)
+    save_checkpoint(trained, path)
+    load_checkpoint(wide, path, resample=True)
+    assert untouched(wide, resample_weights(trained.state_dict(), wide, 16))
 
 
 @pytest.mark.parametrize("side", [8, 32])
@@ -249,7 +287,7 @@ def test_a_file_that_is_cut_off_is_damaged(trained, tmp_path, suffix, share):
     path.write_bytes(whole[: int(len(whole) * share)])
     model = small()
     before = copy.deepcopy(model.state_dict())
-    with pytest.raises(ValueError, match="vip"):
+    with pytest.raises(ValueError, match=rf"vip\.{suffix} is damaged or cut off: \w+"):
         load_checkpoint(model, path, img_size=16)
     assert untouched(model, before)
 
@@ -451,7 +489,6 @@ def test_both_branches_of_every_block_are_resampled_and_nothing_else(trained, si
 
 
 NOT_PLAIN = {
-    "nan": lambda weight: weight + torch.nan,
     "whole": lambda weight: weight.long(),
     "complex": lambda weight: weight + 1j,
     "sparse": lambda weight: weight.to_sparse(),
@@ -464,11 +501,100 @@ def test_weights_that_are_no_real_numbers_are_refused(trained, kind):
     value = NOT_PLAIN[kind](trained.head.weight.detach())
     model = small()
     before = copy.deepcopy(model.state_dict())
-    with pytest.raises(
-        ValueError, match=r"head\.weight is not a dense tensor of finite"
-    ):
+    with pytest.raises(ValueError, match=r"head\.weight is not a dense tensor of real"):
         load_checkpoint(model, trained.state_dict() | {"head.weight": value})
     assert untouched(model, before)
+
+
+NOT_FINITE = {  # of what dtype, and the model's
+    "nan": (torch.nan, torch.float32, torch.float32),
+    "inf": (torch.inf, torch.float32, torch.float32),
+    "-inf": (-torch.inf, torch.float32, torch.float32),
+    "too large": (1e300, torch.float64, torch.float32),
+    "too large for half": (1e6, torch.float32, torch.float16),
+    "nan in 8 bits": (torch.nan, torch.float8_e4m3fn, torch.float32),
+}
+
+
+@pytest.mark.parametrize("kind", NOT_FINITE)
+def test_weights_that_are_not_finite_in_the_model_are_refused(trained, kind):
+    number, dtype, own = NOT_FINITE[kind]
+    value = trained.head.weight.detach().to(torch.float64)
+    value[1, 2] = number
+    model = small().to(own)
+    before = copy.deepcopy(model.state_dict())
+    told = rf"head\.weight is not finite everywhere, in {own}: .*dtype too small"
+    weights = trained.state_dict() | {"head.weight": value.to(dtype)}
+    with pytest.raises(ValueError, match=told):
+        load_checkpoint(model, weights, img_size=16)
+    assert untouched(model, before)
+
+
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float64, torch.float16])
+def test_weights_of_another_dtype_load(trained, dtype):
+    weights = {k: v.to(dtype) for k, v in trained.state_dict().items()}
+    model = small()
+    load_checkpoint(model, weights, img_size=16)
+    assert untouched(model, {k: v.float() for k, v in weights.items()})
+    assert model.head.weight.dtype == torch.float32
+
+
+def test_a_model_of_8_bits_is_saved_and_loaded(trained, tmp_path):
+    path, model = tmp_path / "a.safetensors", small().to(torch.float8_e4m3fn)
+    save_checkpoint(trained.to(torch.float8_e4m3fn), path)
+    load_checkpoint(model, path)
+    assert torch.equal(model.head.weight.float(), trained.head.weight.float())
+
+
+MODELS = {
+    "another module": (lambda: nn.Linear(2, 2), TypeError, "a Linear; .*VisionPermut"),
+    "meta": (lambda: small().to("meta"), ValueError, "on 'meta'.*no contents"),
+}
+
+
+@pytest.mark.parametrize("kind", MODELS)
+def test_a_model_that_cannot_hold_weights(trained, tmp_path, kind):
+    make, error, told = MODELS[kind]
+    with pytest.raises(error, match=told):
+        load_checkpoint(make(), trained.state_dict(), img_size=16)
+    with pytest.raises(error, match=told):
+        save_checkpoint(make(), tmp_path / "a.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("source", [None, [1], io.BytesIO(), nn.Linear(2, 2), b"a", 3])
+def test_a_source_that_is_no_file_and_no_mapping(source):
+    kind = type(source).__name__
+    told = f"is a {kind}; it must be the name of a file, or .*a state dict"
+    with pytest.raises(TypeError, match=told):
+        load_checkpoint(small(), source)
+
+
+def test_names_that_are_one_without_module_are_refused(trained):
+    model, weights = small(), trained.state_dict()
+    more = {"module.norm.bias": weights["norm.bias"] + 1}
+    with pytest.raises(ValueError, match=r"has norm\.bias twice, once called module\."):
+        load_checkpoint(model, weights | more, img_size=16)
+    name = "network.0.0.attn.reweight.fc2.bias"
+    more = {name.replace("reweight", "reweighting"): weights[name]}
+    with pytest.raises(ValueError, match=r"has network\..*fc2\.bias twice"):
+        load_checkpoint(model, weights | more, img_size=16)
+
+
+def test_module_is_dropped_in_front_alone(tmp_path):
+    path = tmp_path / "a.pth"
+    torch.save({"module.a": torch.ones(1), "b.module.c": torch.ones(1)}, path)
+    assert list(read_checkpoint(path)[0]) == ["a", "b.module.c"]
+
+
+def test_of_several_state_dicts_the_plain_one_counts(tmp_path):
+    path = tmp_path / "a.pth"
+    torch.save(
+        {"model": {}, "state_dict_ema": {"a": torch.ones(2)}}
+        | {"state_dict": {"a": torch.ones(1)}},
+        path,
+    )
+    assert read_checkpoint(path)[0]["a"].shape == (1,)
 
 
 @pytest.mark.parametrize(
@@ -512,11 +638,140 @@ def test_other_faults_get_a_sentence(trained, tmp_path):
     (tmp_path / "hello.pth").write_text("hello")
     with pytest.raises(ValueError, match=r"hello\.pth"):
         load_checkpoint(small(), tmp_path / "hello.pth")
-    save_checkpoint(trained, tmp_path / "odd.safetensors", img_size="abc")
-    with pytest.raises(ValueError, match="images of size 'abc'"):
-        load_checkpoint(small(), tmp_path / "odd.safetensors")
-    save_checkpoint(trained, tmp_path / "none.safetensors", img_size="0")
-    with pytest.raises(ValueError, match="images of size '0'"):
-        load_checkpoint(small(), tmp_path / "none.safetensors")
+    for size in ("abc", "0", "-16", "16.0", "", "9" * 5000, "\u0661\u0666"):
+        path = tmp_path / "odd.safetensors"
+        save_file(trained.state_dict(), path, metadata={"img_size": size})
+        with pytest.raises(ValueError, match=f"images of size '{size[:20]}'"):
+            load_checkpoint(small(), path)
     with pytest.raises(ValueError, match="same global_pool"):
         load_checkpoint(small(global_pool="flatten"), trained.state_dict(), img_size=16)
+
+
+FOREIGN = {
+    "lfs": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7",
+        "git lfs pull",
+    ),
+    "page": (b"\n<!DOCTYPE html><html><head>" + "\u00e9".encode() * 40, "a web page"),
+    "xml": (b'<?xml version="1.0"?><Error>', "a web page"),
+    "text": (b"Not found", "is text that begins 'Not found'"),
+    "text with a brace": (b"Settings{}", "is text that begins 'Settings"),
+}
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_a_file_that_was_never_weights_is_called_what_it_is(tmp_path, kind, suffix):
+    content, told = FOREIGN[kind]
+    path = tmp_path / f"vip.{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=rf"vip\.{suffix} holds no weights.*{told}"):
+        load_checkpoint(small(), path)
+
+
+@pytest.mark.parametrize("name", ["a.pth", "a.SAFETENSORS", "a"])
+def test_the_content_tells_how_a_file_is_read(trained, tmp_path, name):
+    save_checkpoint(trained, tmp_path / "own.safetensors")
+    (tmp_path / "own.safetensors").rename(tmp_path / name)
+    model = small()
+    load_checkpoint(model, tmp_path / name)
+    assert untouched(model, trained.state_dict())
+    torch.save(trained.state_dict(), tmp_path / "zip.safetensors")
+    load_checkpoint(small(), tmp_path / "zip.safetensors", img_size=16)
+
+
+@pytest.mark.parametrize("length", range(0x20, 0x80))
+def test_a_header_may_have_any_length(tmp_path, length):
+    """Its length comes first, and may look like the first letter of a page."""
+    path = tmp_path / "a.safetensors"
+    header = b'{"a":{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}'
+    if length < len(header):
+        header = b"{}"
+    header = header.ljust(length)
+    path.write_bytes(length.to_bytes(8, "little") + header)
+    if header.startswith(b"{}"):
+        with pytest.raises(ValueError, match="holds a dict; it must hold a state dict"):
+            read_checkpoint(path)
+    else:
+        assert list(read_checkpoint(path)[0]) == ["a"]
+
+
+def test_the_options_of_a_script_may_lie_beside_the_weights(trained, tmp_path):
+    path, model = tmp_path / "vip.pth", small()
+    options = argparse.Namespace(model="vip_s7", lr=1e-3, scale=[0.08, 1.0])
+    torch.save({"state_dict": trained.state_dict(), "args": options}, path)
+    load_checkpoint(model, path, img_size=16)
+    assert untouched(model, trained.state_dict())
+    options.out = Path("out")
+    torch.save({"state_dict": trained.state_dict(), "args": options}, path)
+    with pytest.raises(ValueError, match="run code"):  # and nothing beside them
+        load_checkpoint(model, path, img_size=16)
+
+
+def test_a_folder_is_no_checkpoint(trained, tmp_path):
+    with pytest.raises(IsADirectoryError, match=r"is the folder .*give a file"):
+        load_checkpoint(small(), tmp_path)
+    folder = tmp_path / "a.safetensors"
+    folder.mkdir()
+    with pytest.raises(IsADirectoryError, match=r"is the folder .*give a file"):
+        save_checkpoint(trained, folder)
+
+
+@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+def test_a_file_that_cannot_be_read_is_not_called_damaged(
+    trained, tmp_path, monkeypatch, suffix
+):
+    path = tmp_path / f"a.{suffix}"
+    path.write_bytes(b"x")
+
+    def refuse(*args):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(PermissionError, match="Permission denied"):
+        load_checkpoint(small(), path)
+
+
+def test_a_safetensors_file_that_fails_while_it_is_read(trained, tmp_path, monkeypatch):
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(trained, path)
+
+    def fail(*args):
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("safetensors.safe_open", fail)
+    with pytest.raises(ValueError, match=r"a\.safetensors is damaged.*Input/output"):
+        load_checkpoint(small(), path)
+
+
+NOTES = {
+    "a number": ({"epochs": 3}, TypeError, "the note epochs is 3; it must be text"),
+    "nothing": ({"why": None}, TypeError, "the note why is None"),
+    "the size": ({"img_size": "16"}, ValueError, "can't be called 'img_size'"),
+    "the format": ({"format": "np"}, ValueError, "can't be called 'format'"),
+}
+
+
+@pytest.mark.parametrize("kind", NOTES)
+def test_a_note_that_cannot_be_kept(trained, tmp_path, kind):
+    notes, error, told = NOTES[kind]
+    with pytest.raises(error, match=told):
+        save_checkpoint(trained, tmp_path / "a.safetensors", **notes)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_could_not_be_loaded_again_is_not_saved(trained, tmp_path):
+    trained.norm.bias.data[3] = torch.nan
+    with pytest.raises(ValueError, match=r"norm\.bias is not finite .*loaded again"):
+        save_checkpoint(trained, tmp_path / "a.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_transposed_parameter_is_saved_as_it_reads(trained, tmp_path):
+    turned = trained.norm.weight.new_empty(5, 32).normal_().T.contiguous().T
+    assert not turned.is_contiguous()
+    trained.head.weight.data = turned
+    save_checkpoint(trained, tmp_path / "a.safetensors")
+    model = small()
+    load_checkpoint(model, tmp_path / "a.safetensors")
+    assert torch.equal(model.head.weight, turned)

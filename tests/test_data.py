@@ -3,6 +3,7 @@
 import gzip
 import struct
 
+import numpy as np
 import pytest
 import torch
 
@@ -63,6 +64,26 @@ def test_patterns_are_pictures_in_sixteenths():
 def test_images_without_a_scale_are_refused(images, error, told):
     with pytest.raises(error, match=told):
         Scale.of(Labelled(images, torch.zeros(len(images)).long(), 2))
+
+
+@pytest.mark.parametrize(
+    ("images", "error", "told"),
+    [
+        (np.zeros((2, 1, 4, 4)), TypeError, r"data\.images is a ndarray.*from_numpy"),
+        (torch.zeros(2, 1, 4, 4).to_sparse(), TypeError, r"no dense.*x\.to_dense"),
+        (torch.zeros(2, 1, 4, 4, device="meta"), ValueError, "no contents"),
+    ],
+)
+def test_images_in_no_dense_tensor_have_no_scale(images, error, told):
+    with pytest.raises(error, match=told):
+        Scale.of(Labelled(images, torch.zeros(2).long(), 2))
+
+
+def test_the_spread_is_that_of_a_sample():
+    images = torch.tensor([1.0, 2.0, 3.0, 6.0]).reshape(1, 1, 2, 2)
+    scale = Scale.of(Labelled(images, torch.zeros(1).long(), 2))
+    assert scale.mean == pytest.approx(3)
+    assert scale.spread == pytest.approx((14 / 3) ** 0.5)  # 4 + 1 + 0 + 9, over 4 - 1
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from vip_tutorial import runs, training
@@ -162,6 +163,7 @@ def test_it_learns(data, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert 5 <= len(lines) <= 10
     assert lines[-1].startswith("epoch  15 of 15")
+    assert not model.training
 
 
 def test_on_every_device(device, data):
@@ -202,7 +204,19 @@ CHANGES = {
     "flat": (lambda t: t._replace(images=t.images.flatten(1)), ("(200, 64)",)),
     "oblong": (
         lambda t: t._replace(images=t.images[..., :7]),
-        ("(200, 1, 8, 7)", "square"),
+        ("(200, 1, 8, 7)", "square", "crop or pad"),
+    ),
+    "channels last": (
+        lambda t: t._replace(images=t.images.permute(0, 2, 3, 1)),
+        ("(200, 8, 8, 1)", "images.permute(0, 3, 1, 2)"),
+    ),
+    "meta": (
+        lambda t: t._replace(images=t.images.to("meta")),
+        ("images is on 'meta'",),
+    ),
+    "meta labels": (
+        lambda t: t._replace(labels=t.labels.to("meta")),
+        ("labels is on 'meta'", "no contents"),
     ),
     "large": (
         lambda t: t._replace(images=t.images.repeat(1, 1, 2, 2)),
@@ -223,7 +237,11 @@ KINDS = {
     "bytes": (lambda t: t._replace(images=t.images.byte()), ("uint8", "/ 255")),
     "images in an array": (
         lambda t: t._replace(images=t.images.numpy()),
-        ("ndarray", "(count, in_chans, height, width)"),
+        ("ndarray", "(count, in_chans, height, width)", "torch.from_numpy"),
+    ),
+    "sparse": (
+        lambda t: t._replace(images=t.images.to_sparse()),
+        ("images is no dense tensor", "x.to_dense()"),
     ),
     "a tuple": (lambda t: tuple(t), ("tuple", "Labelled")),
     "half a class": (lambda t: t._replace(classes=2.5), ("2.5", "whole number")),
@@ -316,6 +334,8 @@ def test_a_prediction_that_fails_leaves_the_mode(data):
     assert model.training
     with pytest.raises(TypeError, match=r"data\.images"):
         predict(model, data[1])
+    with pytest.raises(TypeError, match=r"images is a ndarray.*torch\.from_numpy"):
+        predict(model, data[1].images.numpy())
     with pytest.raises(ValueError, match="batch is 0"):
         predict(model, data[1].images, batch=0)
     with pytest.raises(ValueError, match="no images"):
@@ -355,11 +375,14 @@ def test_a_file_that_cannot_be_written_stops_before_the_first_epoch(
     assert "create it first" in str(error)
     begun, error = starts(data, tmp_path)
     assert begun == 0 and isinstance(error, ValueError | OSError)
-    full = shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
-    begun, error = starts(data, tmp_path / "run.pt")
-    assert begun == 0 and isinstance(error, OSError) and "the disk has" in str(error)
-    assert list(tmp_path.iterdir()) == []
+    needed = 6 * 4 * weights(small()).numel()  # with AdamW's, and beside the old file
+    usage = shutil.disk_usage(tmp_path)
+    for free in (1000, needed // 3, needed - 1):
+        full = usage._replace(free=free)
+        monkeypatch.setattr(shutil, "disk_usage", lambda path, full=full: full)
+        begun, error = starts(data, tmp_path / "run.pt")
+        assert begun == 0 and isinstance(error, OSError) and "disk has" in str(error)
+        assert list(tmp_path.iterdir()) == []
     monkeypatch.undo()
     begun, error = starts(data, tmp_path / "run.pt")
     assert begun == 1 and isinstance(error, StoppedAt)
@@ -496,7 +519,10 @@ def test_a_file_that_is_no_run_or_does_not_say_of_what_is_not_resumed(data, tmp_
             whole = whole[key]
         del whole[missing[-1]]
         torch.save(old, path)
-        with pytest.raises(ValueError, match=r"no run .* resumed.*start anew"):
+        told = r"no run .* resumed.*start anew"
+        if missing == ["about"]:
+            told = "no file that fit wrote, so it stays as it is"
+        with pytest.raises(ValueError, match=told):
             fit(small(), *few(data), RECIPE, resume=path, verbose=False)
     path.write_bytes(b"")
     with pytest.raises(ValueError, match="remove it to start anew"):
@@ -513,6 +539,45 @@ def test_a_network_says_what_its_weights_do_not():
         assert part in told
     reduced = repr(ReducedPermuteMLP(8, 4, branches="hc", replaced=True))
     assert "dim=8, segment_dim=4, branches='hc', replaced=True" in reduced
+
+
+def save_legacy(weights, path):
+    torch.save(weights, path, _use_new_zipfile_serialization=False)
+
+
+NO_RUNS = {
+    "weights": torch.save,
+    "old weights": save_legacy,
+    "safetensors": lambda weights, path: save_file(weights, path),
+    "about something": lambda weights, path: torch.save({"about": "ships"}, path),
+    "a list": lambda weights, path: torch.save([1], path),
+    "text": lambda weights, path: path.write_text("my diary"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_RUNS)
+def test_nobody_is_told_to_remove_what_fit_did_not_write(data, tmp_path, kind):
+    path, model = tmp_path / "run.pt", small(seed=5)
+    NO_RUNS[kind](model.state_dict(), path)
+    content, before = path.read_bytes(), weights(model).clone()
+    told = "no file that fit wrote.*another name.*load_checkpoint"
+    with pytest.raises(ValueError, match=told) as excinfo:
+        fit(model, *few(data), RECIPE, resume=path, verbose=False)
+    assert "remove it" not in str(excinfo.value)
+    assert path.read_bytes() == content and torch.equal(weights(model), before)
+
+
+def test_a_run_may_have_any_name(data, tmp_path):
+    for _ in range(2):
+        path = tmp_path / "run.safetensors"
+        fit(small(), *few(data), Recipe(1), resume=path, verbose=False)
+
+
+@pytest.mark.parametrize("resume", [3, True, b"run.pt", ["run.pt"]])
+def test_what_is_no_name_of_a_file_is_not_resumed(data, resume):
+    kind = type(resume).__name__
+    with pytest.raises(TypeError, match=f"resume is a {kind}; it must be the name"):
+        fit(small(), *few(data), RECIPE, resume=resume, verbose=False)
 
 
 WITHOUT_RESULT = {
@@ -583,6 +648,106 @@ def test_a_loss_that_is_no_number_stops_early_and_says_so(data):
         fit(model, *few(data), RECIPE)
 
 
+def test_the_loss_says_at_which_step(data):
+    """Pixels up to 1e38 are finite, and the loss of the third batch is not."""
+    train, test = few(data, 128)
+    batch = 16
+    with torch.random.fork_rng():
+        torch.manual_seed(0)  # as in the first epoch with seed 0
+        third = torch.randperm(128).split(batch)[2]
+    images = train.images.clone()
+    images[third[5]] = 3e38
+    with (
+        pytest.warns(UserWarning, match="far from 0 and 1"),
+        pytest.raises(FloatingPointError, match="at step 3: lower"),
+    ):
+        fit(
+            small(),
+            train._replace(images=images),
+            test,
+            Recipe(2, batch=batch, lr=1e-9),
+            verbose=False,
+        )
+
+
+def test_an_infinite_loss_is_no_number(data):
+    class Torn(nn.Module):
+        """Sure, without end, of the last class."""
+
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(10))
+
+        def forward(self, x):
+            scores = self.weight.expand(len(x), 10)
+            return scores.masked_fill(torch.arange(10) < 9, -torch.inf)
+
+    with pytest.raises(FloatingPointError, match="the loss is inf at step 1:"):
+        fit(Torn(), *few(data), RECIPE, verbose=False)
+
+
+def test_a_network_that_is_lost_in_the_last_step_is_noticed(data, tmp_path):
+    """No loss is computed after it."""
+    path, recipe = tmp_path / "run.pt", Recipe(epochs=1, batch=999, lr=1e20)
+    told = "best score is no finite number for 100 of 100 images: .* lower learning"
+    with pytest.raises(FloatingPointError, match=told):
+        fit(small(), *few(data), recipe, resume=path, verbose=False)
+    run = torch.load(path, weights_only=True)
+    assert run["history"] == {"loss": [], "accuracy": []}
+    assert all(value.isfinite().all() for value in run["model"].values())
+
+
+def test_a_class_may_be_ruled_out(data):
+    """One score of minus infinity, and the best is a number all the same."""
+
+    class Ruled(nn.Flatten):
+        def forward(self, x):
+            scores = super().forward(x)[:, :10].clone()
+            scores[:, 3] = -torch.inf
+            return scores
+
+    assert 0 <= accuracy(Ruled(), few(data)[1]) <= 1
+
+
+@pytest.mark.parametrize("factor", [1, 255])
+def test_pixels_far_below_nothing_get_a_warning(data, factor):
+    images = data[0].images[:200] * factor - 255
+    train, test = (
+        data[0]._replace(images=images, labels=data[0].labels[:200]),
+        few(data)[1],
+    )
+    with pytest.warns(UserWarning, match=r"of train have mean -[12]\d\d"):
+        fit(small(), train, test, Recipe(1), verbose=False)
+
+
+def test_no_two_epochs_of_any_seeds_have_one_order(data, monkeypatch):
+    orders = []
+
+    def note(*args):
+        orders.append(tuple(torch.randperm(50).tolist()))
+        return 0.0
+
+    monkeypatch.setattr(training, "_epoch", note)
+    for seed in range(3):
+        fit(small(), *few(data), Recipe(3, seed=seed), verbose=False)
+    assert len(set(orders)) == 9
+
+
+def test_the_same_bytes_in_another_form_are_other_images(data):
+    train, test = few(data)
+
+    def changed(**parts):
+        about = runs.described(RECIPE, small(), train._replace(**parts), test)
+        return about["training images or labels"]
+
+    turned = train.images.reshape(200, 1, 4, 16)
+    as_whole = train.images.view(torch.int32)
+    digests = {changed(), changed(images=turned), changed(images=as_whole)}
+    assert len(digests) == 3
+    shaped = train.labels[:, None]
+    assert changed(labels=shaped) not in digests
+
+
 def test_a_run_of_another_recipe_is_not_resumed(data, tmp_path):
     path = tmp_path / "run.pt"
     fit(small(), *few(data), Recipe(epochs=1), resume=path, verbose=False)
@@ -639,6 +804,7 @@ def test_a_folder_is_no_file_to_resume(data, tmp_path):
         lambda run: run["history"].update(loss=[1.0] * 9),
         lambda run: run["history"].update(loss="abc"),
         lambda run: run["scheduler"].update(last_epoch=1),
+        lambda run: run["scheduler"].update(total_steps=99),
         lambda run: run["model"].update({"head.bias": "junk"}),
     ],
 )
@@ -664,6 +830,17 @@ def test_accuracy_of_data_that_do_not_fit_is_refused(data):
     ):
         with pytest.raises(ValueError, match=told):
             accuracy(small(), test._replace(**change))
+    with pytest.raises(ValueError, match=r"makes \(1, 7\) of one .*num_classes=10"):
+        accuracy(small(num_classes=7), test)
+    with pytest.raises(ValueError, match=r"no classifier.*reset_classifier\(10\)"):
+        accuracy(small(num_classes=0), test)
+    with pytest.raises(TypeError, match=r"the data is a tuple; .*Labelled"):
+        accuracy(small(), tuple(test))
+
+
+def test_to_predict_pixels_may_be_no_numbers(data):
+    images = data[1].images[:2] * torch.nan
+    assert predict(small(), images).isnan().all()
 
 
 def test_the_loss_is_the_mean_over_all_images(data):

@@ -1,5 +1,6 @@
 """The whole network, to the letter of the authors' code and against another one."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -9,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from vip_tutorial import PermuteMLP, oracles
 from vip_tutorial.vision_permutator import (
     DropPath,
+    PermutatorBlock,
     VisionPermutator,
     vip_l7,
     vip_m7,
@@ -184,10 +186,25 @@ def test_a_head_that_gets_all_tokens():
         small(global_pool="max")
 
 
-@pytest.mark.parametrize("skip_lam", [0, -1, float("nan")])
+@pytest.mark.parametrize("skip_lam", [0, -1])
 def test_branches_cannot_be_divided_by_nothing(skip_lam):
-    with pytest.raises(ValueError, match=r"skip_lam is .* must be more than 0"):
-        small(skip_lam=skip_lam)
+    for build in (
+        small,
+        lambda **option: small(layers=[0, 0], **option),
+        lambda **option: PermutatorBlock(16, 4, **option),
+    ):
+        with pytest.raises(ValueError, match=r"skip_lam is .* must be more than 0"):
+            build(skip_lam=skip_lam)
+
+
+def test_a_block_has_the_authors_width_unless_told():
+    assert PermutatorBlock(16, 4).mlp.fc1.out_features == 3 * 16
+
+
+def test_a_stage_may_be_narrower_than_the_one_before():
+    model = small(embed_dims=[64, 32], transitions=[False])
+    assert model.network[1].proj.weight.shape == (32, 64, 1, 1)
+    assert model(torch.zeros(1, 3, 16, 16)).shape == (1, 5)
 
 
 def test_a_change_of_width_alone_halves_nothing():
@@ -219,8 +236,9 @@ def test_a_wrong_image_gets_a_sentence(shape, parts):
         (torch.zeros(1, 3, 16, 16).double(), TypeError, ("float64", "float32")),
         (torch.zeros(1, 3, 16, 16, device="meta"), ValueError, ("on meta", "on cpu")),
         ([0.0], TypeError, ("list", "(B, in_chans, height, width)")),
+        (np.zeros((1, 3, 16, 16)), TypeError, ("ndarray", "torch.from_numpy")),
     ],
-    ids="pixels dtype device list".split(),
+    ids="pixels dtype device list array".split(),
 )
 def test_other_wrong_input_gets_a_sentence(image, error, parts):
     with pytest.raises(error) as excinfo:
@@ -251,6 +269,16 @@ def test_a_network_that_cannot_be_is_refused(options, parts):
         ({"embed_dims": 16}, ValueError, ("embed_dims is 16", "a list")),
         ({"layers": [1, 1.5]}, TypeError, ("layers is 1.5", "whole number")),
         ({"transitions": [True, True]}, ValueError, ("2 stages", "after the last")),
+        ({"transitions": [0, 0, 0]}, ValueError, ("2 stages", "after the last")),
+        ({"transitions": None}, TypeError, ("transitions is None", "() for none")),
+        ({"transitions": True}, TypeError, ("transitions is True", "a list")),
+        ({"transitions": "no"}, TypeError, ("transitions is 'no'", "a list")),
+        ({"embed_dims": [32.0, 32]}, TypeError, ("embed_dims is 32.0", "whole")),
+        ({"embed_dims": ["32", 32]}, TypeError, ("embed_dims is '32'", "whole")),
+        ({"embed_dims": [32, -32]}, ValueError, ("embed_dims is -32", "at least 1")),
+        ({"skip_lam": "1"}, TypeError, ("skip_lam is '1'", "a number")),
+        ({"skip_lam": float("inf")}, ValueError, ("skip_lam is inf", "finite")),
+        ({"skip_lam": float("nan")}, ValueError, ("skip_lam is nan", "finite")),
         ({"img_size": 16.0}, TypeError, ("img_size is 16.0", "whole number")),
         ({"img_size": 0}, ValueError, ("img_size is 0", "at least 1")),
         ({"patch_size": 0}, ValueError, ("patch_size is 0", "at least 1")),

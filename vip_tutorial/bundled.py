@@ -61,7 +61,12 @@ def pictures(name: str) -> tuple[Labelled, Labelled]:
     Returns:
         Training and test images, pixels from 0 to 1.
     """
-    source = training(name).pictures
+    return pictures_for(training(name))
+
+
+def pictures_for(how: Training) -> tuple[Labelled, Labelled]:
+    """What a network that is made in this way is trained and tested with."""
+    source = how.pictures
     if source == "digits":
         return data.digits()
     return tasks.task(source, 3000, seed=0), tasks.task(source, 1000, seed=1)

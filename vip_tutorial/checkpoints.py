@@ -14,10 +14,12 @@ Files do not say their grid, so the loader has to be told or to assume it, and r
 model of another one.
 """
 
+import argparse
 import os
 import pickle
+import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,37 +27,50 @@ import torch
 from torch import Tensor, nn
 
 from .branch_weights import exchanged_order
-from .checks import whole_number
+from .checks import (
+    check_contents,
+    check_finite,
+    check_weight,
+    checked_path,
+    is_safetensors,
+    refuse_grid,
+    whole_number,
+)
 from .permute_mlp import Branches, WeightedPermuteMLP
 from .vision_permutator import VisionPermutator
 
 OFFICIAL_SIZE = 224  # side of the images that the authors' checkpoints are for
+_ARTICLES = "reweighting"  # the often reprinted listing's name of `reweight`
 _WRAPPERS = ("state_dict", "state_dict_ema", "model")
 
 
-def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Tensor], int]:
+def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Tensor], int | None]:
     """Read weights from a file.
 
     Args:
-        path: A `.safetensors` file, or one that `torch.save` wrote: a state dict, or a
-            dict with one under "state_dict".  A leading "module." of the names, left
-            by data-parallel training, is dropped.
+        path: A safetensors file, or one that `torch.save` wrote: a state dict, or a
+            dict with one under "state_dict".  Its content tells which, not its name.
+            A leading "module." of the names, left by data-parallel training, is
+            dropped.
 
     Returns:
-        The weights by name, and the side of the images that they are for, as the file
-        says it, or else that of the authors' files, 224.
+        The weights by name, and the side of the images that they are for; None if the
+        file does not say it, as the authors' do not.
 
     Raises:
         FileNotFoundError: If there is no such file.
+        OSError: If it cannot be read, or is a folder.
         ValueError: If the file is damaged, or holds no state dict.
+        TypeError: If `path` is no name of a file.
     """
-    path = Path(path)
+    or_weights = ", or for load_checkpoint a state dict, e.g. model.state_dict()"
+    path = checked_path("the checkpoint", path, or_weights)
     if not path.is_file():
         raise FileNotFoundError(f"there is no checkpoint {path}")
-    if path.suffix == ".safetensors":
+    if is_safetensors(path):
         content, img_size = _read_safetensors(path)
     else:
-        content, img_size = _read_torch(path), OFFICIAL_SIZE
+        content, img_size = _read_torch(path), None
     return _state_dict(content, str(path)), img_size
 
 
@@ -64,7 +79,7 @@ def load_checkpoint(
     source: str | os.PathLike | Mapping[str, Tensor],
     *,
     img_size: int | None = None,
-    branch_order: str = "hwc",
+    branch_order: str | None = None,
     head: bool = True,
     resample: bool = False,
 ) -> None:
@@ -73,42 +88,44 @@ def load_checkpoint(
     Args:
         model: Where they go.
         source: A file, see `read_checkpoint`, or what may be in one.
-        img_size: Side of the images that the weights are for.  None: as the file says,
-            or 224.
+        img_size: Side of the images that the weights are for.  None: as the file says.
+            If it says nothing, 224 is assumed, for a model that is built for 224.
         branch_order: Order of the three branch weights that they were trained with:
-            "hwc", the authors', or "cwh", the often reprinted listing's.
+            "hwc", the authors', or "cwh", the often reprinted listing's.  None: as the
+            names tell, since only that listing says `reweighting` for `reweight`.
         head: Whether to load the classifier; False keeps the model's own.
         resample: Whether weights for another grid may be resampled, see
-            `resample_weights`; the result wants further training.
+            `resample_weights`; the result wants further training.  The file or
+            `img_size` must say what they are for.
 
     Raises:
-        FileNotFoundError: If there is no such file.
+        OSError: If there is no such file, or it cannot be read.
         ValueError: If the weights do not fit; the model is then as it was before.
-        TypeError: If `img_size` is no whole number.
+        TypeError: If the source, the model or `img_size` is of another kind.
     """
+    _check_model(model)
     if isinstance(source, Mapping):
-        weights, said = _state_dict(source, "the mapping"), OFFICIAL_SIZE
+        weights, said = _state_dict(source, "the mapping"), None
     else:
         weights, said = read_checkpoint(source)
     img_size = said if img_size is None else whole_number("img_size", img_size)
-    weights = {_official_name(name): value for name, value in weights.items()}
+    if branch_order is None:
+        is_articles = any(_ARTICLES in name.split(".") for name in weights)
+        branch_order = "cwh" if is_articles else "hwc"
+    if branch_order not in ("hwc", "cwh"):
+        raise ValueError(f"branch_order is {branch_order!r}; it must be 'hwc' or 'cwh'")
+    weights = _renamed(weights, _official_name, "the checkpoint")
     own = model.state_dict()
     if not head:
         weights = {k: v for k, v in weights.items() if not k.startswith("head.")}
         weights |= {k: v for k, v in own.items() if k.startswith("head.")}
     _refuse_misfits(weights, own)
-    if img_size != model.img_size:
-        if not resample:
-            raise ValueError(
-                f"the weights are for images of {img_size} x {img_size} and the model "
-                f"is built for {model.img_size} x {model.img_size}. They would load, "
-                "since their shapes are the same, and compute nonsense: mlp_h and "
-                "mlp_w mean another grid of tokens. Build the model with img_size="
-                f"{img_size}, or pass resample=True and train further"
-            )
+    weights = {name: value.to(own[name].dtype) for name, value in weights.items()}
+    check_finite(weights, "the checkpoint is damaged, or the model's dtype too small")
+    if (img_size or OFFICIAL_SIZE) != model.img_size:
+        if not (img_size and resample):
+            refuse_grid(img_size, OFFICIAL_SIZE, model.img_size)
         weights = resample_weights(weights, model, img_size)
-    if branch_order not in ("hwc", "cwh"):
-        raise ValueError(f"branch_order is {branch_order!r}; it must be 'hwc' or 'cwh'")
     model.load_state_dict(_exchanged(weights, model, branch_order))
 
 
@@ -125,19 +142,29 @@ def save_checkpoint(model: VisionPermutator, path: str | os.PathLike, **notes: s
         **notes: Anything to be kept beside the weights, as text.
 
     Raises:
-        ValueError: If the name has another ending: it says how the file is read.
+        ValueError: If the name has another ending, a weight is not finite, or a note
+            is called "format" or "img_size".
+        TypeError: If a note is no text, or the model no `VisionPermutator`.
     """
     from safetensors.torch import save
 
-    if Path(path).suffix != ".safetensors":
+    _check_model(model)
+    path = checked_path("path", path)
+    if path.suffix != ".safetensors":
         raise ValueError(
-            f"{path} would hold safetensors and be read as something else: give it a "
+            f"{path} would hold safetensors and look like something else: give it a "
             'name that ends in ".safetensors"'
         )
+    own = {"format": "pt", "img_size": str(model.img_size)}
+    for name, note in notes.items():
+        if name in own:
+            raise ValueError(f"a note can't be called {name!r}: each file has its own")
+        if not isinstance(note, str):
+            raise TypeError(f"the note {name} is {note!r}; it must be text: use str()")
     weights = _exchanged(model.state_dict(), model, "hwc")
     weights = {k: v.detach().cpu().contiguous() for k, v in weights.items()}
-    notes = {"format": "pt", "img_size": str(model.img_size)} | notes
-    write_atomically(path, save(weights, metadata=notes))
+    check_finite(weights, "the file could not be loaded again; mend the model")
+    write_atomically(path, save(weights, metadata=own | notes))
 
 
 def write_atomically(path: str | os.PathLike, content: bytes) -> None:
@@ -248,7 +275,21 @@ def _state_dict(content: Any, source: str) -> dict[str, Tensor]:
                 "state dict has tensors by name: is the state dict under another key "
                 f"than {', '.join(map(repr, _WRAPPERS))}?"
             )
-    return {name.removeprefix("module."): value for name, value in content.items()}
+    return _renamed(content, lambda name: name.removeprefix("module."), source)
+
+
+def _renamed(
+    weights: Mapping[str, Tensor], rename: Callable[[str], str], source: str
+) -> dict[str, Tensor]:
+    renamed: dict[str, Tensor] = {}
+    for name, value in weights.items():
+        if rename(name) in renamed:
+            raise ValueError(
+                f"{source} has {rename(name)} twice, once called {name}: which counts? "
+                "Load it yourself and pass a state dict with one of them"
+            )
+        renamed[rename(name)] = value
+    return renamed
 
 
 def _refuse_misfits(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
@@ -263,11 +304,7 @@ def _refuse_misfits(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) ->
             "e.g. vip_m7 for vip_s7"
         )
     for name, value in weights.items():
-        if not _is_plain(value):
-            raise ValueError(
-                f"{name} is not a dense tensor of finite real numbers: the checkpoint "
-                "is damaged, or not one of weights"
-            )
+        check_weight(name, value)
     for name, value in own.items():
         if weights[name].shape == value.shape:
             continue
@@ -288,16 +325,18 @@ def _refuse_misfits(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) ->
         )
 
 
-def _is_plain(value: Tensor) -> bool:
-    if value.layout != torch.strided:
-        return False
-    real = value.is_floating_point() and not value.is_nested and not value.is_meta
-    return real and bool(value.isfinite().all())
-
-
 def _official_name(name: str) -> str:
-    """The listing calls the re-weighting `reweighting`."""
-    return name.replace(".reweighting.", ".reweight.")
+    parts = name.split(".")
+    return ".".join("reweight" if part == _ARTICLES else part for part in parts)
+
+
+def _check_model(model: VisionPermutator) -> None:
+    if not isinstance(model, VisionPermutator):
+        raise TypeError(
+            f"the model is a {type(model).__name__}; it must be a VisionPermutator, "
+            "e.g. vip_s7(); of a compiled or parallel one give the model inside"
+        )
+    check_contents(model)
 
 
 def _exchanged(
@@ -313,7 +352,7 @@ def _exchanged(
     return dict(weights) | (exchanged_order(rows) if rows else {})
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], int]:
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], int | None]:
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -323,15 +362,25 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], int]:
             weights = {name: file.get_tensor(name) for name in names}
     except (SafetensorError, OSError) as fault:
         raise ValueError(f"{path} is damaged or cut off: {fault}") from fault
-    said = notes.get("img_size", str(OFFICIAL_SIZE))
-    if not said.isdecimal() or int(said) == 0:
-        raise ValueError(f"{path} says it is for images of size {said!r}, no number")
+    if "img_size" not in notes:
+        return weights, None
+    said = notes["img_size"]
+    if not re.fullmatch("[1-9][0-9]{0,4}", said):
+        raise ValueError(
+            f"{path} says that it is for images of size {said[:20]!r}, which is no "
+            "number from 1 to 99999: load it yourself and pass its state dict"
+        )
     return weights, int(said)
 
 
 def _read_torch(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        # The options of a training script, which many files hold beside the weights.
+        with (
+            torch.serialization.safe_globals([argparse.Namespace]),
+            open(path, "rb") as file,  # by a name, torch would go by how it ends
+        ):
+            return torch.load(file, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as fault:
         raise ValueError(
             f"{path} holds more than weights, or is no PyTorch file. It was not "
@@ -339,4 +388,4 @@ def _read_torch(path: Path) -> Any:
             "pass its state dict"
         ) from fault
     except Exception as fault:  # any damage at all
-        raise ValueError(f"{path} is damaged or cut off: {fault!r}") from fault
+        raise ValueError(f"{path} is damaged or cut off: get it again") from fault

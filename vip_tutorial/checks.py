@@ -6,7 +6,11 @@ neither H nor N, or in some cases not fail at all.
 
 import math
 import operator
-from collections.abc import Callable, Sequence
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -50,6 +54,48 @@ def real_number(name: str, value: object, low: float, high: float) -> float:
         needed += [] if high == math.inf else [f"below {high:g}"]
         raise ValueError(f"{name} is {value}; it must be {' and '.join(needed)}")
     return number
+
+
+def checked_path(name: str, value: object, other: str = "") -> Path:
+    """`value` as a path, if it can be that of a file; `other` says what else may be."""
+    if not isinstance(value, str | os.PathLike):
+        kind = type(value).__name__
+        raise TypeError(f"{name} is a {kind}; it must be the name of a file{other}")
+    path = Path(value)
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"{name} is the folder {str(value)!r}: give a file in it"
+        )
+    return path
+
+
+def check_contents(model: nn.Module) -> None:
+    """Refuse a model whose parameters have no contents."""
+    if any(parameter.is_meta for parameter in model.parameters()):
+        raise ValueError(
+            "the model is on 'meta', where tensors have no contents: build it outside "
+            "torch.device('meta')"
+        )
+
+
+def check_dense(name: str, value: object, needed: str) -> None:
+    """Refuse what is no dense tensor with contents; `needed` says what it must be."""
+    if not isinstance(value, Tensor):
+        kind = type(value)
+        mend = "from_numpy" if kind.__module__ == "numpy" else "as_tensor"
+        raise TypeError(
+            f"{name} is a {kind.__name__}; it must be {needed}: convert it with "
+            f"torch.{mend}(...)"
+        )
+    if value.is_meta:
+        raise ValueError(
+            f"{name} is on 'meta', where tensors have no contents: make it elsewhere"
+        )
+    if value.is_nested or value.layout != torch.strided:
+        raise TypeError(
+            f"{name} is no dense tensor; it must be {needed}: for x = {name}, "
+            f"{conversion(value, value.dtype)}"
+        )
 
 
 def checked_sizes(dim: int, segment_dim: int) -> tuple[int, int]:
@@ -102,8 +148,8 @@ def grid_sides(
 
 def checked_stages(
     layers: Sequence[int], embed_dims: Sequence[int], transitions: Sequence[bool]
-) -> tuple[list[int], list[bool]]:
-    """Blocks of each stage, and whether the grid is halved after it.
+) -> tuple[list[int], list[int], list[bool]]:
+    """Blocks of each stage, its channels, and whether the grid is halved after it.
 
     Args:
         layers: Blocks of each stage.
@@ -117,20 +163,35 @@ def checked_stages(
                 f"e.g. {name}=[{32 if name == 'embed_dims' else 2}] for a single one"
             )
     layers = [whole_number("a number in layers", n, least=0) for n in layers]
+    embed_dims = [whole_number("a number in embed_dims", n) for n in embed_dims]
+    if not isinstance(transitions, Sequence) or isinstance(transitions, str):
+        raise TypeError(
+            f"transitions is {transitions!r}; it must be a list with True or False for "
+            "each stage but the last, e.g. transitions=[True], or () for none"
+        )
     if len(embed_dims) != len(layers):
         raise ValueError(
             f"layers has {len(layers)} stages and embed_dims {len(embed_dims)}: "
             "give each stage its number of blocks and its width"
         )
     last = len(layers) - 1
-    if any(transitions[last:]):
+    if any(transitions[last:]) or len(transitions) > len(layers):
         raise ValueError(
             f"transitions is {list(transitions)} with {len(layers)} stages: a "
             "transition leads from a stage to the next, so there can't be one after "
             "the last"
         )
     halved = [bool(is_halved) for is_halved in transitions[:last]]
-    return layers, halved + [False] * (len(layers) - len(halved))
+    return layers, embed_dims, halved + [False] * (len(layers) - len(halved))
+
+
+def check_divisor(skip_lam: float) -> None:
+    """Refuse what residual branches cannot be divided by."""
+    if not real_number("skip_lam", skip_lam, -math.inf, math.inf) > 0:
+        raise ValueError(
+            f"skip_lam is {skip_lam!r}; residual branches are divided by it, so it "
+            "must be more than 0"
+        )
 
 
 def mlp_width(dim: int, mlp_ratio: float) -> int:
@@ -173,7 +234,7 @@ def check_image(image: Tensor, weight: Tensor, img_size: int) -> None:
     if not isinstance(image, Tensor):
         raise TypeError(
             f"input is a {type(image).__name__}; it must be a torch.Tensor of shape "
-            "(B, in_chans, height, width)"
+            "(B, in_chans, height, width), e.g. torch.from_numpy(image) of an array"
         )
     in_chans, shape = weight.shape[1], tuple(image.shape)
     wanted = f"(B, {in_chans}, {img_size}, {img_size})"
@@ -319,4 +380,81 @@ def _autocast_unites(x: Tensor, weight: Tensor) -> bool:
     return torch.is_autocast_enabled(kind) and torch.float64 not in (
         x.dtype,
         weight.dtype,
+    )
+
+
+# --- Weights and their files ---------------------------------------------------------
+
+
+def is_safetensors(path: Path) -> bool:
+    """Whether a file is to be read as such, by how it begins, if it may hold weights.
+
+    Raises:
+        ValueError: If it is something else that often lies where weights should be.
+    """
+    with open(path, "rb") as file:
+        start = file.read(64)
+    text = start.strip().lower()
+    if start[7:9] == b"\0{":  # eight bytes that say a length, then JSON
+        return True
+    if start.startswith((b"PK", b"\x80")):  # what torch.save writes, now and long ago
+        return False
+    if text.startswith(b"version https://git-lfs"):
+        found = "is a Git LFS pointer, which only names the file: run git lfs pull"
+    elif text.startswith(b"<"):
+        found = "is a web page: look in a browser what its address shows"
+    elif re.fullmatch(rb"[\t\n\r -~]+", start):
+        found = f"is text that begins {start[:20].decode()!r}: get the true file"
+    else:
+        return path.suffix.lower() == ".safetensors"
+    raise ValueError(f"{path} holds no weights, it {found}")
+
+
+def check_weight(name: str, value: Tensor) -> None:
+    """Refuse what is no dense tensor of real numbers with contents."""
+    if (
+        value.layout != torch.strided
+        or value.is_nested
+        or value.is_meta
+        or not value.is_floating_point()
+    ):
+        raise ValueError(
+            f"{name} is not a dense tensor of real numbers: the checkpoint is damaged, "
+            "or not one of weights"
+        )
+
+
+def check_finite(weights: Mapping[str, Tensor], so: str) -> None:
+    """Refuse weights that are not finite; `so` says what comes of them."""
+    for name, value in weights.items():
+        # PyTorch cannot ask this of numbers with 8 bits.
+        asked = value.float() if value.itemsize == 1 else value
+        if not asked.isfinite().all():
+            raise ValueError(f"{name} is not finite everywhere, in {value.dtype}: {so}")
+
+
+def refuse_grid(img_size: int | None, assumed: int, built_for: int) -> NoReturn:
+    """Say why weights for images of another size than the model's are not loaded.
+
+    Args:
+        img_size: Side of the images that the weights are for, if anything says it.
+        assumed: What it is taken to be if nothing does.
+        built_for: Side of the images that the model is built for.
+    """
+    trap = (
+        "since their shapes are the same, and compute nonsense: mlp_h and mlp_w mean "
+        "another grid of tokens"
+    )
+    if img_size is None:
+        raise ValueError(
+            f"nothing says which images the weights are for, so {assumed} x {assumed}, "
+            f"the authors', is assumed, and the model is built for {built_for} x "
+            f"{built_for}. Weights for another size would load, {trap}. Pass img_size="
+            f"{built_for} to load_checkpoint if they are for that size; or the true "
+            "size and resample=True, and train further"
+        )
+    raise ValueError(
+        f"the weights are for images of {img_size} x {img_size} and the model is built "
+        f"for {built_for} x {built_for}. They would load, {trap}. Build the model with "
+        f"img_size={img_size}, or pass resample=True and train further"
     )

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .checks import checked_seed, whole_number
+from .checks import check_dense, checked_seed, whole_number
 
 
 def digit(index: int) -> tuple[Tensor, int]:
@@ -111,7 +111,7 @@ class Scale(NamedTuple):
 
     Attributes:
         mean: Mean of all pixels.
-        spread: Their standard deviation.
+        spread: Their standard deviation, with count - 1, as PyTorch's `std` has it.
     """
 
     mean: float
@@ -123,9 +123,10 @@ class Scale(NamedTuple):
 
         Raises:
             ValueError: If there is none: no two pixels differ, or one is not finite.
-            TypeError: If the pixels are no real numbers.
+            TypeError: If the pixels are no real numbers, or in no dense tensor.
         """
         images = data.images
+        check_dense("data.images", images, "a tensor (count, in_chans, height, width)")
         if not images.is_floating_point():
             raise TypeError(
                 f"the images have dtype {images.dtype}; they must be real numbers: for "

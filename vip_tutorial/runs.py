@@ -70,12 +70,25 @@ def read(path: str | os.PathLike, about: Mapping[str, str]) -> State:
     """What `save` wrote, if it is of a run of this description.
 
     Raises:
-        ValueError: If the file is damaged, or of another run; it says what differs.
+        ValueError: If the file is damaged, or of another run, when it says what
+            differs; or if no run is in it at all.
     """
+    raw = Path(path).read_bytes()
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        was = {name: content["about"][name] for name in about}
+        content = torch.load(io.BytesIO(raw), map_location="cpu", weights_only=True)
     except Exception as fault:  # any damage at all
+        if raw and not raw.startswith(b"PK"):  # `save` writes a zip file
+            raise ValueError(_no_run(path)) from fault
+        raise ValueError(
+            f"{path} is damaged or cut off: remove it to start anew, if fit wrote it, "
+            "or name another file"
+        ) from fault
+    told = content.get("about") if isinstance(content, Mapping) else None
+    if not isinstance(told, Mapping):
+        raise ValueError(_no_run(path))
+    try:
+        was = {name: told[name] for name in about}
+    except KeyError as fault:
         raise ValueError(
             f"{path} is no run that can be resumed ({fault!r}): remove it to start anew"
         ) from fault
@@ -152,6 +165,14 @@ def check_room(path: str | os.PathLike, model: nn.Module) -> None:
             f"resume needs {needed / 1e6:.0f} MB and the disk has {free / 1e6:.0f} MB",
             str(path),
         )
+
+
+def _no_run(path: str | os.PathLike) -> str:
+    return (
+        f"{path} is no file that fit wrote, so it stays as it is: give resume another "
+        "name. To start from weights in it, call vip_tutorial.checkpoints."
+        "load_checkpoint(model, ...) first"
+    )
 
 
 def _digest(data: Labelled) -> str:

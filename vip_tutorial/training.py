@@ -9,7 +9,6 @@ import math
 import os
 import warnings
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,7 +16,14 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from . import runs
-from .checks import checked_seed, real_number, whole_number
+from .checks import (
+    check_contents,
+    check_dense,
+    checked_path,
+    checked_seed,
+    real_number,
+    whole_number,
+)
 from .data import Labelled
 from .vision_permutator import VisionPermutator
 
@@ -124,7 +130,8 @@ def fit(
     """Train a model, in place.
 
     Args:
-        model: From images to scores of the classes; it is moved to `device`.
+        model: From images to scores of the classes; it is moved to `device`, and left
+            in evaluation mode.
         train: Images to learn from.
         test: Images to measure the accuracy with, after each epoch.
         recipe: How to train; `Recipe()` if None.
@@ -140,11 +147,12 @@ def fit(
     Raises:
         ValueError: If there is nothing to learn from or nothing that learns, the labels
             do not fit, the images are not finite, there is no such device, or `resume`
-            is damaged or of another run.
+            is damaged, of another run or no run at all.
         TypeError: If something is of another kind, e.g. labels that are no whole
             numbers.
         OSError: If `resume` cannot be written, or the disk has no room for it.
-        FloatingPointError: If the loss is no longer a number.
+        FloatingPointError: If the loss, or the best score of a test image, is no longer
+            a finite number; `resume` then holds the epoch before.
 
     Warns:
         UserWarning: If the pixels are far from standardised, e.g. go up to 255.
@@ -155,16 +163,15 @@ def fit(
     for part, name in ((train, "train"), (test, "test")):
         _check(part, name)
         _warn_if_far(part, name)
-    if resume is not None and Path(resume).is_dir():
-        raise IsADirectoryError(f"resume is the folder {resume!r}: give a file in it")
+    resume = None if resume is None else checked_path("resume", resume)
     device = _checked_device(device)
-    _check_model(model, train.classes)
-    for part in (train, test):
-        _check_scores(model, part)
+    _check_model(model)
+    for part in (train, test):  # one image, so that a misfit shows before all else
+        _check_scores(model, predict(model, part.images[:1]), part.classes)
     about, run = {}, None
     if resume is not None:
         about = runs.described(recipe, model, train, test)
-        run = runs.read(resume, about) if Path(resume).exists() else None
+        run = runs.read(resume, about) if resume.exists() else None
     model.to(device)
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay
@@ -197,6 +204,7 @@ def fit(
                 f"epoch {epoch + 1:3} of {recipe.epochs}   loss {loss:.3f}   "
                 f"test {history.accuracy[-1]:.1%}"
             )
+    model.eval()
     return history
 
 
@@ -209,11 +217,9 @@ def predict(model: nn.Module, images: Tensor, batch: int = 500) -> Tensor:
         images: Any number of images, none included.
         batch: Images that go through the model at once.
     """
-    if not isinstance(images, Tensor):
-        raise TypeError(
-            f"images is a {type(images).__name__}; it must be a torch.Tensor: of "
-            "labelled images give data.images"
-        )
+    if isinstance(images, Labelled):
+        raise TypeError("images is a Labelled; it must be a tensor: give data.images")
+    check_dense("images", images, "a tensor (count, in_chans, height, width)")
     whole_number("batch", batch)
     device = next(model.parameters(), torch.empty(0)).device
     was_training = model.training
@@ -226,11 +232,25 @@ def predict(model: nn.Module, images: Tensor, batch: int = 500) -> Tensor:
 
 
 def accuracy(model: nn.Module, data: Labelled) -> float:
-    """Share of the images that the model classifies right."""
-    if len(data.labels) == 0:
+    """Share of the images that the model classifies right.
+
+    Raises:
+        ValueError: If there are no images, or labels or model do not fit them.
+        TypeError: If something is of another kind.
+        FloatingPointError: If the best score of an image is no finite number.
+    """
+    if isinstance(data, Labelled) and len(data.labels) == 0:
         raise ValueError("there are no images to measure the accuracy with")
     _check(data, "the data")
-    guesses = predict(model, data.images).argmax(1)
+    scores = predict(model, data.images)
+    _check_scores(model, scores, data.classes)
+    best, guesses = scores.max(1)
+    if wrong := (~best.isfinite()).sum().item():
+        raise FloatingPointError(
+            f"the model's best score is no finite number for {wrong} of {len(best)} "
+            "images: train with a lower learning rate, or look for weights that are "
+            "not numbers"
+        )
     return (guesses == data.labels).double().mean().item()
 
 
@@ -263,11 +283,7 @@ def _check(data: Labelled, name: str) -> None:
     images, labels, classes = data
     if len(images) == 0:
         raise ValueError(f"{name} has no images")
-    if not isinstance(labels, Tensor):
-        raise TypeError(
-            f"{name}.labels is a {type(labels).__name__}; it must be a tensor: "
-            "torch.as_tensor(labels)"
-        )
+    check_dense(f"{name}.labels", labels, "a tensor (count,)")
     if labels.shape != (len(images),):
         raise ValueError(
             f"{name} has {len(images)} images and labels of shape "
@@ -312,11 +328,8 @@ def _check_images(data: Labelled, name: str) -> None:
             "vip_tutorial.data.Labelled(images, labels, classes)"
         )
     images = data.images
-    if not isinstance(images, Tensor):
-        raise TypeError(
-            f"{name}.images is a {type(images).__name__}; it must be a tensor of shape "
-            "(count, in_chans, height, width)"
-        )
+    wanted = "a tensor (count, in_chans, height, width)"
+    check_dense(f"{name}.images", images, wanted)
     shape = tuple(images.shape)
     if len(shape) != 4:
         hint = "for grey pictures, images[:, None]" if len(shape) == 3 else "reshape it"
@@ -325,9 +338,12 @@ def _check_images(data: Labelled, name: str) -> None:
             f"width): {hint}"
         )
     if shape[2] != shape[3]:
+        mend = "crop or pad them"
+        if shape[1] == shape[2] and shape[3] in (1, 3, 4):
+            mend = "these have their channels last, call images.permute(0, 3, 1, 2)"
         raise ValueError(
             f"{name}.images has shape {shape}: the pictures must be square, since a "
-            "ViP has as many segments as rows and as columns; crop or pad them"
+            f"ViP has as many segments as rows and as columns; {mend}"
         )
     if not images.is_floating_point():
         raise TypeError(
@@ -358,7 +374,7 @@ def _checked_device(device: torch.device | str) -> torch.device:
     return found
 
 
-def _check_model(model: nn.Module, classes: int) -> None:
+def _check_model(model: nn.Module) -> None:
     if not isinstance(model, nn.Module):
         raise TypeError(
             f"model is a {type(model).__name__}; it must be a torch.nn.Module, e.g. "
@@ -375,23 +391,17 @@ def _check_model(model: nn.Module, classes: int) -> None:
             "all parameters of the model are frozen, so there is nothing to train: "
             "thaw them with model.requires_grad_(True), or those of a part"
         )
-    if any(parameter.is_meta for parameter in parameters):
-        raise ValueError(
-            "the model is on 'meta', where tensors have no contents: build it outside "
-            "torch.device('meta')"
-        )
+    check_contents(model)
+
+
+def _check_scores(model: nn.Module, scores: Tensor, classes: int) -> None:
     if isinstance(model, VisionPermutator) and isinstance(model.head, nn.Identity):
         raise ValueError(
             "the model has no classifier, num_classes=0, and gives tokens instead of "
             f"scores: give it one with model.reset_classifier({classes})"
         )
-
-
-def _check_scores(model: nn.Module, data: Labelled) -> None:
-    """Try one image, so that a misfit shows before anything is done."""
-    scores, classes = predict(model, data.images[:1]), data.classes
     if scores.ndim != 2 or scores.shape[1] < classes:
         raise ValueError(
-            f"the model makes {tuple(scores.shape)} of one image; with {classes} "
+            f"the model makes {(1, *scores.shape[1:])} of one image; with {classes} "
             f"classes it must be (1, {classes}): build it with num_classes={classes}"
         )

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from .checks import (
     built_mixer,
+    check_divisor,
     check_image,
     checked_stages,
     grid_sides,
@@ -120,9 +121,10 @@ class PermutatorBlock(nn.Module):
             `(dim, segment_dim=..., qkv_bias=...)`.
 
     Raises:
-        ValueError: If `mlp_ratio` leaves the channel MLP without any width, or the
-            token mixer says so.
-        TypeError: If `token_mixer` makes no module, or `mlp_ratio` is no number.
+        ValueError: If `mlp_ratio` leaves the channel MLP without any width, `skip_lam`
+            is not more than 0, or the token mixer says so.
+        TypeError: If `token_mixer` makes no module, or `mlp_ratio` or `skip_lam` is no
+            number.
 
     Shape:
         `(B, H, W, C)` to `(B, H, W, C)`, with H = W = N.
@@ -139,6 +141,7 @@ class PermutatorBlock(nn.Module):
         token_mixer: type[nn.Module] = WeightedPermuteMLP,
     ):
         super().__init__()
+        check_divisor(skip_lam)
         self.norm1 = nn.LayerNorm(dim)
         # The authors' name, though there is no attention here.
         self.attn = built_mixer(
@@ -187,8 +190,8 @@ class VisionPermutator(nn.Module):
             cannot be halved, or a width cannot be cut into segments, or the stages
             don't fit each other, or a number is out of range, or `global_pool` is
             neither of the two.
-        TypeError: If a size is no whole number, or a rate no number, or `token_mixer`
-            makes no module.
+        TypeError: If a size is no whole number, or a rate or `skip_lam` no number, or
+            `transitions` no list, or `token_mixer` makes no module.
     """
 
     def __init__(
@@ -208,17 +211,15 @@ class VisionPermutator(nn.Module):
         global_pool: str = "avg",
     ):
         super().__init__()
-        if not skip_lam > 0:
-            raise ValueError(
-                f"skip_lam is {skip_lam!r}; residual branches are divided by it, so it "
-                "must be more than 0"
-            )
+        check_divisor(skip_lam)  # here too: there may be no block at all
         if global_pool not in ("avg", "flatten"):
             raise ValueError(
                 f"global_pool is {global_pool!r}; it must be 'avg' (the authors') or "
                 "'flatten'"
             )
-        layers, transitions = checked_stages(layers, embed_dims, transitions)
+        layers, embed_dims, transitions = checked_stages(
+            layers, embed_dims, transitions
+        )
         sides = grid_sides(img_size, patch_size, transitions[:-1])
         drop_path_rate = real_number("drop_path_rate", drop_path_rate, 0, 1)
         self.img_size = operator.index(img_size)
