@@ -247,7 +247,8 @@ def interpolation(before: int, after: int) -> Tensor:
     new row is the mean of the old ones that it covers: no old row is left out.
     """
     if after < before:
-        new = before * torch.arange(after + 1)[:, None]  # edges; an old row is `after`
+        # Edges of the rows, in units that make all of them whole numbers.
+        new = before * torch.arange(after + 1)[:, None]
         old = after * torch.arange(before + 1)
         covered = torch.minimum(new[1:], old[1:]) - torch.maximum(new[:-1], old[:-1])
         return covered.clamp(min=0) / before

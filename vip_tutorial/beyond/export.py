@@ -103,6 +103,7 @@ def loaded(
         ModuleNotFoundError: If `onnxruntime` is not installed.
         FileNotFoundError: If there is no such file.
         ValueError: If ONNX Runtime cannot read it; later, if the images do not fit.
+        TypeError: Later, if the images are no tensor, or not one of real numbers.
     """
     _need("to run ONNX files", _RUN)
     batch = whole_number("batch", batch)
