@@ -37,7 +37,7 @@ from .checks import (
     whole_number,
 )
 from .permute_mlp import Branches, WeightedPermuteMLP
-from .vision_permutator import VisionPermutator
+from .vision_permutator import Downsample, VisionPermutator
 
 OFFICIAL_SIZE = 224  # side of the images that the authors' checkpoints are for
 _ARTICLES = "reweighting"  # the often reprinted listing's name of `reweight`
@@ -122,9 +122,10 @@ def load_checkpoint(
     _refuse_misfits(weights, own)
     weights = {name: value.to(own[name].dtype) for name, value in weights.items()}
     check_finite(weights, "the checkpoint is damaged, or the model's dtype too small")
-    if (img_size or OFFICIAL_SIZE) != model.img_size:
+    built = trained_size(model)
+    if (img_size or OFFICIAL_SIZE) != built:
         if not (img_size and resample):
-            refuse_grid(img_size, OFFICIAL_SIZE, model.img_size)
+            refuse_grid(img_size, OFFICIAL_SIZE, built)
         weights = resample_weights(weights, model, img_size)
     model.load_state_dict(_exchanged(weights, model, branch_order))
 
@@ -155,7 +156,7 @@ def save_checkpoint(model: VisionPermutator, path: str | os.PathLike, **notes: s
             f"{path} would hold safetensors and look like something else: give it a "
             'name that ends in ".safetensors"'
         )
-    own = {"format": "pt", "img_size": str(model.img_size)}
+    own = {"format": "pt", "img_size": str(trained_size(model))}
     for name, note in notes.items():
         if name in own:
             raise ValueError(f"a note can't be called {name!r}: each file has its own")
@@ -209,15 +210,16 @@ def resample_weights(
             be cut into as many segments.
     """
     result = dict(weights)
+    built = trained_size(model)
     for name, mixer in model.named_modules():
         if not isinstance(mixer, Branches):
             continue
         after = mixer.segment_dim
-        before, rest = divmod(after * img_size, model.img_size)
+        before, rest = divmod(after * img_size, built)
         if rest or max(before, after) % min(before, after):
             raise ValueError(
                 f"{name} would have to go from a grid of {after * img_size} / "
-                f"{model.img_size} rows to one of {after}: resampling needs grids of "
+                f"{built} rows to one of {after}: resampling needs grids of "
                 "which one is a multiple of the other"
             )
         if mixer.dim % before:
@@ -235,10 +237,7 @@ def resample_weights(
 def _resampled(weight: Tensor, before: int, after: int) -> Tensor:
     C = len(weight)
     S = C // before
-    rows = interpolation(before, after).to(weight)  # (after, before)
-    weight = weight.reshape(before, S, before, S)  # (H, S, H, S)
-    back = rows / rows.sum(0)  # so that each old row's weight is dealt out in full
-    weight = torch.einsum("hg,gskt,mk->hsmt", rows, weight, back)  # (H', S, H', S)
+    weight = on_other_rows(weight, before, after)  # (H', S, H', S)
     if after > before:
         parts = after // before  # new segments in an old one
         weight = weight.reshape(after, parts, S // parts, after, parts, S // parts)
@@ -248,13 +247,60 @@ def _resampled(weight: Tensor, before: int, after: int) -> Tensor:
     return torch.einsum("hsgt,pq->hpsgqt", weight, same).reshape(C, C)
 
 
+def on_other_rows(weight: Tensor, before: int, after: int) -> Tensor:
+    """A weight between `before` rows as one between `after`.
+
+    What goes in is scaled so that a column that is equal in all rows gives what it gave
+    before, interpolated.
+
+    Args:
+        weight: `(H*S, H*S)`, with H = `before`.
+        before: Rows that it is for.
+        after: Rows that are wanted, H'.
+
+    Returns:
+        `(H', S, H', S)`.
+    """
+    rows = interpolation(before, after).to(weight)  # (H', H)
+    back = rows / rows.sum(dim=0)  # (H', H): what each old row is dealt out to
+    weight = weight.unflatten(1, (before, -1)).unflatten(0, (before, -1))
+    return torch.einsum("hg,gskt,mk->hsmt", rows, weight, back)
+
+
 def interpolation(before: int, after: int) -> Tensor:
-    """Linear resampling of `before` rows to `after`, as a matrix."""
+    """Resampling of `before` rows to `after`, as a matrix `(after, before)`.
+
+    Linear between the old rows if there are to be more.  If there are to be fewer, each
+    new row is the mean of the old ones that it covers: no old row is left out.
+    """
+    if after < before:
+        # Edges of the rows, in units that make all of them whole numbers.
+        new = before * torch.arange(after + 1)[:, None]
+        old = after * torch.arange(before + 1)
+        covered = torch.minimum(new[1:], old[1:]) - torch.maximum(new[:-1], old[:-1])
+        return covered.clamp(min=0) / before
     unit = torch.eye(before)[None]  # (1, before, before): each row a signal
     moved = nn.functional.interpolate(
         unit, after, mode="linear", align_corners=False
     )  # (1, before, after)
     return moved[0].T
+
+
+def trained_size(model: VisionPermutator) -> int:
+    """Side of the images that the model's weights are for.
+
+    That is its `img_size`, unless `beyond.any_size.for_size` has made it: then it takes
+    images of another size with weights that still mean the grid of the training.
+    """
+    pixels = model.patch_embed.proj.stride[0]  # side of a token
+    for stage in model.network:
+        if isinstance(stage, Downsample):
+            pixels *= stage.proj.stride[0]
+        for part in stage.children():
+            mixer = getattr(part, "attn", None)
+            if isinstance(mixer, Branches):
+                return mixer.segment_dim * pixels
+    return model.img_size
 
 
 def _state_dict(content: Any, source: str) -> dict[str, Tensor]:

@@ -56,6 +56,12 @@ def test_static_weights_are_the_softmax_of_what_is_learned(device, order):
     assert "reweight.fc1.weight" not in module.state_dict()
 
 
+def test_static_weights_start_at_a_third_each():
+    module = DynamicPermuteMLP(12, 4, weights="static").double()
+    weights = module.branch_weights(*module.branches(torch.randn(2, 4, 4, 12).double()))
+    torch.testing.assert_close(weights, torch.full_like(weights, 1 / 3))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_an_output_token_depends_on(kind):
     module, x = made(weights=kind)
@@ -122,6 +128,32 @@ def test_a_temperature_that_cannot_be(temperature):
         DynamicPermuteMLP(12, 4, temperature=temperature)
 
 
+@pytest.mark.parametrize("temperature", [1e-50, 1e-44, 1e40, 10**400])
+def test_a_temperature_that_float32_cannot_divide_by(temperature):
+    with pytest.raises(
+        ValueError, match=r"it must be from 1e-30 to 1e\+30, or float32"
+    ):
+        DynamicPermuteMLP(12, 4, temperature=temperature)
+
+
+def test_a_temperature_far_below_nothing():
+    with pytest.raises(ValueError, match=r"temperature is -10+; it must be more than"):
+        DynamicPermuteMLP(12, 4, temperature=-(10**400))
+
+
+@pytest.mark.parametrize("temperature", [1e-30, 1e30])
+def test_the_coldest_and_the_warmest_give_numbers(temperature):
+    module = DynamicPermuteMLP(12, 4, temperature=temperature)
+    torch.nn.init.normal_(module.reweight.fc2.weight)
+    assert module(torch.randn(2, 4, 4, 12)).isfinite().all()
+
+
+@pytest.mark.parametrize("learned", ["False", 1, None])
+def test_learned_is_yes_or_no(learned):
+    with pytest.raises(TypeError, match=r"learned is .*; it must be True or False"):
+        DynamicPermuteMLP(12, 4, learned=learned)
+
+
 def test_a_temperature_that_is_no_number():
     with pytest.raises(TypeError, match="temperature is '1'; it must be a number"):
         DynamicPermuteMLP(12, 4, temperature="1")
@@ -135,7 +167,8 @@ def test_weights_of_no_such_kind(kind):
 
 def test_measured_variants_as_the_figure_takes_them():
     runs = {"digits": {"sum": {"right": [1, 2]}, "token": {"right": [3, 4]}}}
-    labels = {"token": "token-wise", "cold": "never trained here"}
+    labels = {"token": "token-wise", "cold": "never trained here", "sum": "plain"}
     assert as_models({"runs": runs}, labels, "digits") == [
-        {"name": "token", "label": "token-wise", "group": "digits", "right": [3, 4]}
+        {"name": "token", "label": "token-wise", "group": "digits", "right": [3, 4]},
+        {"name": "sum", "label": "plain", "group": "digits", "right": [1, 2]},
     ]

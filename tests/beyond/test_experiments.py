@@ -1,11 +1,15 @@
 """The pictures of the experiments, and what was measured with them."""
 
+from functools import partial
+
 import pytest
 import torch
 
 from vip_tutorial import measured, tasks
 from vip_tutorial.beyond import experiments
+from vip_tutorial.counting import count_multiply_adds, count_parameters
 from vip_tutorial.data import Labelled
+from vip_tutorial.training import small_network
 
 
 @pytest.fixture
@@ -17,7 +21,8 @@ def squares():
 
 def test_the_label_of_nested_names_stroke_and_mark(monkeypatch):
     """Four cells with a mark of three pixels each; both are found in the picture."""
-    monkeypatch.setattr(tasks, "NOISE", 0)
+    clean = partial(tasks.nested, noise=0)
+    monkeypatch.setitem(tasks.TASKS, "nested", (clean, *tasks.TASKS["nested"][1:]))
     images, labels, classes = tasks.task("nested", 200, seed=5)
     assert classes == 16 and labels.unique().tolist() == list(range(16))
     for image, label in zip(images[:, 0], labels.tolist()):
@@ -49,6 +54,60 @@ def test_grown_pictures_are_the_same_pictures(squares):
         larger.mean((1, 2, 3)), squares.images.mean((1, 2, 3)), rtol=0.05, atol=0
     )
     assert larger.min() >= squares.images.min() and larger.max() <= squares.images.max()
+
+
+def test_pictures_with_fewer_pixels_are_means_of_all_of_them(squares):
+    """Half the side: each pixel from four old ones a side, the border from three."""
+    rows = torch.zeros(4, 8)
+    for row in range(4):
+        for k, share in zip(range(2 * row - 1, 2 * row + 3), (1, 3, 3, 1)):
+            if 0 <= k < 8:
+                rows[row, k] = share
+    rows /= rows.sum(dim=1, keepdim=True)
+    expected = rows @ squares.images @ rows.T
+    torch.testing.assert_close(experiments.grown(squares, 4).images, expected)
+
+
+@pytest.mark.parametrize("shift", [-2.0, 0.0, 3.0])
+def test_the_paper_around_a_placed_picture_is_as_dark_as_the_darkest(squares, shift):
+    """Of all pictures, and not black: standardised pictures go below 0."""
+    shifted = squares._replace(images=squares.images + shift)
+    sheets = experiments.placed(shifted, 12).images
+    for sheet, picture in zip(sheets, shifted.images):
+        assert (sheet == shifted.images.min()).sum() >= 12 * 12 - 8 * 8
+        expected = picture.sum() + (12 * 12 - 8 * 8) * shifted.images.min()
+        torch.testing.assert_close(sheet.sum(), expected)
+
+
+def test_right_is_a_count_of_pictures(monkeypatch, squares):
+    fifty = Labelled(torch.zeros(50, 1, 8, 8), torch.zeros(50, dtype=torch.int64), 10)
+    monkeypatch.setattr(experiments, "accuracy", lambda model, data: 0.58)
+    assert 0.58 * 50 < 29  # by a little: not what is wanted
+    assert experiments.right(None, fifty) == 29
+
+
+@pytest.mark.parametrize("data, side, classes", [("digits", 8, 10), ("nested", 16, 16)])
+def test_what_is_filed_of_the_cost_is_what_the_variants_cost(data, side, classes):
+    pictures = Labelled(torch.zeros(1, 1, side, side), torch.zeros(1), classes)
+    for name, filed in measured.results("beyond")["runs"][data].items():
+        mixer, dim = experiments.VARIANTS[name]
+        model = small_network(
+            pictures,
+            depth=experiments.DEPTH,
+            dim=dim,
+            patch_size=side // 8,
+            token_mixer=mixer,
+        )
+        assert count_parameters(model) == filed["parameters"], name
+        cost = count_multiply_adds(model, pictures.images)
+        assert cost == filed["multiply_adds"], name
+
+
+def test_cold_is_a_quarter():
+    mixer, dim = experiments.VARIANTS["cold"]
+    module = mixer(dim, segment_dim=8)
+    assert module.temperature.item() == pytest.approx(0.25)
+    assert not module.log_temperature.requires_grad
 
 
 def test_placed_pictures_lie_whole_on_a_sheet_of_paper(squares):

@@ -1,12 +1,14 @@
 """Networks outside PyTorch: ONNX Runtime computes the same, int8 nearly."""
 
+import errno
 import logging
+import os
 from functools import partial
 
 import pytest
 import torch
 
-from vip_tutorial import bundled
+from vip_tutorial import bundled, checkpoints
 from vip_tutorial.beyond import export
 from vip_tutorial.beyond.export import loaded, quantised, run_onnx, to_onnx
 from vip_tutorial.beyond.lightweight import LightPermuteMLP
@@ -71,7 +73,9 @@ def test_the_lighter_mixers_go_through_both(mixer, tmp_path):
     torch.testing.assert_close(exact, expected, rtol=1e-4, atol=1e-4)
     rough = run_onnx(quantised(tmp_path / "a.onnx"), images)
     distance = (rough - expected).norm() / expected.norm()
-    assert 1e-4 < distance < 0.2
+    # Some hundredths, as a rule.  Processors without whole-number dot products (VNNI)
+    # add pairs of them in 16 bits, where the largest are cut off: 0.31 was seen.
+    assert 1e-4 < distance < 0.5
 
 
 def test_the_file_holds_no_dropout_and_the_model_keeps_its_mode(tmp_path):
@@ -165,6 +169,90 @@ def test_a_file_that_is_none(tmp_path):
     (tmp_path / "a.onnx").write_bytes(b"nonsense")
     with pytest.raises(ValueError, match=r"a\.onnx is no ONNX file that can be run"):
         loaded(tmp_path / "a.onnx")
+
+
+@pytest.mark.parametrize("share", [0, 0.1, 0.5, 0.9, 0.999])
+def test_a_file_that_is_cut_off_is_not_quantised(file, tmp_path, share):
+    content = file.read_bytes()
+    path = tmp_path / "a.onnx"
+    path.write_bytes(content[: int(share * len(content))] or b"nonsense")
+    with pytest.raises(ValueError, match=r"a\.onnx is no ONNX file that can be run"):
+        quantised(path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_what_is_quantised_is_not_quantised_again(file):
+    with pytest.raises(ValueError, match="has the name of a file that is quantised al"):
+        quantised(quantised(file))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+def test_other_weights_than_float32(dtype, tmp_path):
+    model = VisionPermutator([1], [8], patch_size=2, img_size=8).to(dtype)
+    with pytest.raises(TypeError, match=rf"{dtype}.* export model\.float\(\)"):
+        to_onnx(model, tmp_path / "a.onnx")
+
+
+def test_a_place_where_no_file_can_be_is_told_before_the_slow_part(
+    digits, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(torch.onnx, "export", None)
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*none; make it"):
+        to_onnx(digits[0], tmp_path / "none" / "a.onnx")
+    with pytest.raises(IsADirectoryError, match="is a folder: give the name of a file"):
+        to_onnx(digits[0], tmp_path)
+
+
+def test_an_int8_file_is_not_put_in_the_place_of_a_folder(file, tmp_path):
+    path = tmp_path / "a.onnx"
+    path.write_bytes(file.read_bytes())
+    (tmp_path / "a.int8.onnx").mkdir()
+    with pytest.raises(IsADirectoryError, match=r"a\.int8\.onnx is a folder"):
+        quantised(path)
+
+
+def full(*args, **options):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("write", [to_onnx, quantised])
+def test_a_full_disk_is_told_with_the_path_and_leaves_the_old_file(
+    digits, file, tmp_path, monkeypatch, write
+):
+    path = tmp_path / "a.onnx"
+    path.write_bytes(file.read_bytes())
+    small = quantised(path)
+    old = path.read_bytes(), small.read_bytes()
+    monkeypatch.setattr(checkpoints.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as raised:
+        to_onnx(digits[0], path) if write is to_onnx else quantised(path)
+    wanted = path if write is to_onnx else small
+    assert raised.value.errno == errno.ENOSPC and raised.value.filename == str(wanted)
+    assert (path.read_bytes(), small.read_bytes()) == old
+    assert sorted(tmp_path.iterdir()) == [small, path]
+
+
+def test_an_int8_file_that_is_half_written_is_not_seen(file, tmp_path, monkeypatch):
+    import onnxruntime.quantization
+
+    path = tmp_path / "a.onnx"
+    path.write_bytes(file.read_bytes())
+    old = quantised(path).read_bytes()
+
+    def half(source, to, **options):
+        to.write_bytes(b"half")
+        full()
+
+    monkeypatch.setattr(onnxruntime.quantization, "quantize_dynamic", half)
+    with pytest.raises(OSError, match="No space left"):
+        quantised(path)
+    assert (tmp_path / "a.int8.onnx").read_bytes() == old
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.complex64])
+def test_images_that_are_no_real_numbers(file, dtype):
+    with pytest.raises(TypeError, match=rf"images has dtype {dtype}; the file takes r"):
+        run_onnx(file, torch.zeros(2, 1, 8, 8).to(dtype))
 
 
 @pytest.mark.parametrize("shape", [(3, 1, 8, 7), (1, 8, 8), (3, 3, 8, 8)])

@@ -159,11 +159,52 @@ def test_a_network_takes_it_by_one_argument(device, options):
         ({"groups": 2, "across": "width"}, "it must be 'rows' or 'channels'"),
         ({"across": "channels"}, "groups is None: give groups too"),
         ({"groups": 2, "across": "w"}, "it must be 'rows' or 'channels'"),
+        ({"groups": 2, "across": []}, "it must be 'rows' or 'channels'"),
     ],
 )
 def test_bad_input(options, said):
     with pytest.raises(ValueError, match=said):
         LightPermuteMLP(24, 4, **options)
+
+
+def test_half_of_the_numbers_is_the_largest_rank():
+    """As many weights as the one map has; one more would be more."""
+    module = LightPermuteMLP(24, 4, rank=12)
+    usual = WeightedPermuteMLP(24, 4)
+    assert count_parameters(module) == count_parameters(usual)
+
+
+@pytest.mark.parametrize(
+    "make, error, said",
+    [
+        (lambda: LowRankLinear(8.0, 2), TypeError, r"size is 8\.0; it must be a whole"),
+        (lambda: LowRankLinear(1, 1), ValueError, "size is 1; it must be at least 2"),
+        (
+            lambda: GroupedLinear(4.0, 2, 1),
+            TypeError,
+            r"places is 4\.0; it must be a wh",
+        ),
+        (
+            lambda: GroupedLinear(4, 2.0, 1),
+            TypeError,
+            r"size is 2\.0; it must be a whole",
+        ),
+        (
+            lambda: GroupedLinear(0, 2, 1),
+            ValueError,
+            "places is 0; it must be at least",
+        ),
+    ],
+)
+def test_linear_maps_of_no_size(make, error, said):
+    with pytest.raises(error, match=said):
+        make()
+
+
+@pytest.mark.parametrize("shared", ["no", 1, None])
+def test_shared_is_yes_or_no(shared):
+    with pytest.raises(TypeError, match=r"shared is .*; it must be True or False"):
+        LightPermuteMLP(24, 4, shared=shared)
 
 
 @pytest.mark.parametrize("option", ["rank", "groups"])

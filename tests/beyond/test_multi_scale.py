@@ -54,16 +54,18 @@ def test_the_coarse_branches_square_by_square(device, pool):
                 torch.testing.assert_close(part[:, i, j], expected)
 
 
-def test_the_neighbourhood_token_by_token(device):
-    module, x = made(LocalPermuteMLP, device)
+@pytest.mark.parametrize("side", [1, 3, 5, 7])
+def test_the_neighbourhood_token_by_token(device, side):
+    module, x = made(LocalPermuteMLP, device, kernel_size=side)
     around = module.branches(x)[3]
-    weight = module.conv.weight[:, 0]  # (C, 3, 3)
+    weight = module.conv.weight[:, 0]  # (C, side, side)
+    far = side // 2
     for i in range(4):
         for j in range(4):
             expected = torch.zeros(2, 12, device=device, dtype=torch.float64)
-            for k in range(max(i - 1, 0), min(i + 2, 4)):
-                for m in range(max(j - 1, 0), min(j + 2, 4)):
-                    expected += weight[:, k - i + 1, m - j + 1] * x[:, k, m]
+            for k in range(max(i - far, 0), min(i + far + 1, 4)):
+                for m in range(max(j - far, 0), min(j + far + 1, 4)):
+                    expected += weight[:, k - i + far, m - j + far] * x[:, k, m]
             torch.testing.assert_close(around[:, i, j], expected)
 
 
@@ -120,7 +122,20 @@ def test_float32_is_as_good_as_the_papers(device, kind):
         (lambda: MultiScalePermuteMLP(12, 4, pool=3), "pool is 3 and the grid 4 x 4"),
         (lambda: MultiScalePermuteMLP(12, 4, pool=8), "take a pool that divides 4"),
         (lambda: MultiScalePermuteMLP(12, 4, pool=0), "pool is 0; it must be at least"),
-        (lambda: LocalPermuteMLP(12, 4, kernel_size=2), "kernel_size is 2; it must be"),
+        (lambda: LocalPermuteMLP(12, 4, kernel_size=2), "kernel_size is 2; .* take 3"),
+        (
+            lambda: LocalPermuteMLP(12, 4, kernel_size=9),
+            r"kernel_size is 9 and the grid 4 x 4 .* at most 2 \* 4 - 1 = 7",
+        ),
+        # As whole numbers, whatever kind of them came.
+        (
+            lambda: MultiScalePermuteMLP(12, torch.tensor(4), pool=torch.tensor(3)),
+            "pool is 3 and the grid 4 x 4",
+        ),
+        (
+            lambda: LocalPermuteMLP(12, 4, kernel_size=torch.tensor(2)),
+            "kernel_size is 2; .* take 3",
+        ),
         (lambda: LocalPermuteMLP(12, 4, kernel_size=0), "kernel_size is 0; it must be"),
         (lambda: LocalPermuteMLP(3, 3), "dim must be at least 4"),
         (lambda: LocalPermuteMLP(10, 4), "cannot be cut into segment_dim = 4"),

@@ -5,6 +5,7 @@ more or fewer rows does not fit: the paper calls this its clear downside (Hou et
 arXiv:2106.12368, conclusion).  Three ways to go on with the same weights:
 
     resample   stretch the weights of the N rows to H rows, as one stretches a picture
+               (with fewer rows, each is the mean of those that it covers)
     tiles      cut the grid into pieces of N rows that do not see each other
     strided    pieces that take every (H / N)-th row, and so span the whole grid
 
@@ -21,8 +22,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from ..checkpoints import interpolation
-from ..checks import grid_sides
+from ..checkpoints import interpolation, on_other_rows, trained_size
+from ..checks import conversion, grid_sides, real_number, whole_number
+from ..fast import FastPermuteMLP
 from ..permute_mlp import WeightedPermuteMLP
 from ..vision_permutator import Downsample, VisionPermutator
 
@@ -59,10 +61,9 @@ class AnySizePermuteMLP(WeightedPermuteMLP):
         branch_order: str = "hwc",
         how: str = "resample",
     ):
+        proj_drop = real_number("proj_drop", proj_drop, 0, 1)
         super().__init__(dim, segment_dim, qkv_bias, proj_drop, branch_order)
-        if how not in WAYS:
-            raise ValueError(f"how is {how!r}; it must be one of {', '.join(WAYS)}")
-        self.how = how
+        self.how = _checked_way(how)
 
     def height(self, x: Tensor) -> Tensor:
         """Mix each token with the tokens above and below it; any number of rows."""
@@ -106,12 +107,21 @@ class AnySizePermuteMLP(WeightedPermuteMLP):
         if torch.jit.is_tracing():
             return
         N = self.segment_dim
-        # Every other fault is told as ever, on a piece of the grid that would fit.
-        whole = isinstance(x, Tensor) and x.ndim == 4 and 0 not in x.shape[1:3]
-        if not whole:
-            return super()._check(x)
-        super()._check(x[:, :1, :1].expand(-1, N, N, -1))
+        if (
+            not isinstance(x, Tensor)
+            or conversion(x, torch.float32)
+            or x.ndim != 4
+            or x.shape[3] != self.dim
+        ):
+            return super()._check(x)  # which refuses it, whatever the grid
         _, H, W, _ = x.shape
+        if 0 in (H, W):
+            raise ValueError(
+                f"input has shape {tuple(x.shape)}: H = {H} and W = {W}, but a grid "
+                "has at least one row and one column of tokens"
+            )
+        # Every other fault is told as ever, on a piece of the grid that would fit.
+        super()._check(x[:, :1, :1].expand(-1, N, N, -1))
         if self.how != "resample" and (H % N or W % N):
             raise ValueError(
                 f"input has shape {tuple(x.shape)}: {H} x {W} tokens cannot be cut "
@@ -123,8 +133,8 @@ class AnySizePermuteMLP(WeightedPermuteMLP):
 def stretched(mlp: nn.Linear, before: int, after: int) -> tuple[Tensor, Tensor | None]:
     """Weight and bias of a height or width branch, resampled along the rows.
 
-    Both the rows that come out and those that go in are interpolated linearly; what
-    goes in is scaled so that a column that is the same in all rows gives what it gave.
+    Both the rows that come out and those that go in are resampled; what goes in is
+    scaled so that a column that is the same in all rows gives what it gave.
 
     Args:
         mlp: `mlp_h` or `mlp_w`; its weight is `(N*S, N*S)`.
@@ -133,20 +143,32 @@ def stretched(mlp: nn.Linear, before: int, after: int) -> tuple[Tensor, Tensor |
 
     Returns:
         Weight `(H*S, H*S)` and bias `(H*S,)` or None; gradients reach the old ones.
+
+    Raises:
+        ValueError: If `after` is less than 1, or `before` are not the rows of `mlp`.
+        TypeError: If one of them is no whole number.
     """
+    before, after = whole_number("before", before), whole_number("after", after)
+    S, rest = divmod(len(mlp.weight), before)
+    if rest:
+        raise ValueError(
+            f"before is {before} and the weight takes {len(mlp.weight)} numbers, which "
+            f"cannot be dealt out evenly to {before} rows of tokens: give the "
+            "segment_dim of its module"
+        )
     if before == after:
         return mlp.weight, mlp.bias
-    S = len(mlp.weight) // before
-    rows = interpolation(before, after).to(mlp.weight)  # (H, N)
-    back = rows / rows.sum(dim=0)  # (H, N): what each old row is dealt out to
-    weight = mlp.weight.reshape(before, S, before, S)  # (N, S, N, S)
-    weight = torch.einsum("hg,gskt,mk->hsmt", rows, weight, back)  # (H, S, H, S)
+    weight = on_other_rows(mlp.weight, before, after)  # (H, S, H, S)
     weight = weight.reshape(after * S, after * S)  # (H*S, H*S)
     if mlp.bias is None:
         return weight, None
+    rows = interpolation(before, after).to(mlp.bias)  # (H, N)
     bias = rows @ mlp.bias.reshape(before, S)  # (H, S)
     bias = bias.reshape(after * S)  # (H*S)
     return weight, bias
+
+
+_CONVERTIBLE = (WeightedPermuteMLP, FastPermuteMLP, AnySizePermuteMLP)
 
 
 def for_size(
@@ -154,8 +176,13 @@ def for_size(
 ) -> VisionPermutator:
     """A copy of a trained network that takes pictures of another size.
 
+    It differs in `img_size` and in the class of its token mixers alone.  Its weights
+    still mean the grid of the training: `save_checkpoint` writes the size of that, and
+    `load_checkpoint` loads files of that size into it.
+
     Args:
-        model: The network; each token mixer is a `WeightedPermuteMLP`.
+        model: The network; each token mixer is a `WeightedPermuteMLP`, or has become an
+            `AnySizePermuteMLP` or a `FastPermuteMLP`, whose speed is lost.
         img_size: Side of the square pictures, in pixels.
         how: "resample", "tiles" or "strided", see `AnySizePermuteMLP`.
 
@@ -164,9 +191,17 @@ def for_size(
 
     Raises:
         ValueError: If a grid of this size cannot be served, or the head wants to know
-            where each token stood (`global_pool="flatten"`).
-        TypeError: If a block mixes its tokens in another way.
+            where each token stood (`global_pool="flatten"`), or there is no such way.
+        TypeError: If a block mixes its tokens in another way, or `model` is no
+            `VisionPermutator`, or `img_size` no whole number.
     """
+    if not isinstance(model, VisionPermutator):
+        raise TypeError(
+            f"model is a {type(model).__name__}; it must be a VisionPermutator: a "
+            "single module takes any grid if it is an AnySizePermuteMLP"
+        )
+    img_size = whole_number("img_size", img_size)
+    how = _checked_way(how)
     if model.global_pool != "avg":
         raise ValueError(
             f"the network has global_pool={model.global_pool!r}: its head has weights "
@@ -178,38 +213,34 @@ def for_size(
         if isinstance(stage, Downsample)
     ]
     grid_sides(img_size, model.patch_embed.proj.stride[0], halved)
-    other = copy.deepcopy(model)
-    for name, block in zip(_names(model), other.blocks):
-        block.attn = _any_size(block.attn, name, how)
-    if how != "resample" and img_size % model.img_size:
+    trained = trained_size(model)
+    if how != "resample" and img_size % trained:
         raise ValueError(
-            f"img_size is {img_size} and the network is for {model.img_size}: with "
+            f"img_size is {img_size} and the network is for {trained}: with "
             f"how={how!r} it must be a multiple, so that each grid can be cut into "
             "pieces of the old one; or take how='resample'"
         )
+    for name, block in zip(_names(model), model.blocks):
+        if type(block.attn) not in _CONVERTIBLE:
+            raise TypeError(
+                f"block {name} mixes tokens with {type(block.attn).__name__}; only the "
+                "weights of a WeightedPermuteMLP can be taken to another grid here"
+            )
+    other = copy.deepcopy(model)
+    for block in other.blocks:
+        # The same parameters, hooks and settings with other methods, and a way.
+        block.attn.__class__ = AnySizePermuteMLP
+        block.attn.how = how
     other.img_size = img_size
     return other
+
+
+def _checked_way(how: str) -> str:
+    if how not in WAYS:
+        raise ValueError(f"how is {how!r}; it must be one of {', '.join(WAYS)}")
+    return how
 
 
 def _names(model: VisionPermutator) -> list[str]:
     blocks = {id(block) for block in model.blocks}
     return [name for name, part in model.named_modules() if id(part) in blocks]
-
-
-def _any_size(mixer: nn.Module, name: str, how: str) -> AnySizePermuteMLP:
-    if type(mixer) not in (WeightedPermuteMLP, AnySizePermuteMLP):
-        raise TypeError(
-            f"block {name} mixes tokens with {type(mixer).__name__}; only the weights "
-            "of a WeightedPermuteMLP can be taken to another grid here"
-        )
-    weight = mixer.mlp_h.weight
-    other = AnySizePermuteMLP(
-        mixer.dim,
-        mixer.segment_dim,
-        qkv_bias=mixer.mlp_h.bias is not None,
-        proj_drop=mixer.proj_drop.p,
-        branch_order=mixer.branch_order,
-        how=how,
-    )
-    other.to(weight.device, weight.dtype).load_state_dict(mixer.state_dict())
-    return other.train(mixer.training)

@@ -18,6 +18,8 @@ from ..checks import real_number
 from ..permute_mlp import WeightedPermuteMLP
 
 KINDS = ("static", "pooled", "token")
+# Beyond these, float32 divides the logits to infinity or to nothing.
+COLDEST, WARMEST = 1e-30, 1e30
 
 
 class DynamicPermuteMLP(WeightedPermuteMLP):
@@ -34,14 +36,14 @@ class DynamicPermuteMLP(WeightedPermuteMLP):
         proj_drop: Dropout probability after the projection.
         branch_order: See `WeightedPermuteMLP`.
         weights: "static", "pooled" or "token".
-        temperature: What the logits are divided by; more than 0.
+        temperature: What the logits are divided by; from 1e-30 to 1e30.
         learned: Whether the temperature is a parameter that starts there; it is kept
             as its logarithm, and so stays more than 0.
 
     Raises:
         ValueError: If the sizes do not fit, there is no such kind of weights, or the
-            temperature is not more than 0 and finite.
-        TypeError: If the temperature is no number.
+            temperature is too low or too high.
+        TypeError: If the temperature is no number, or `learned` neither True nor False.
 
     Shape:
         `(B, H, W, C)` to `(B, H, W, C)`, with H = W = N.
@@ -58,17 +60,16 @@ class DynamicPermuteMLP(WeightedPermuteMLP):
         temperature: float = 1.0,
         learned: bool = False,
     ):
+        proj_drop = real_number("proj_drop", proj_drop, 0, 1)
         super().__init__(dim, segment_dim, qkv_bias, proj_drop, branch_order)
         if not isinstance(weights, str) or weights not in KINDS:
             raise ValueError(
                 f"weights is {weights!r}; it must be 'static' (learned, the same for "
                 "every picture), 'pooled' (the paper's) or 'token'"
             )
-        if not real_number("temperature", temperature, -math.inf, math.inf) > 0:
-            raise ValueError(
-                f"temperature is {temperature}; it must be more than 0: near 0, e.g. "
-                "0.01, each channel takes one branch alone"
-            )
+        if not isinstance(learned, bool):
+            raise TypeError(f"learned is {learned!r}; it must be True or False")
+        temperature = _checked_temperature(temperature)
         self.weights = weights
         if weights == "static":
             del self.reweight
@@ -116,3 +117,22 @@ class DynamicPermuteMLP(WeightedPermuteMLP):
             logits = logits.movedim(-1, 0)  # (3, B, ..., C)
         weights = (logits / self.temperature).softmax(dim=0)
         return weights if self.branch_order == "hwc" else weights.flip(0)
+
+
+def _checked_temperature(temperature: float) -> float:
+    try:
+        number = real_number("temperature", temperature, -math.inf, math.inf)
+    except OverflowError:  # a whole number that no float reaches
+        number = math.inf if temperature > 0 else -math.inf
+    if number <= 0:
+        raise ValueError(
+            f"temperature is {temperature}; it must be more than 0: near 0, e.g. "
+            "0.01, each channel takes one branch alone"
+        )
+    if not COLDEST <= number <= WARMEST:
+        raise ValueError(
+            f"temperature is {number:g}; it must be from {COLDEST:g} to {WARMEST:g}, "
+            "or float32 divides the logits to infinity or to nothing: 0.01 is cold, "
+            "and 100 is warm"
+        )
+    return number

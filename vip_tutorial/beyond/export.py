@@ -20,6 +20,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -45,7 +46,8 @@ def to_onnx(model: VisionPermutator, path: str | os.PathLike) -> None:
 
     Raises:
         ModuleNotFoundError: If `onnx` or `onnxscript` is not installed.
-        TypeError: If `model` is no `VisionPermutator`.
+        TypeError: If `model` is no `VisionPermutator`, or not all float32.
+        OSError: If there is no such folder, or the file cannot be written.
     """
     _need("to write ONNX files", _EXPORT)
     if not isinstance(model, VisionPermutator):
@@ -53,6 +55,13 @@ def to_onnx(model: VisionPermutator, path: str | os.PathLike) -> None:
             f"model is a {type(model).__name__}; it must be a VisionPermutator, which "
             "knows the size of its images"
         )
+    dtypes = {p.dtype for p in model.parameters()} - {torch.float32}
+    if dtypes:
+        raise TypeError(
+            f"model has weights of {dtypes.pop()}, and what runs ONNX files here gives "
+            "them float32 images: export model.float()"
+        )
+    _check_target(path)  # now, and not when the slow part is done
     weight = model.patch_embed.proj.weight
     side = model.img_size
     # Two of them: of a single image it could not be told that it is one of any number.
@@ -77,7 +86,7 @@ def to_onnx(model: VisionPermutator, path: str | os.PathLike) -> None:
     # two thirds of the file of a small network, and nobody else's business.
     for part in (proto, proto.graph, *proto.graph.node, *proto.graph.value_info):
         del part.metadata_props[:]
-    write_atomically(path, proto.SerializeToString())
+    _write(path, proto.SerializeToString())
 
 
 def loaded(
@@ -94,21 +103,11 @@ def loaded(
         ModuleNotFoundError: If `onnxruntime` is not installed.
         FileNotFoundError: If there is no such file.
         ValueError: If ONNX Runtime cannot read it; later, if the images do not fit.
+        TypeError: Later, if the images are no tensor, or not one of real numbers.
     """
     _need("to run ONNX files", _RUN)
-    import onnxruntime
-
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"there is no file {path}: write it with to_onnx")
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = whole_number("threads", threads)
     batch = whole_number("batch", batch)
-    try:
-        session = onnxruntime.InferenceSession(
-            os.fspath(path), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as fault:  # its kinds of error have no common one of their own
-        raise ValueError(f"{path} is no ONNX file that can be run: {fault}") from fault
+    session = _session(path, whole_number("threads", threads))
     (wanted,) = session.get_inputs()
 
     def run(images: Tensor) -> Tensor:
@@ -131,7 +130,7 @@ def run_onnx(path: str | os.PathLike, images: Tensor) -> Tensor:
         ModuleNotFoundError: If `onnxruntime` is not installed.
         FileNotFoundError: If there is no such file.
         ValueError: If it cannot be read, or the images are not of its size.
-        TypeError: If `images` is no tensor.
+        TypeError: If `images` is no tensor, or not one of real numbers.
     """
     return loaded(path)(images)
 
@@ -153,21 +152,70 @@ def quantised(path: str | os.PathLike) -> Path:
     Raises:
         ModuleNotFoundError: If `onnx` or `onnxruntime` is not installed.
         FileNotFoundError: If there is no such file.
+        ValueError: If ONNX Runtime cannot read it, or it is called "name.int8.onnx".
+        OSError: If the new file cannot be written; an old one then stays as it was.
     """
     _need("to quantise ONNX files", _QUANTISE)
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}: write it with to_onnx")
+    if path.name.endswith(".int8.onnx"):
+        raise ValueError(
+            f"{path} has the name of a file that is quantised already: give the one "
+            "that to_onnx wrote"
+        )
+    _session(path, 1)  # refuses a file that cannot be read
     to = path.with_suffix(".int8.onnx")
+    _check_target(to)
     with tempfile.TemporaryDirectory() as folder:
         # ONNX Runtime's own advice: a graph with all shapes known is quantised better.
         prepared = Path(folder, "prepared.onnx")
         quant_pre_process(path, prepared, skip_symbolic_shape=True)
-        quantize_dynamic(prepared, to, weight_type=QuantType.QInt8)
+        small = Path(folder, "small.onnx")
+        quantize_dynamic(prepared, small, weight_type=QuantType.QInt8)
+        _write(to, small.read_bytes())
     return to
+
+
+def _session(path: str | os.PathLike, threads: int) -> Any:
+    import onnxruntime
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"there is no file {path}: write it with to_onnx")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    try:
+        return onnxruntime.InferenceSession(
+            os.fspath(path), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as fault:  # its kinds of error have no common one of their own
+        raise ValueError(f"{path} is no ONNX file that can be run: {fault}") from fault
+
+
+def _check_target(path: str | os.PathLike) -> None:
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"{path} is a folder: give the name of a file in it, e.g. "
+            f"{path / 'network.onnx'}"
+        )
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"{path} cannot be written: there is no folder {path.parent}; make it first"
+        )
+
+
+def _write(path: str | os.PathLike, content: bytes) -> None:
+    try:
+        write_atomically(path, content)
+    except OSError as fault:
+        # What fails on a full disk knows no name, or that of the temporary file.
+        raise OSError(
+            fault.errno,
+            f"{fault.strerror or fault}; it was not written",
+            os.fspath(path),
+        ) from fault
 
 
 def _need(what: str, names: tuple[str, ...]) -> None:
@@ -202,6 +250,11 @@ def _check_images(images: Tensor, wanted: list) -> None:
     if not isinstance(images, Tensor):
         raise TypeError(
             f"images is a {type(images).__name__}; it must be a torch.Tensor"
+        )
+    if not images.dtype.is_floating_point:
+        raise TypeError(
+            f"images has dtype {images.dtype}; the file takes real numbers: for pixels "
+            "from 0 to 255 use images.float() / 255, then normalise"
         )
     shape = tuple(images.shape)
     if shape[1:] != tuple(wanted[1:]) or images.ndim != len(wanted):

@@ -16,7 +16,7 @@ whole column.  "channels" gives each group some channels of every token.
 import torch
 from torch import Tensor, nn
 
-from ..checks import whole_number
+from ..checks import real_number, whole_number
 from ..permute_mlp import WeightedPermuteMLP
 
 
@@ -24,13 +24,14 @@ class LowRankLinear(nn.Module):
     """A linear map through a narrow waist.
 
     Args:
-        size: Numbers in and out, L.
+        size: Numbers in and out, L; at least 2.
         rank: Width of the waist.
         bias: Whether a bias is added at the end.
 
     Raises:
-        ValueError: If `rank` is larger than half of `size`, where nothing is saved.
-        TypeError: If `rank` is no whole number.
+        ValueError: If `rank` is larger than half of `size`: then the two maps have
+            more weights than the one that they replace.  At half they have as many.
+        TypeError: If `size` or `rank` is no whole number.
 
     Shape:
         `(..., L)` to `(..., L)`.
@@ -38,7 +39,8 @@ class LowRankLinear(nn.Module):
 
     def __init__(self, size: int, rank: int, bias: bool = False):
         super().__init__()
-        rank = whole_number("rank", rank)
+        # Of one number there is no half.
+        size, rank = whole_number("size", size, 2), whole_number("rank", rank)
         if rank > size // 2:
             raise ValueError(
                 f"rank is {rank} and the rows have {size} numbers: with more than "
@@ -69,7 +71,7 @@ class GroupedLinear(nn.Linear):
     Raises:
         ValueError: If the groups do not divide what is dealt out, or `across` is
             neither of the two.
-        TypeError: If `groups` is no whole number.
+        TypeError: If one of the three numbers is no whole number.
 
     Shape:
         `(..., H*S)` to `(..., H*S)`.
@@ -83,9 +85,10 @@ class GroupedLinear(nn.Linear):
         across: str = "rows",
         bias: bool = False,
     ):
+        places, size = whole_number("places", places), whole_number("size", size)
         groups = whole_number("groups", groups)
         dealt = {"rows": places, "channels": size}
-        if across not in dealt:
+        if not isinstance(across, str) or across not in dealt:
             raise ValueError(f"across is {across!r}; it must be 'rows' or 'channels'")
         if dealt[across] % groups:
             what = "rows of tokens" if across == "rows" else "channels in a segment"
@@ -130,7 +133,7 @@ class LightPermuteMLP(WeightedPermuteMLP):
     Raises:
         ValueError: If the sizes do not fit, or both `rank` and `groups` are given, or
             `across` without `groups`.
-        TypeError: If a size is no whole number.
+        TypeError: If a size is no whole number, or `shared` neither True nor False.
 
     Shape:
         `(B, H, W, C)` to `(B, H, W, C)`, with H = W = N.
@@ -148,7 +151,10 @@ class LightPermuteMLP(WeightedPermuteMLP):
         across: str = "rows",
         shared: bool = False,
     ):
+        proj_drop = real_number("proj_drop", proj_drop, 0, 1)
         super().__init__(dim, segment_dim, qkv_bias, proj_drop, branch_order)
+        if not isinstance(shared, bool):
+            raise TypeError(f"shared is {shared!r}; it must be True or False")
         if rank is not None and groups is not None:
             raise ValueError(
                 f"rank is {rank} and groups is {groups}: give one of them, or neither"

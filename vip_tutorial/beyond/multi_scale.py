@@ -1,7 +1,8 @@
 """More branches than three: a second, coarser grid, or each token's neighbours.
 
 The branches are blended as in `WeightedPermuteMLP`: for each channel of each image, K
-positive weights that sum to 1, computed from the mean over all tokens.
+positive weights that sum to 1, computed from the mean over all tokens.  There is no
+`branch_order` here: no weights for K branches are about in any other order.
 
 Letters as in `permute_mlp`; K is the number of branches.
 """
@@ -9,19 +10,20 @@ Letters as in `permute_mlp`; K is the number of branches.
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_squeeze, whole_number
+from ..checks import check_squeeze, real_number, whole_number
 from ..permute_mlp import Branches, Mlp
 
 
 class BlendedBranches(Branches):
-    """Branches, as many as `branches` returns, blended channel by channel.
+    """Branches, as many as `count` says, blended channel by channel.
+
+    A derived class with other branches says in `count` how many its `branches` returns.
 
     Args:
         dim: Channels of a token, C; at least 4.
         segment_dim: Number of channel segments, N = H = W.
         qkv_bias: Whether the linear maps of the branches have a bias.
         proj_drop: Dropout probability after the projection.
-        count: Number of branches, K.
 
     Raises:
         ValueError: If the sizes do not fit.
@@ -30,18 +32,19 @@ class BlendedBranches(Branches):
         `(B, H, W, C)` to `(B, H, W, C)`, with H = W = N.
     """
 
+    count = 3  # branches, K
+
     def __init__(
         self,
         dim: int,
         segment_dim: int = 8,
         qkv_bias: bool = False,
         proj_drop: float = 0.0,
-        count: int = 3,
     ):
+        proj_drop = real_number("proj_drop", proj_drop, 0, 1)
         super().__init__(dim, segment_dim, qkv_bias)
         check_squeeze(self.dim)
-        self.count = count
-        self.reweight = Mlp(self.dim, self.dim // 4, self.dim * count)
+        self.reweight = Mlp(self.dim, self.dim // 4, self.dim * self.count)
         self.proj = nn.Linear(self.dim, self.dim)
         self.proj_drop = nn.Dropout(proj_drop)
 
@@ -90,6 +93,8 @@ class MultiScalePermuteMLP(BlendedBranches):
         `(B, H, W, C)` to `(B, H, W, C)`, with H = W = N.
     """
 
+    count = 5
+
     def __init__(
         self,
         dim: int,
@@ -98,15 +103,15 @@ class MultiScalePermuteMLP(BlendedBranches):
         proj_drop: float = 0.0,
         pool: int = 2,
     ):
-        super().__init__(dim, segment_dim, qkv_bias, proj_drop, count=5)
-        self.pool = whole_number("pool", pool)
-        if segment_dim % pool:
+        super().__init__(dim, segment_dim, qkv_bias, proj_drop)
+        self.pool = pool = whole_number("pool", pool)
+        N = self.segment_dim
+        if N % pool:
             raise ValueError(
-                f"pool is {pool} and the grid {segment_dim} x {segment_dim} tokens: "
-                f"it cannot be cut into squares of {pool} x {pool}; take a pool that "
-                f"divides {segment_dim}"
+                f"pool is {pool} and the grid {N} x {N} tokens: it cannot be cut into "
+                f"squares of {pool} x {pool}; take a pool that divides {N}"
             )
-        self.coarse = _Coarse(dim, segment_dim // pool, qkv_bias)
+        self.coarse = _Coarse(self.dim, N // pool, qkv_bias)
 
     def branches(self, x: Tensor) -> tuple[Tensor, ...]:
         """The outputs h, w, c, and h and w of the coarse grid, each `(B, H, W, C)`."""
@@ -160,15 +165,18 @@ class LocalPermuteMLP(BlendedBranches):
         segment_dim: Number of channel segments, N = H = W.
         qkv_bias: Whether the linear maps of the branches have a bias.
         proj_drop: Dropout probability after the projection.
-        kernel_size: Side of the neighbourhood, in tokens; odd, so that it has a middle.
+        kernel_size: Side of the neighbourhood, in tokens; odd, so that it has a middle,
+            and at most 2 * N - 1, which reaches from side to side.
 
     Raises:
-        ValueError: If the sizes do not fit, or `kernel_size` is even.
+        ValueError: If the sizes do not fit, or `kernel_size` is even or too large.
         TypeError: If `kernel_size` is no whole number.
 
     Shape:
         `(B, H, W, C)` to `(B, H, W, C)`, with H = W = N.
     """
+
+    count = 4
 
     def __init__(
         self,
@@ -178,8 +186,15 @@ class LocalPermuteMLP(BlendedBranches):
         proj_drop: float = 0.0,
         kernel_size: int = 3,
     ):
-        super().__init__(dim, segment_dim, qkv_bias, proj_drop, count=4)
-        if whole_number("kernel_size", kernel_size) % 2 == 0:
+        super().__init__(dim, segment_dim, qkv_bias, proj_drop)
+        kernel_size, N = whole_number("kernel_size", kernel_size), self.segment_dim
+        if kernel_size > 2 * N - 1:
+            raise ValueError(
+                f"kernel_size is {kernel_size} and the grid {N} x {N} tokens: the "
+                "outermost weights would never meet a token; take at most 2 * "
+                f"{N} - 1 = {2 * N - 1}"
+            )
+        if kernel_size % 2 == 0:
             raise ValueError(
                 f"kernel_size is {kernel_size}; it must be odd, or the neighbourhood "
                 f"has no middle for its token: take {kernel_size + 1}"

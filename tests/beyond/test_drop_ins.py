@@ -1,0 +1,160 @@
+"""What every token mixer of `vip_tutorial.beyond` does as the paper's module does.
+
+Its biases, its dropout and the order of its branches, each against formulas that share
+no code with it but the linear maps themselves.
+"""
+
+import math
+from functools import partial
+
+import pytest
+import torch
+from torch.nn.functional import avg_pool2d, pad
+
+from vip_tutorial.beyond.any_size import WAYS, AnySizePermuteMLP
+from vip_tutorial.beyond.dynamic import DynamicPermuteMLP
+from vip_tutorial.beyond.lightweight import LightPermuteMLP, LowRankLinear
+from vip_tutorial.beyond.multi_scale import (
+    BlendedBranches,
+    LocalPermuteMLP,
+    MultiScalePermuteMLP,
+)
+from vip_tutorial.oracles import channel_einsum, height_einsum, width_einsum
+
+B, C, N = 2, 24, 4
+USUAL = {"mlp_h.bias", "mlp_w.bias", "mlp_c.bias"}
+MORE = {
+    "low rank": {"mlp_h.up.bias", "mlp_w.up.bias", "mlp_c.bias"},
+    "two grids": USUAL | {"coarse.mlp_h.bias", "coarse.mlp_w.bias"},
+    "local": USUAL | {"conv.bias"},
+}
+MIXERS = {
+    **{how: partial(AnySizePermuteMLP, how=how) for how in WAYS},
+    "static": partial(DynamicPermuteMLP, weights="static"),
+    "pooled": DynamicPermuteMLP,
+    "cold": partial(DynamicPermuteMLP, temperature=0.5),
+    "token": partial(DynamicPermuteMLP, weights="token", learned=True),
+    "light": LightPermuteMLP,
+    "low rank": partial(LightPermuteMLP, rank=3),
+    "rows": partial(LightPermuteMLP, groups=2),
+    "channels": partial(LightPermuteMLP, groups=3, across="channels"),
+    "shared": partial(LightPermuteMLP, shared=True),
+    "blended": BlendedBranches,
+    "two grids": MultiScalePermuteMLP,
+    "local": LocalPermuteMLP,
+}
+ORDERED = [name for name in MIXERS if name not in ("blended", "two grids", "local")]
+
+
+def made(name, **options):
+    """A mixer none of whose parameters is left at a start of zeros."""
+    module = MIXERS[name](C, segment_dim=N, **options).double()
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    return module, torch.randn(B, N, N, C).double()
+
+
+def matrix_and_bias(linear):
+    """Of any linear map: its matrix by trying, its bias by name."""
+    size = C
+    matrix = linear(torch.eye(size).double()) - linear(torch.zeros(1, size).double())
+    last = linear.up if isinstance(linear, LowRankLinear) else linear
+    return matrix.mT, last.bias
+
+
+def branches(module, x):
+    parts = [
+        height_einsum(x, *with_grid(module.mlp_h, N)),
+        width_einsum(x, *with_grid(module.mlp_w, N)),
+        channel_einsum(x, module.mlp_c.weight, module.mlp_c.bias),
+    ]
+    if isinstance(module, MultiScalePermuteMLP):
+        small = avg_pool2d(x.movedim(3, 1), 2).movedim(1, 3)
+        coarse = [
+            height_einsum(small, *with_grid(module.coarse.mlp_h, N // 2)),
+            width_einsum(small, *with_grid(module.coarse.mlp_w, N // 2)),
+        ]
+        at = torch.arange(N) // 2
+        parts += [part[:, at][:, :, at] for part in coarse]
+    if isinstance(module, LocalPermuteMLP):
+        wide = pad(x, (0, 0, 1, 1, 1, 1))
+        around = sum(
+            module.conv.weight[:, 0, i, j] * wide[:, i : i + N, j : j + N]
+            for i in range(3)
+            for j in range(3)
+        )
+        bias = module.conv.bias
+        parts.append(around if bias is None else around + bias)
+    return parts
+
+
+def with_grid(linear, rows):
+    matrix, bias = matrix_and_bias(linear)
+    return matrix, rows, bias
+
+
+def output(module, x, order="hwc"):
+    """What the module should put out, by formula."""
+    parts = branches(module, x)
+    total = sum(parts)  # (B, H, W, C)
+    kind = getattr(module, "weights", "pooled")
+    if kind == "static":
+        logits = module.logits.T.expand(B, 1, 1, C, 3)
+    else:
+        seen = total if kind == "token" else total.mean((1, 2), keepdim=True)
+        logits = module.reweight(seen).unflatten(3, (C, len(parts)))
+    shares = (logits / getattr(module, "temperature", 1.0)).softmax(-1)
+    if order == "cwh":
+        parts = parts[::-1]
+    blend = sum(shares[..., k] * part for k, part in enumerate(parts))
+    return channel_einsum(blend, module.proj.weight, module.proj.bias)
+
+
+def biases(module):
+    """Those that `qkv_bias` is about: the others are always there."""
+    return {
+        name: parameter
+        for name, parameter in module.named_parameters(remove_duplicate=False)
+        if name.endswith("bias") and not name.startswith(("proj.", "reweight."))
+    }
+
+
+@pytest.mark.parametrize("name", MIXERS)
+@pytest.mark.parametrize("qkv_bias", [False, True])
+def test_the_right_biases_and_the_right_output(name, qkv_bias):
+    module, x = made(name, qkv_bias=qkv_bias)
+    found = biases(module)
+    assert set(found) == (MORE.get(name, USUAL) if qkv_bias else set())
+    assert {parameter.shape for parameter in found.values()} <= {(C,)}
+    torch.testing.assert_close(module(x), output(module, x))
+
+
+@pytest.mark.parametrize("name", ORDERED)
+def test_the_other_order_of_the_branches(name):
+    module, x = made(name, branch_order="cwh")
+    torch.testing.assert_close(module(x), output(module, x, "cwh"))
+
+
+@pytest.mark.parametrize("name", MIXERS)
+def test_dropout_is_for_training(name):
+    module, x = made(name, proj_drop=0.5)
+    expected = output(module, x)
+    torch.testing.assert_close(module.eval()(x), expected)
+    out = module.train()(x)
+    dropped = out == 0
+    assert 0.4 < dropped.double().mean() < 0.6
+    # What is left is scaled up to make up.
+    torch.testing.assert_close(out[~dropped], 2 * expected[~dropped])
+
+
+@pytest.mark.parametrize("name", MIXERS)
+@pytest.mark.parametrize("proj_drop", [math.nan, -0.1, 1.5])
+def test_a_dropout_that_is_no_probability(name, proj_drop):
+    with pytest.raises(ValueError, match=r"proj_drop is .*; it must be"):
+        MIXERS[name](C, segment_dim=N, proj_drop=proj_drop)
+
+
+@pytest.mark.parametrize("name", MIXERS)
+def test_a_dropout_that_is_no_number(name):
+    with pytest.raises(TypeError, match=r"proj_drop is '0\.1'; it must be a number"):
+        MIXERS[name](C, segment_dim=N, proj_drop="0.1")
