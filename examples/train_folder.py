@@ -139,20 +139,16 @@ class Pictures:
             SystemExit: If a class has none, or something cannot be read.
         """
         try:
-            names = sorted(
-                name
-                for name in os.listdir(folder)
-                if (folder / name).is_dir() and not name.startswith(".")
-            )
-            files = [sorted(os.listdir(folder / name)) for name in names]
+            seen = [name for name in sorted(os.listdir(folder)) if name[0] != "."]
+            names = [name for name in seen if (folder / name).is_dir()]
+            found = [
+                (folder / name / file, number)
+                for number, name in enumerate(names)
+                for file in sorted(os.listdir(folder / name))
+                if Path(file).suffix.lower() in ENDINGS
+            ]
         except OSError as fault:
             sys.exit(f"{folder} must hold a folder for each class to read: {fault}")
-        found = [
-            (folder / name / file, number)
-            for number, (name, inside) in enumerate(zip(names, files))
-            for file in inside
-            if Path(file).suffix.lower() in ENDINGS
-        ]
         empty = sorted(set(names) - {names[number] for _, number in found})
         if empty or len(names) < 2:
             sys.exit(
@@ -199,7 +195,7 @@ def unreadable(paths: list[Path], size: int) -> Iterator[str]:
 
 @dataclass
 class Run:
-    """What is learned, and how it went: the loss of each step, what followed epochs."""
+    """What is learned, and the loss of each step and the accuracy after each epoch."""
 
     path: Path
     settings: dict[str, object]
@@ -235,8 +231,8 @@ class Run:
         optimizer = torch.optim.AdamW(
             model.parameters(), args.lr, weight_decay=args.weight_decay
         )
-        new = {"loss": [], "accuracy": []}
-        run = cls(args.checkpoint, settings, model, optimizer, new)
+        history = {"loss": [], "accuracy": []}
+        run = cls(args.checkpoint, settings, model, optimizer, history)
         run.load()
         return run
 
@@ -305,6 +301,22 @@ def rate(step: int, warmup: int, total: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * done))
 
 
+def step(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    images: Tensor,
+    labels: Tensor,
+    team: Team,
+) -> float:
+    """Learn from this process's images; the mean loss over those of all."""
+    # DDP averages the gradients of processes that have as many images each.
+    loss = cross_entropy(model(images.to(team.device)), labels.to(team.device))
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return team.total(loss.detach()).item() / team.world
+
+
 @torch.no_grad()
 def accuracy(model: nn.Module, pictures: Pictures, team: Team) -> float:
     """Share of the images that are classified right; each process asks about some."""
@@ -346,15 +358,10 @@ def go_on(
             images, labels = train.batch(together[team.rank :: team.world])
             for group in run.optimizer.param_groups:
                 group["lr"] = lr * rate(number, args.warmup * each, args.epochs * each)
-            # DDP averages the gradients of processes that have as many images each.
-            loss = cross_entropy(model(images.to(team.device)), labels.to(team.device))
-            run.optimizer.zero_grad()
-            loss.backward()
-            run.optimizer.step()
-            mean = team.total(loss.detach()).item() / team.world
-            if not math.isfinite(mean):
-                sys.exit(f"the loss is {mean} at step {number}: lower --lr")
-            run.history["loss"].append(mean)
+            loss = step(model, run.optimizer, images, labels, team)
+            if not math.isfinite(loss):
+                sys.exit(f"the loss is {loss} at step {number}: lower --lr")
+            run.history["loss"].append(loss)
             ends = number + 1 - first == args.at_most
             if team.rank == 0 and (ends or (number + 1) % args.save_every == 0):
                 run.save()

@@ -347,7 +347,7 @@ def test_a_traced_graph_goes_the_plain_way(always, taken):
     module, quick = pair()
     x = torch.randn(3, 4, 4, 12)
     with torch.no_grad():
-        traced = torch.jit.trace(quick, x)
+        traced = torch.jit.trace(quick, x, check_trace=False)  # it calls quick, too
         assert not taken
         torch.testing.assert_close(traced(x), module(x), rtol=0, atol=1e-6)
 

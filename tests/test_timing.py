@@ -93,7 +93,7 @@ def test_nothing_to_time():
         (
             {"ways": {"it": 3}},
             TypeError,
-            "the way 'it' is a int, which can't be called",
+            "the way 'it' is 3, which can't be called",
         ),
     ],
 )

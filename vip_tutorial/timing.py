@@ -73,7 +73,7 @@ def _check_ways(ways: Ways) -> None:
     for name, run in ways.items():
         if not callable(run):
             raise TypeError(
-                f"the way {name!r} is a {type(run).__name__}, which can't be called; "
+                f"the way {name!r} is {run!r}, which can't be called; "
                 f"{needed}, e.g. with lambda: module(x)"
             )
 
