@@ -300,7 +300,7 @@ def test_other_kinds_of_weights_are_refused():
 
 @pytest.mark.parametrize("temperature", [0, -1, 0.009, 100, math.nan, math.inf])
 def test_a_temperature_that_cannot_be(temperature):
-    with pytest.raises(ValueError, match="at least 0.01 and below 100"):
+    with pytest.raises(ValueError, match=r"at least 0\.01 and below 100"):
         mixer(temperature=temperature)
 
 
