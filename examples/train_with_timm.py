@@ -15,8 +15,10 @@ import runpy
 import sys
 from pathlib import Path
 
-import vip_tutorial.timm_models  # noqa: F401  registers the models
-
+try:
+    import vip_tutorial.timm_models  # noqa: F401  registers the models
+except ModuleNotFoundError as fault:
+    sys.exit(f"{fault}: in a clone of the book's repository, run `pip install timm .`")
 if len(sys.argv) < 2 or not Path(sys.argv[1]).is_file():
     sys.exit("give the path of timm's train.py first, then its arguments")
 sys.argv = sys.argv[1:]

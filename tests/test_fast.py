@@ -18,6 +18,7 @@ from torch.autograd import forward_ad
 from torch.utils.flop_counter import FlopCounterMode
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP, fast, trace
+from vip_tutorial.beyond.any_size import for_size
 from vip_tutorial.branch_weights import weights_by_block
 from vip_tutorial.counting import count_bytes_moved, count_multiply_adds
 from vip_tutorial.fast import FastPermuteMLP, made_fast
@@ -127,6 +128,39 @@ def test_autocast(device, dtype, always, taken):
     assert taken
 
 
+def test_autocast_leaves_float64_alone(always, taken):
+    module, quick = (m.double() for m in pair(qkv_bias=True))
+    x = torch.randn(3, 4, 4, 12, dtype=torch.float64)
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        result, expected = quick(x), module(x)
+    assert taken and result.dtype == expected.dtype == torch.float64
+    assert error(result, expected) < 1e-13
+
+
+def test_what_a_piece_is_handed(monkeypatch):
+    """Weights of the dtype of the sums, and room for one piece, not for the batch."""
+    _, quick = pair()
+    way, seen = FastPermuteMLP._one_piece, []
+
+    def noted(self, x, weights, out, *room):
+        seen.append((weights.dtype, x.dtype, len(x), [len(r) for r in room]))
+        assert room[0].untyped_storage().size() == 3 * 2 * x[0].nbytes
+        way(self, x, weights, out, *room)
+
+    monkeypatch.setattr(FastPermuteMLP, "_one_piece", noted)
+    # As autocast makes them on CUDA, where a softmax is float32.
+    made = fast.weights_of_pooled
+    monkeypatch.setattr(fast, "weights_of_pooled", lambda *of: made(*of).float())
+    with torch.no_grad():
+        quick.in_pieces(torch.randn(5, 4, 4, 12), 2)
+        half = torch.bfloat16
+        with torch.autocast("cpu", dtype=half):
+            quick.in_pieces(torch.randn(2, 4, 4, 12), 2)
+    assert [count for _, _, count, _ in seen] == [2, 2, 1, 2]
+    assert all(rooms == [count] * 3 for _, _, count, rooms in seen)
+    assert [kinds[:2] for kinds in seen] == [(torch.float32,) * 2] * 3 + [(half,) * 2]
+
+
 @pytest.mark.parametrize(
     "turned",
     [
@@ -228,33 +262,97 @@ def test_transforms_go_the_plain_way(always, taken):
     assert not taken
 
 
-def add_hook(quick):
-    quick.mlp_h.register_forward_hook(lambda m, given_, out: 2 * out)
+def add_hook(layer):
+    layer.register_forward_hook(lambda m, given_, out: 2 * out)
 
 
-def add_pre_hook(quick):
-    quick.proj.register_forward_pre_hook(lambda m, given_: (2 * given_[0],))
+def add_pre_hook(layer):
+    layer.register_forward_pre_hook(lambda m, given_: (2 * given_[0],))
 
 
-def replace(quick):
+def replace(layer):
     class Doubled(torch.nn.Linear):
         def forward(self, x):
             return 2 * super().forward(x)
 
-    quick.mlp_w.__class__ = Doubled
+    layer.__class__ = Doubled
 
 
-@pytest.mark.parametrize("change", [add_hook, add_pre_hook, replace])
-def test_changed_layers_are_asked(change, always, taken):
+def replace_forward(layer):
+    before = layer.forward
+    layer.forward = lambda x: 2 * before(x)
+
+
+@pytest.mark.parametrize("layer", ["mlp_h", "mlp_w", "mlp_c", "proj"])
+@pytest.mark.parametrize("change", [add_hook, add_pre_hook, replace, replace_forward])
+def test_changed_layers_are_asked(change, layer, always, taken):
     module, quick = pair()
     x = torch.randn(3, 4, 4, 12)
     with torch.no_grad():
         before = quick(x)
         assert taken.pop()
-        change(module)
-        change(quick)
+        for each in (module, quick):
+            change(getattr(each, layer))
         assert torch.equal(quick(x), module(x))
         assert not taken and not torch.allclose(quick(x), before)
+
+
+@pytest.mark.parametrize("name", fast.PASSED_OVER)
+def test_replaced_methods_are_asked(name, always, taken):
+    module, quick = pair()
+    x = torch.randn(3, 4, 4, 12)
+
+    def doubled(method):
+        def call(*args):
+            out = method(*args)
+            return tuple(2 * o for o in out) if isinstance(out, tuple) else 2 * out
+
+        return call
+
+    with torch.no_grad():
+        before = quick(x)
+        assert taken.pop()
+        for each in (module, quick):
+            setattr(each, name, doubled(getattr(each, name)))
+        assert torch.equal(quick(x), module(x))
+        assert not taken and not torch.allclose(quick(x), before)
+
+
+def test_methods_of_a_derived_class_are_asked(always, taken):
+    class Upright(FastPermuteMLP):
+        def width(self, x):
+            return self.height(x)
+
+    x = torch.randn(3, 4, 4, 12)
+    with torch.no_grad():
+        Upright(12, 4).eval()(x)
+        assert not taken
+        FastPermuteMLP(12, 4).eval()(x)
+        assert taken
+
+
+def test_hooks_on_all_modules_are_called(always, taken):
+    _, quick = pair()
+    seen = []
+    handle = torch.nn.modules.module.register_module_forward_hook(
+        lambda module, given_, out: seen.append(module)
+    )
+    try:
+        with torch.no_grad():
+            quick(torch.randn(3, 4, 4, 12))
+    finally:
+        handle.remove()
+    assert not taken and quick.mlp_h in seen
+
+
+@pytest.mark.filterwarnings("ignore:.*jit:DeprecationWarning")
+def test_a_traced_graph_goes_the_plain_way(always, taken):
+    module, quick = pair()
+    x = torch.randn(3, 4, 4, 12)
+    with torch.no_grad():
+        traced = torch.jit.trace(quick, x, check_trace=False)  # it calls quick, too
+        assert not taken
+        torch.testing.assert_close(traced(x), module(x), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -268,6 +366,7 @@ def test_changed_layers_are_asked(change, always, taken):
         ((1, 32, 32, 192), None),  # too few tokens
         ((31, 8, 8, 512), None),
         ((512, 8, 8, 64), None),  # too few channels
+        ((512, 8, 8, 120), None),
         ((0, 8, 8, 512), None),
     ],
 )
@@ -350,6 +449,20 @@ def test_other_mixers_are_refused(other):
         ValueError, match=f"no WeightedPermuteMLP in this {other.__name__}"
     ):
         made_fast(other(8, 2))
+
+
+@pytest.mark.parametrize("other", [None, WeightedPermuteMLP, "vip_s7"])
+def test_what_is_no_module_is_refused(other):
+    with pytest.raises(TypeError, match="it must be a module that is built already"):
+        made_fast(other)
+
+
+def test_a_network_for_another_size_stays_as_it_is():
+    model = VisionPermutator([1], [8], patch_size=2, img_size=8, num_classes=5)
+    with pytest.raises(ValueError, match="AnySizePermuteMLP have a forward of their"):
+        made_fast(for_size(model, 16))
+    with pytest.raises(ValueError, match="modules of other classes have a forward"):
+        made_fast(torch.nn.Linear(2, 2))
 
 
 def test_hooks_and_settings_are_taken_along():

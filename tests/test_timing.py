@@ -6,7 +6,7 @@ import time
 import pytest
 import torch
 
-from vip_tutorial import WeightedPermuteMLP, timing
+from vip_tutorial import PermuteMLP, WeightedPermuteMLP, timing
 from vip_tutorial.counting import count_bytes_moved, count_multiply_adds
 from vip_tutorial.timing import interleaved, parts
 
@@ -29,6 +29,12 @@ def test_the_ways_take_turns():
         before,
         False,
     )
+
+
+def test_three_rounds_at_least():
+    seen = []
+    interleaved({"it": lambda: seen.append(torch.get_num_threads())}, seconds=0)
+    assert seen == [1] * 4  # one of them to warm up
 
 
 def test_the_shortest_time_counts(monkeypatch):
@@ -73,6 +79,37 @@ def test_the_threads_are_put_back_after_an_error():
 def test_nothing_to_time():
     with pytest.raises(ValueError, match="nothing to time"):
         interleaved({})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "kind", "said"),
+    [
+        ({"least": 0}, ValueError, "least is 0; it must be at least 1"),
+        ({"threads": 0}, ValueError, "threads is 0; it must be at least 1"),
+        ({"threads": "two"}, TypeError, "threads is 'two'; it must be a whole number"),
+        ({"seconds": -1}, ValueError, "seconds is -1; it must be at least 0"),
+        ({"seconds": float("inf")}, ValueError, "seconds is inf; it must be finite"),
+        ({"ways": [print]}, TypeError, "ways is a list; give ways as {name: function}"),
+        (
+            {"ways": {"it": 3}},
+            TypeError,
+            "the way 'it' is 3, which can't be called",
+        ),
+    ],
+)
+def test_what_cannot_be_timed(wrong, kind, said):
+    with pytest.raises(kind, match=said):
+        interleaved(**({"ways": {"it": lambda: pytest.fail("it ran")}} | wrong))
+
+
+def test_parts_of_what_does_not_fit():
+    module = WeightedPermuteMLP(24, 4)
+    with pytest.raises(ValueError, match="H = W = segment_dim = 4"):
+        parts(module, torch.zeros(2, 4, 8, 24))
+    with pytest.raises(ValueError, match="C must be dim = 24"):
+        parts(module, torch.zeros(2, 4, 4, 12))
+    with pytest.raises(TypeError, match="got PermuteMLP; the parts are those"):
+        parts(PermuteMLP(24, 4), torch.zeros(2, 4, 4, 24))
 
 
 def test_the_parts_are_the_whole():

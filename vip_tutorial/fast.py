@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.autograd import forward_ad
 
 from .branch_weights import pooled_from_means, weights_of_pooled
-from .permute_mlp import WeightedPermuteMLP
+from .permute_mlp import Branches, WeightedPermuteMLP
 
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -42,6 +42,8 @@ LEAST_CHANNELS = 128
 # Elsewhere than on a CPU the batch is one piece, and a smaller one is not worth the
 # extra calls.  This is an estimate; it has not been measured.
 LEAST_NUMBERS_ON_A_GPU = 2**22
+# Methods that the fast way doesn't call: it does their work itself.
+PASSED_OVER = ("height", "width", "channel", "branches", "branch_weights")
 
 
 class FastPermuteMLP(WeightedPermuteMLP):
@@ -49,8 +51,8 @@ class FastPermuteMLP(WeightedPermuteMLP):
 
     The result is the same up to rounding.  The forward of `WeightedPermuteMLP` runs
     instead where gradients are recorded, under `torch.compile` and the exporters, under
-    `torch.func`'s transforms, where one of the four `Linear` has hooks or is of another
-    class, and for inputs that are too small.
+    `torch.func`'s transforms, where a branch was replaced, where one of the four
+    `Linear` has hooks or another forward, and for inputs that are too small.
 
     Takes and raises what `WeightedPermuteMLP` does; `made_fast` makes one of a module
     that exists.
@@ -65,8 +67,10 @@ class FastPermuteMLP(WeightedPermuteMLP):
 
     def piece(self, x: Tensor) -> int | None:
         """How many images are taken at a time; None if `x` goes the plain way."""
+        if not self._may_skip_the_plain_way(x):
+            return None
         B, H, W, C = x.shape
-        if C < LEAST_CHANNELS or not self._may_skip_the_plain_way(x):
+        if C < LEAST_CHANNELS:
             return None
         if x.device.type != "cpu":
             return B if x.numel() >= LEAST_NUMBERS_ON_A_GPU else None
@@ -86,8 +90,9 @@ class FastPermuteMLP(WeightedPermuteMLP):
         """
         dtype = x.dtype
         kind = x.device.type
-        if torch.amp.is_autocast_available(kind) and torch.is_autocast_enabled(kind):
-            dtype = torch.get_autocast_dtype(kind)
+        autocast = torch.amp.is_autocast_available(kind)
+        if autocast and torch.is_autocast_enabled(kind) and dtype != torch.float64:
+            dtype = torch.get_autocast_dtype(kind)  # it leaves float64 alone
         pooled = pooled_from_means(self, x.mean(dim=2), x.mean(dim=1))  # (B, C)
         weights = weights_of_pooled(self, pooled).to(dtype)  # (3, B, C)
         result = x.new_empty(x.shape, dtype=dtype)  # (B, H, W, C)
@@ -127,8 +132,19 @@ class FastPermuteMLP(WeightedPermuteMLP):
             return False
         if forward_ad._current_level >= 0 or torch._C._functorch.maybe_current_level():
             return False  # a transform can't follow what is written into a buffer
+        return self._is_as_written()
+
+    def _is_as_written(self) -> bool:
+        """Whether no method and no layer that the fast way passes over was changed."""
+        if nn.modules.module._has_any_global_hook():
+            return False
+        for name in PASSED_OVER:
+            written = getattr(WeightedPermuteMLP, name)
+            if getattr(getattr(self, name), "__func__", None) is not written:
+                return False
         return all(
             type(layer) is nn.Linear
+            and "forward" not in layer.__dict__
             and not layer._forward_hooks
             and not layer._forward_pre_hooks
             for layer in (self.mlp_h, self.mlp_w, self.mlp_c, self.proj)
@@ -190,17 +206,29 @@ def made_fast(model: Network) -> Network:
     Raises:
         ValueError: If there is no `WeightedPermuteMLP` in it.  One of a class derived
             from it has a forward of its own, and stays as it is.
+        TypeError: If it is no module.
     """
+    if not isinstance(model, nn.Module):
+        raise TypeError(
+            f"got {model!r}; it must be a module that is built already, a network or "
+            "one WeightedPermuteMLP, e.g. made_fast(vip_s7().eval())"
+        )
     model = copy.deepcopy(model)
     found = [m for m in model.modules() if type(m) is WeightedPermuteMLP]
     if not found and not any(isinstance(m, FastPermuteMLP) for m in model.modules()):
         raise ValueError(
             f"there is no WeightedPermuteMLP in this {type(model).__name__}, so there "
-            "is nothing to make faster: the other token mixers have a forward of their "
-            "own"
+            f"is nothing to make faster: {_others(model)} a forward of their own, and "
+            "stay as they are"
         )
     for module in found:
         # The same parameters, hooks and settings with another forward: all that the
         # derived class adds is methods.
         module.__class__ = FastPermuteMLP
     return model
+
+
+def _others(model: nn.Module) -> str:
+    """Who has a forward of their own: by name those derived from the module."""
+    derived = {type(m).__name__ for m in model.modules() if isinstance(m, Branches)}
+    return f"modules of {' and '.join(sorted(derived)) or 'other classes'} have"

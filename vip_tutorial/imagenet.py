@@ -9,11 +9,12 @@ authors' code for the rest, and for "less than 30 h" on 8 A100 of vip_s7.
 """
 
 import argparse
+import math
 from typing import Any, NamedTuple
 
 import torch
 
-from .checks import whole_number
+from .checks import real_number, whole_number
 from .counting import count_multiply_adds
 from .vision_permutator import SIZES, VisionPermutator
 
@@ -41,7 +42,8 @@ def recipe(name: str, gpus: int = 8, per_gpu: int = 256) -> dict[str, Any]:
         TypeError: If a number is no whole number.
     """
     _known(name)
-    batch = whole_number("gpus", gpus) * whole_number("per_gpu", per_gpu)
+    per_gpu = whole_number("per_gpu", per_gpu)
+    batch = whole_number("gpus", gpus) * per_gpu
     return {
         "model": name,
         "batch_size": per_gpu,  # timm's is that of one process
@@ -73,13 +75,15 @@ class Estimate(NamedTuple):
         multiply_adds: Of one image, forward.
         images: Seen in the whole training, those of the cooldown included.
         gpu_hours: Of an A100.
-        hours: With so many GPUs, if they share the work without loss.
+        gpus: How many A100 share the work.
+        hours: With so many of them, if nothing is lost in sharing.
         cost: In the currency of the price.
     """
 
     multiply_adds: int
     images: int
     gpu_hours: float
+    gpus: int
     hours: float
     cost: float
 
@@ -92,19 +96,22 @@ def estimate(name: str, gpus: int = 8, price: float = 2.0) -> Estimate:
 
     Args:
         name: "vip_s14", "vip_s7", "vip_m7" or "vip_l7".
-        gpus: How many A100 share the work.
+        gpus: How many A100 share the work.  The published figure is of 8; the paper
+            itself trained on V100, whose hours are others.
         price: Of an hour of one of them.
 
     Raises:
-        ValueError: If there is no such size, or `gpus` is less than 1.
+        ValueError: If there is no such size, `gpus` is less than 1, or `price` less
+            than 0.
+        TypeError: If `gpus` is no whole number, or `price` no number.
     """
     _known(name)
-    whole_number("gpus", gpus)
+    gpus = whole_number("gpus", gpus)
+    price = real_number("price", price, 0, math.inf)
     gpu_hours = PUBLISHED_HOURS * _multiply_adds(name) / _multiply_adds("vip_s7")
     images = (EPOCHS + COOLDOWN) * IMAGES
-    return Estimate(
-        _multiply_adds(name), images, gpu_hours, gpu_hours / gpus, gpu_hours * price
-    )
+    hours, cost = gpu_hours / gpus, gpu_hours * price
+    return Estimate(_multiply_adds(name), images, gpu_hours, gpus, hours, cost)
 
 
 def as_yaml(settings: dict[str, Any]) -> str:
@@ -118,7 +125,7 @@ def as_yaml(settings: dict[str, Any]) -> str:
 
 
 def _known(name: str) -> None:
-    if name not in SIZES:
+    if not isinstance(name, str) or name not in SIZES:
         raise ValueError(f"there is no size {name!r}: take one of {', '.join(SIZES)}")
 
 
@@ -134,4 +141,7 @@ if __name__ == "__main__":
     parser.add_argument("--gpus", type=int, default=8)
     parser.add_argument("--per-gpu", type=int, default=256)
     given = parser.parse_args()
-    print(as_yaml(recipe(given.name, given.gpus, given.per_gpu)), end="")
+    try:
+        print(as_yaml(recipe(given.name, given.gpus, given.per_gpu)), end="")
+    except ValueError as fault:
+        parser.error(str(fault))

@@ -4,14 +4,16 @@ A clock on a busy machine tells what else the machine does as well.  So the cand
 take turns, and of each the shortest time counts: whatever disturbs makes it longer.
 """
 
+import math
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from .checks import check_input, real_number, whole_number
 from .permute_mlp import WeightedPermuteMLP
 
 Ways = dict[str, Callable[[], Any]]
@@ -34,10 +36,13 @@ def interleaved(
         threads: How many threads of the processor PyTorch may use.
 
     Raises:
-        ValueError: If there is nothing to run.
+        ValueError: If there is nothing to run, or a number is too small.
+        TypeError: If a way is no function, or a number is none.
     """
-    if not ways:
-        raise ValueError("there is nothing to time; give ways as {name: function}")
+    _check_ways(ways)
+    seconds = real_number("seconds", seconds, 0, math.inf)
+    least = whole_number("least", least)
+    threads = whole_number("threads", threads)
     best = dict.fromkeys(ways, float("inf"))
     clock = _clock(threads)
     threads_before = torch.get_num_threads()
@@ -59,6 +64,20 @@ def interleaved(
     return best
 
 
+def _check_ways(ways: Ways) -> None:
+    needed = "give ways as {name: function}"
+    if not isinstance(ways, Mapping):
+        raise TypeError(f"ways is a {type(ways).__name__}; {needed}")
+    if not ways:
+        raise ValueError(f"there is nothing to time; {needed}")
+    for name, run in ways.items():
+        if not callable(run):
+            raise TypeError(
+                f"the way {name!r} is {run!r}, which can't be called; "
+                f"{needed}, e.g. with lambda: module(x)"
+            )
+
+
 def _clock(threads: int) -> Callable[[], float]:
     if torch.accelerator.is_available():
         return _when_done
@@ -78,14 +97,23 @@ def parts(module: WeightedPermuteMLP, x: Tensor) -> Ways:
 
     Args:
         module: The module.
-        x: Tokens, `(B, H, W, C)`.
+        x: Tokens, `(B, H, W, C)`, with H = W = N.
 
     Returns:
         What to run, by name.  The "products" are the four large Linear, the "copies"
         the four reshapes that copy, and "sum, weights, blend" is all the rest.  Run
         apart they need not add up to the module: each finds the cache as it left it
         itself.
+
+    Raises:
+        ValueError: If `x` does not fit the module.
+        TypeError: If `module` has no branch weights, or `x` is no tensor of its dtype.
     """
+    if not isinstance(module, WeightedPermuteMLP):
+        raise TypeError(
+            f"got {type(module).__name__}; the parts are those of a WeightedPermuteMLP"
+        )
+    check_input(x, module.mlp_c.weight, module.dim, module.segment_dim)
     B, H, W, C = x.shape
     N, S = module.segment_dim, C // module.segment_dim
     h, w, c = (torch.randn_like(x) for _ in range(3))  # (B, H, W, C) each

@@ -119,6 +119,8 @@ def _cfg() -> dict[str, Any]:
 default_cfgs = generate_default_cfgs({f"{name}.untrained": _cfg() for name in SIZES})
 
 
+# timm knows a model by the name of a function of this module, so each size has one;
+# written out, and not made in a loop, they can be found by searching and imported.
 @register_model
 def vip_s14(pretrained: bool = False, **options: Any) -> TimmVisionPermutator:
     """Small/14 for timm, see `vision_permutator.vip_s14`."""

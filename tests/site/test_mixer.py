@@ -244,8 +244,49 @@ def test_a_norm_wants_a_pixel_a_token():
     with pytest.raises(ValueError, match="or tokens that differ"):
         BranchMixer(module, lambda p: embed(p) + places, norm=norm)
     # Three directions at least: no two numbers for each level say where it leads.
-    with pytest.raises(ValueError, match="in another way than the figure"):
-        BranchMixer(module, embed, norm=lambda x: (9 * x).sin())
+    for curved in (lambda x: (9 * x).sin(), torch.tanh):
+        with pytest.raises(ValueError, match="norm is none that the figure can show"):
+            BranchMixer(module, embed, norm=curved)
+
+
+def along_rows(x):
+    """A norm over the channels that takes in the row, too."""
+    return x + (x - x.mean(dim=2, keepdim=True))
+
+
+@pytest.mark.parametrize("norm", [nn.BatchNorm2d(8), along_rows])
+def test_a_norm_that_looks_at_other_pixels_is_named(norm):
+    module, embed = module_and_embed(16)
+    with pytest.raises(ValueError, match="each token must depend on its pixel alone"):
+        BranchMixer(module, embed, norm=norm)
+
+
+@pytest.mark.parametrize(
+    "norm, kind, said",
+    [
+        (3, TypeError, "norm is 3; it must be a function"),
+        ("ln", TypeError, "norm is 'ln'; it must be a function"),
+        (nn.LayerNorm(8), ValueError, r"tokens \(1, 8, 8, 16\) of torch.float32"),
+        (
+            nn.LayerNorm(16).double(),
+            ValueError,
+            "give one for 16 channels of this dtype",
+        ),
+        (lambda x: None, TypeError, "norm returned None for the tokens"),
+        (lambda x: x[..., :3], TypeError, r"norm returned \(1, 8, 8, 3\) for"),
+    ],
+)
+def test_what_is_no_norm_for_these_tokens(norm, kind, said):
+    module, embed = module_and_embed(16)
+    with pytest.raises(kind, match=said):
+        BranchMixer(module, embed, norm=norm)
+
+
+@pytest.mark.parametrize("norm", [nn.LayerNorm(16), nn.RMSNorm(16), nn.Identity()])
+def test_norms_that_make_a_plane(norm):
+    module, embed = module_and_embed(16)
+    for each in (module, module.double()):
+        BranchMixer(each, embed, norm=norm.to(each.mlp_c.weight.dtype))
 
 
 def test_other_kinds_of_weights_are_refused():
@@ -259,8 +300,12 @@ def test_other_kinds_of_weights_are_refused():
 
 @pytest.mark.parametrize("temperature", [0, -1, 0.009, 100, math.nan, math.inf])
 def test_a_temperature_that_cannot_be(temperature):
-    with pytest.raises(ValueError, match=r"must be at least 0.01 and below 100"):
+    with pytest.raises(ValueError, match=r"at least 0\.01 and below 100"):
         mixer(temperature=temperature)
+
+
+def test_a_temperature_is_rounded_to_one_that_can_be():
+    assert mixer(temperature=99.99).start == "v1;temperature=99.9"
 
 
 def test_a_temperature_that_is_said_wrongly():

@@ -38,7 +38,8 @@ class BranchMixer(BookWidget):
         embed: From a picture `(height, width)` to the module's input, `(1, H, W, C)`;
             linear, up to a constant.
         norm: A norm between `embed` and the module, which takes each token by itself,
-            as the first block of a network has it.  Then a token must be one pixel.
+            as the first block of a network has it, e.g. its LayerNorm.  Then a token
+            must be one pixel.
         temperature: Where a slider stands at first that divides what the softmax gets;
             from 0.01 to below 100, and 1 is the module as it is.  No slider if None.
         pictures: Grey levels `(height, width)`, 0 to 1, by name, rounded to sixteenths;
@@ -53,8 +54,8 @@ class BranchMixer(BookWidget):
     Raises:
         TypeError: If `module` has no branch weights, or an argument has the wrong type.
         ValueError: If `embed` is not linear, if the module makes its weights in a way
-            that this figure does not know, if the pictures do not fit, or there can
-            be no such temperature.
+            that this figure does not know, if `norm` is no LayerNorm or the like, if
+            the pictures do not fit, or there can be no such temperature.
     """
 
     kind = "mixer"
@@ -109,7 +110,7 @@ def _at_temperature(start: str, temperature: float | None) -> str:
     if temperature is None:
         return start
     value = real_number("temperature", temperature, *TEMPERATURES)
-    value = float(f"{value:.3g}")
+    value = min(float(f"{value:.3g}"), 99.9)  # rounded, it stays below the highest
     return start if value == 1 else f"{start or 'v1'};temperature={value:g}"
 
 
@@ -163,8 +164,9 @@ def _normed_path(
     """The way to the pooled vector where a norm stands in it.
 
     Of a token that is one pixel, the norm makes a curve in the space of channels: where
-    on it, the pixel's grey level says.  That of a LayerNorm lies in a plane.  So two
-    numbers for each level say where, and the rest of the way is linear again.
+    on it, the pixel's grey level says.  That of a LayerNorm lies in a plane; another
+    one is refused.  So two numbers for each level say where, and the rest of the way is
+    linear again.
 
     Returns:
         Matrix `(C, 2*P)` for P pixels, offset `(C,)`, and the two numbers that each of
@@ -172,7 +174,7 @@ def _normed_path(
     """
     like = module.mlp_c.weight
     steps = torch.arange(len(LEVELS)).to(like) / (len(LEVELS) - 1)
-    tokens = torch.cat([norm(embed(step.expand(size))) for step in steps])
+    tokens = torch.cat([_normed(norm, embed(step.expand(size))) for step in steps])
     if tokens.shape[1:3] != size or not torch.equal(
         tokens, tokens[:, :1, :1].expand_as(tokens)
     ):
@@ -183,8 +185,17 @@ def _normed_path(
         )
     curve = tokens[:, 0, 0] - tokens[0, 0, 0]  # (17, C)
     plane = curve[[-1, len(curve) // 2]]  # (2, C)
-    found = torch.linalg.lstsq(plane.T.double().cpu(), curve.T.double().cpu())
-    curves = found.solution  # (2, 17)
+    exact_plane, exact_curve = (x.T.double().cpu() for x in (plane, curve))
+    curves = torch.linalg.lstsq(exact_plane, exact_curve).solution  # (2, 17)
+    off = (exact_plane @ curves - exact_curve).abs().max().item()
+    # Rounding is of the size of the tokens, and so may be larger than a short curve.
+    if not off <= 1e2 * torch.finfo(like.dtype).eps * tokens.abs().max().item():
+        raise ValueError(
+            "norm is none that the figure can show: the tokens of the grey levels must "
+            "lie in a plane, as a LayerNorm's do, and this norm's are off by "
+            f"{off:.1e}: take a LayerNorm, e.g. a block's norm1"
+        )
+    _check_by_itself(norm, embed, tokens[:, 0, 0], size)
 
     def along(direction: Tensor) -> Tensor:
         return pooled_path(module, lambda p: p[None, ..., None] * direction, size)[0]
@@ -193,6 +204,56 @@ def _normed_path(
     offset = pooled_sum(exact, tokens[:1].cpu().double())[0]  # (C,)
     matrix = torch.cat([along(direction) for direction in plane], dim=1)  # (C, 2*P)
     return matrix, offset, _numbers(curves)
+
+
+def _normed(norm: Callable[[Tensor], Tensor], tokens: Tensor) -> Tensor:
+    """What the norm makes of tokens `(1, H, W, C)`, if it can take them."""
+    shape, hint = tuple(tokens.shape), "e.g. the norm1 of the module's block"
+    if not callable(norm):
+        raise TypeError(
+            f"norm is {norm!r}; it must be a function that takes tokens and returns as "
+            f"many, {hint}, or None"
+        )
+    try:
+        result = norm(tokens)
+    except RuntimeError as fault:
+        raise ValueError(
+            f"norm cannot take the tokens {shape} of {tokens.dtype} that embed makes "
+            f"({fault}): give one for {shape[-1]} channels of this dtype, {hint}"
+        ) from fault
+    if not isinstance(result, Tensor) or result.shape[-1] != shape[-1]:
+        got = tuple(result.shape) if isinstance(result, Tensor) else result
+        raise TypeError(
+            f"norm returned {got!r} for the tokens {shape}; it must return as many, "
+            f"{hint}"
+        )
+    return result
+
+
+def _check_by_itself(
+    norm: Callable[[Tensor], Tensor],
+    embed: Callable[[Tensor], Tensor],
+    by_level: Tensor,
+    size: tuple[int, int],
+) -> None:
+    """Refuse a norm by which other pixels change a token, such as a BatchNorm.
+
+    Args:
+        norm: The norm.
+        embed: From a picture to tokens.
+        by_level: The token of a pixel of each grey level, `(17, C)`.
+        size: Height and width of a picture.
+    """
+    levels = torch.randint(17, size, generator=torch.Generator().manual_seed(0))
+    picture = levels.to(by_level) / (len(LEVELS) - 1)  # (height, width)
+    expected = by_level[levels.to(by_level.device)]  # (height, width, C)
+    slack = 1e2 * torch.finfo(by_level.dtype).eps * by_level.abs().max().item()
+    if (norm(embed(picture))[0] - expected).abs().max().item() > slack:
+        raise ValueError(
+            "with a norm, each token must depend on its pixel alone, and behind this "
+            "norm the pixels around it change it: take a LayerNorm, e.g. a block's "
+            "norm1, and an embed with one pixel a token"
+        )
 
 
 def _on_page(block: Mapping[str, Any], picture: Tensor) -> Tensor:
