@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from vip_tutorial import PermuteMLP, branch_experiment, bundled, measured
+from vip_tutorial.branch_experiment import SEEDS
 from vip_tutorial.branch_importance import (
     BRANCHES,
     SomeBranches,
@@ -575,16 +576,16 @@ def test_a_problem_is_measured_with_and_without_its_branches(name, monkeypatch):
     def runs(models):
         return [numbers[model][1:] for model in models]
 
-    assert runs(found["networks"]) == [(seed, BRANCHES) for seed in range(5)]
+    assert runs(found["networks"]) == [(seed, BRANCHES) for seed in range(SEEDS)]
     assert list(found["only"]) == list(BRANCHES)
     for branch in BRANCHES:
         assert runs(found["only"][branch]) == [(0, (branch,)), (1, (branch,))]
     without_needed = {
-        "row": [(seed, ("width", "channel")) for seed in range(5)],
-        "linerow": [(seed, ("height", "channel")) for seed in range(5)],
+        "row": [(seed, ("width", "channel")) for seed in range(SEEDS)],
+        "linerow": [(seed, ("height", "channel")) for seed in range(SEEDS)],
     }
     assert runs(found.get("without_needed", [])) == without_needed.get(name, [])
-    assert len(trainings) == 11 + 5 * (name in without_needed)
+    assert len(trainings) == SEEDS + 6 + SEEDS * (name in without_needed)
 
 
 def test_a_network_is_retrained_and_measured(monkeypatch):

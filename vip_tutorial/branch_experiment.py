@@ -1,9 +1,9 @@
 """The experiment behind the chapter on branch weights; writes measured/branches.json.
 
-Five seeds of a network for each of five problems, read in every way that
+Fifteen seeds of a network for each of five problems, read in every way that
 `branch_importance` knows, and the same networks trained with a single branch or without
 the one that a problem needs; and ten seeds for the handwritten digits.  Takes about
-eleven minutes on one thread: `python -m vip_tutorial.branch_experiment`.
+half an hour on one thread: `python -m vip_tutorial.branch_experiment`.
 """
 
 from collections.abc import Sequence
