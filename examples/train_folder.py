@@ -35,8 +35,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.parallel import DistributedDataParallel
 
-from vip_tutorial.checkpoints import write_atomically
 from vip_tutorial.vision_permutator import VisionPermutator
+from vip_tutorial.weight_files import write_atomically
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet's pixels
 ENDINGS = {".png", ".jpg", ".jpeg", ".webp", ".bmp"}

@@ -18,10 +18,10 @@ from vip_tutorial.checkpoints import (
     read_checkpoint,
     resample_weights,
     save_checkpoint,
-    write_atomically,
 )
 from vip_tutorial.permute_mlp import PermuteMLP
 from vip_tutorial.vision_permutator import VisionPermutator
+from vip_tutorial.weight_files import write_atomically
 
 
 def small(seed=0, **options) -> VisionPermutator:

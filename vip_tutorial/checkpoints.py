@@ -18,7 +18,6 @@ import argparse
 import os
 import pickle
 import re
-import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,17 +26,16 @@ import torch
 from torch import Tensor, nn
 
 from .branch_weights import exchanged_order
-from .checks import (
-    check_contents,
-    check_finite,
-    check_weight,
-    checked_path,
-    is_safetensors,
-    refuse_grid,
-    whole_number,
-)
+from .checks import check_contents, checked_path, whole_number
 from .permute_mlp import Branches, WeightedPermuteMLP
 from .vision_permutator import Downsample, VisionPermutator
+from .weight_files import (
+    check_finite,
+    check_weight,
+    is_safetensors,
+    refuse_grid,
+    write_atomically,
+)
 
 OFFICIAL_SIZE = 224  # side of the images that the authors' checkpoints are for
 _ARTICLES = "reweighting"  # the often reprinted listing's name of `reweight`
@@ -166,22 +164,6 @@ def save_checkpoint(model: VisionPermutator, path: str | os.PathLike, **notes: s
     weights = {k: v.detach().cpu().contiguous() for k, v in weights.items()}
     check_finite(weights, "the file could not be loaded again; mend the model")
     write_atomically(path, save(weights, metadata=own | notes))
-
-
-def write_atomically(path: str | os.PathLike, content: bytes) -> None:
-    """Write a file that is either complete or not there; see `os.replace`."""
-    path = Path(path)
-    # Not tempfile's: a file of that kind is for its owner's eyes only, and stays so.
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def resample_weights(

@@ -25,9 +25,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checkpoints import write_atomically
 from ..checks import whole_number
 from ..vision_permutator import VisionPermutator
+from ..weight_files import write_atomically
 
 _EXPORT = ("onnx", "onnxscript")
 _RUN = ("onnxruntime",)
