@@ -1,5 +1,10 @@
 """The models through timm's own doors; `make test-timm` runs this where timm is."""
 
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -17,6 +22,7 @@ from vip_tutorial import vision_permutator  # noqa: E402
 
 SMALL = {"layers": [1, 1], "embed_dims": [8, 16], "img_size": 32, "patch_size": 4}
 NAMES = ["vip_s14", "vip_s7", "vip_m7", "vip_l7"]
+ROOT = Path(__file__).parents[1]
 
 
 def small(**options):
@@ -38,6 +44,18 @@ def test_they_are_the_packages(name):
     assert {k: v.shape for k, v in theirs.state_dict().items()} == shapes
     config = timm.data.resolve_data_config({}, model=theirs)
     assert config["input_size"] == (3, 224, 224)
+
+
+def test_no_argument_but_the_name():
+    """timm takes the size from its configuration then, and gives it as a pair."""
+    with torch.device("meta"):
+        assert timm.create_model("vip_s14").img_size == 224
+        assert timm.create_model("vip_s14", img_size=(448, 448)).img_size == 448
+
+
+def test_images_that_are_not_square():
+    with pytest.raises(ValueError, match=r"img_size is \(32, 64\); .* square images"):
+        small(img_size=(32, 64))
 
 
 def test_same_weights_same_answer():
@@ -144,3 +162,42 @@ def test_moving_average_and_mixup_train():
     average.update(model)
     moved = average.module.head.weight
     torch.testing.assert_close(moved, (before + model.head.weight.detach()) / 2)
+
+
+def test_the_cell_of_chapter_18(capsys):
+    chapter = json.loads((ROOT / "book/18-to-imagenet-scale.ipynb").read_text())
+    (cell,) = (c for c in chapter["cells"] if c["id"] == "timm")
+    exec("".join(cell["source"]), {"torch": torch})
+    assert capsys.readouterr().out.startswith(f"timm {timm.__version__} knows ['vip_")
+
+
+def test_a_script_that_is_handed_over_to(tmp_path):
+    """timm's own is not in its package: this one takes the configuration as it does."""
+    script = tmp_path / "train.py"
+    (tmp_path / "beside.py").write_text("")  # timm's script has files beside it
+    script.write_text(
+        "import argparse, timm, torch, yaml, beside\n"
+        "parser = argparse.ArgumentParser()\n"
+        "for name in 'config', 'model', 'data-dir':\n"
+        "    parser.add_argument('--' + name)\n"
+        "parser.add_argument('--min-lr', type=float)\n"
+        "settings = yaml.safe_load(open(parser.parse_known_args()[0].config))\n"
+        "parser.set_defaults(**settings)\n"
+        "args = parser.parse_args()\n"
+        "with torch.device('meta'):\n"
+        "    model = timm.create_model(args.model, drop_path_rate=args.drop_path)\n"
+        "print(type(model).__name__, args.min_lr + args.lr, args.data_dir)\n"
+    )
+    told = [sys.executable, "-m", "vip_tutorial.imagenet", "vip_m7"]
+    settings = subprocess.run(told, cwd=ROOT, capture_output=True, check=True).stdout
+    (tmp_path / "vip.yaml").write_bytes(settings)
+    example = ROOT / "examples/train_with_timm.py"
+    given = ["--config", tmp_path / "vip.yaml", "--data-dir", "here"]
+    done = subprocess.run(
+        [sys.executable, example, script, *given],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["TimmVisionPermutator", "0.00201", "here"]

@@ -28,15 +28,25 @@ class TimmVisionPermutator(VisionPermutator):
 
     Args:
         *args: Arguments of `VisionPermutator`.
+        img_size: Side of the images; timm itself gives a pair, height and width.
         drop_rate: Dropout probability before the head.
         **options: Arguments of `VisionPermutator`.
 
     Shape:
         `(B, in_chans, img_size, img_size)` to `(B, num_classes)`.
+
+    Raises:
+        ValueError: If `img_size` is a pair of two different sides.
     """
 
-    def __init__(self, *args: Any, drop_rate: float = 0.0, **options: Any):
-        super().__init__(*args, **options)
+    def __init__(
+        self,
+        *args: Any,
+        img_size: int | tuple[int, int] = 224,
+        drop_rate: float = 0.0,
+        **options: Any,
+    ):
+        super().__init__(*args, img_size=_side(img_size), **options)
         self.head_drop = nn.Dropout(drop_rate)
         self.head_hidden_size = self.num_features
         self.grad_checkpointing = False
@@ -84,6 +94,17 @@ class TimmVisionPermutator(VisionPermutator):
             "stem": r"^patch_embed",
             "blocks": [(blocks, None), (r"^norm", (99999,))],
         }
+
+
+def _side(img_size: int | tuple[int, int]) -> int:
+    if not isinstance(img_size, (list, tuple)):
+        return img_size
+    if len(set(img_size)) != 1:
+        raise ValueError(
+            f"img_size is {img_size!r}; a Vision Permutator takes square images: give "
+            "one number, or the same number twice"
+        )
+    return img_size[0]
 
 
 def _create(name: str, pretrained: bool, options: dict[str, Any]) -> nn.Module:
