@@ -31,7 +31,8 @@ const STROKE = 4; // pixels: no cell that is drawn on is narrower
  * @property {string[]} watched the model's values that it is made from
  * @property {(get: (key: string) => *) => object} prepare checks them; throws a sentence
  * @property {Record<string, Field>} fields
- * @property {(scene: object, state: object) => string} html
+ * @property {(scene: object, state: object, asleep: boolean) => string | string[]} html a figure
+ *   with much in it gives parts of one element each, and only those that differ are touched
  * @property {(scene: object, state: object) => string} say what is written under it; the state's
  *   `heard`, what the last action left to say that stands elsewhere in it, is spoken only
  * @property {(scene: object, state: object, action: object) => object | undefined} act
@@ -116,7 +117,7 @@ function wholeHtml(figure, scene, state, problem, asleep = false) {
   const words = [problem, figure.say(scene, state)].filter(Boolean).join(" ");
   return `
 <div class="vip-title"><strong>${escape(scene.title)}</strong></div>
-<div class="vip-body" data-part="body">${figure.html(scene, state, asleep)}</div>
+<div class="vip-body" data-part="body">${partsOf(figure, scene, state, asleep).join("")}</div>
 <p class="vip-say" data-part="say" aria-live="polite">${escape(words)}</p>
 <p class="vip-unseen" data-part="heard" aria-live="polite"></p>
 <div class="vip-options vip-scripted">
@@ -125,6 +126,8 @@ function wholeHtml(figure, scene, state, problem, asleep = false) {
 ${link.line}
 <details class="vip-keys vip-scripted"><summary>Mouse and keys</summary>${figure.help}</details>`;
 }
+
+const partsOf = (figure, scene, state, asleep) => [figure.html(scene, state, asleep)].flat();
 
 function bringFigureToLife(figure, model, el, again) {
   const { scene, start } = opened(figure, model);
@@ -140,11 +143,14 @@ function bringFigureToLife(figure, model, el, again) {
   el.setAttribute("aria-label", scene.title);
   if (!part("body")) el.innerHTML = wholeHtml(figure, scene, state, problem);
 
+  let shown; // the parts of the body, as it is
   function show() {
-    patch(part("body"), figure.html(scene, state, false));
-    paint();
+    const parts = partsOf(figure, scene, state, false);
+    patch(part("body"), parts, shown);
+    shown = parts;
     say([problem, figure.say(scene, state)].filter(Boolean).join(" "));
     part("heard").textContent = state.heard ?? "";
+    paint(); // last, since it asks how wide the page has made it
   }
   function paint() {
     figure.paint?.(part("body"), scene, state, () => themeOf(el));

@@ -45,14 +45,12 @@ const liveFigure = {
   html(scene, state, asleep) {
     const moment = liveMoment(scene, state);
     const cards = scene.network.blocks.map((_, i) => liveCard(scene, state, moment, i, asleep));
-    return `
-<div class="vip-drawing-panes">
-${drawingHtml(scene, state, asleep)}
-${liveScores(scene, state, moment)}
-</div>
-${cards.length > 1 ? `<div class="vip-live-card vip-live-all"><strong>All blocks</strong>${liveControls(scene, moment, -1, asleep)}</div>` : ""}
-<div class="vip-live-blocks">${cards.join("")}</div>
-${state.open ? liveInside(scene, state, moment, asleep) : ""}`;
+    return [
+      `<div class="vip-drawing-panes">${drawingHtml(scene, state, asleep)}${liveScores(scene, state, moment)}</div>`,
+      ...(cards.length > 1 ? [`<div class="vip-live-card vip-live-all"><strong>All blocks</strong>${liveControls(scene, moment, -1, asleep)}</div>`] : []),
+      `<div class="vip-live-blocks">${cards.join("")}</div>`,
+      ...(state.open ? [liveInside(scene, state, moment, asleep), `<div class="vip-live-inside">${liveLensHtml(scene, state, moment, asleep)}</div>`] : []),
+    ];
   },
 
   say(scene, state) {
@@ -243,7 +241,7 @@ function liveInside(scene, state, moment, asleep) {
   const square = (token, more) => `<rect x="${token % N}" y="${Math.floor(token / N)}" width="1" height="1" ${more}`;
   const pictures = maps.map((map) => {
     const values = of(map);
-    const cells = values.map((value, token) => square(token, `data-at="${token}" fill="${valueFill(value, most[map.scale])}"><title>${liveNumber(value)}</title></rect>`));
+    const cells = values.map((value, token) => square(token, `data-at="${token}" fill="${valueFill(value, most[map.scale])}"/>`));
     const factor = map.branch ? `<small>weight ${share[map.branch].toFixed(3)}</small>` : "<small>&nbsp;</small>";
     const colour = map.branch ? ` style="--axis:${axisColour(map.branch.toUpperCase())}"` : "";
     return (
@@ -256,8 +254,7 @@ function liveInside(scene, state, moment, asleep) {
 <strong>Inside of block ${state.open}</strong>
 <label class="vip-follow">channel <b>${state.channel}</b> <input type="range" min="0" max="${C - 1}" value="${state.channel}" data-set="channel"${asleep ? " disabled" : ""}></label>
 <div class="vip-live-maps" tabindex="0" role="application" data-keys="token" data-drag="token" aria-label="Channel ${state.channel} of the tokens. ${liveToken(scene, state)}">${pictures.join("")}</div>
-<p class="vip-note">${liveToken(scene, state)} Orange is above zero, blue below; the branches and their blend are shaded on one scale, the tokens on another.</p>
-${liveLensHtml(scene, state, moment, asleep)}</div>`;
+<p class="vip-note">${liveToken(scene, state)} Orange is above zero, blue below; the branches and their blend are shaded on one scale, the tokens on another.</p></div>`;
 }
 
 export const renderLive = renderFigure(liveFigure);

@@ -1,11 +1,24 @@
 // Changes the HTML inside an element into other HTML, and touches only what differs: what
 // has focus keeps it, a slider can be dragged on, and a screen reader is not disturbed.
 
-/** @param {Element} element @param {string} html what its inside shall be */
-export function patch(element, html) {
-  const wanted = document.createElement("template");
-  wanted.innerHTML = html;
-  patchChildren(element, wanted.content);
+/**
+ * @param {Element} element
+ * @param {string[]} parts what its inside shall be; if it has several parts, each is one
+ *   element, and a part that is as it was is not even read
+ * @param {string[]} [before] what it was
+ */
+export function patch(element, parts, before) {
+  if (parts.length === 1 || parts.length !== before?.length) patchChildren(element, parsed(parts.join("")));
+  else
+    parts.forEach((html, i) => {
+      if (html !== before[i]) patchElement(element.children[i], parsed(html).firstElementChild);
+    });
+}
+
+function parsed(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  return template.content;
 }
 
 function patchChildren(from, to) {
@@ -27,14 +40,19 @@ function isDrawn(node) {
 
 /** Elements of one name are changed into each other, but not one with a key into another. */
 function isAlike(one, other) {
-  return one.nodeName === other.nodeName && one.dataset?.key === other.dataset?.key;
+  return one.nodeName === other.nodeName && one.getAttribute?.("data-key") === other.getAttribute?.("data-key");
 }
 
 function patchElement(from, to) {
   if (from.nodeName === "CANVAS") return; // to set its size would wipe what is painted on it
-  for (const { name } of [...from.attributes])
-    if (!to.hasAttribute(name) && name !== "open") from.removeAttribute(name); // the reader opens and closes
-  for (const { name, value } of [...to.attributes]) if (from.getAttribute(name) !== value) from.setAttribute(name, value);
+  const names = to.getAttributeNames();
+  for (const name of names) {
+    const value = to.getAttribute(name);
+    if (from.getAttribute(name) !== value) from.setAttribute(name, value);
+  }
+  if (from.attributes.length > names.length)
+    for (const name of from.getAttributeNames())
+      if (!to.hasAttribute(name) && name !== "open") from.removeAttribute(name); // the reader opens and closes
   const { value } = to; // its children are about to move
   patchChildren(from, to);
   // What the reader has chosen or typed is no attribute.
