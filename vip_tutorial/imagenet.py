@@ -9,6 +9,7 @@ authors' code for the rest, and for "less than 30 h" on 8 A100 of vip_s7.
 """
 
 import argparse
+import functools
 import math
 from typing import Any, NamedTuple
 
@@ -129,6 +130,7 @@ def _known(name: str) -> None:
         raise ValueError(f"there is no size {name!r}: take one of {', '.join(SIZES)}")
 
 
+@functools.cache
 def _multiply_adds(name: str) -> int:
     with torch.device("meta"):  # counted, not computed
         model = VisionPermutator(**SIZES[name])
