@@ -5,6 +5,7 @@ import copy
 import io
 import os
 import pickle
+import re
 from pathlib import Path
 
 import pytest
@@ -229,6 +230,18 @@ def test_resampling_to_the_same_grid_changes_nothing(trained):
     weights = resample_weights(trained.state_dict(), small(), 16)
     for name, value in trained.state_dict().items():
         torch.testing.assert_close(weights[name], value)
+
+
+def test_only_a_whole_weight_is_resampled(trained):
+    weights = trained.state_dict()
+    name = next(key for key in weights if key.endswith("mlp_h.weight"))
+    whole = weights.pop(name)
+    with pytest.raises(
+        ValueError, match=rf"{re.escape(name)} is missing; only a whole"
+    ):
+        resample_weights(weights, small(), 16)
+    with pytest.raises(ValueError, match=r"is \(3, \d+\); only a whole weight"):
+        resample_weights(weights | {name: whole[:3]}, small(), 16)
 
 
 def test_grids_that_do_not_divide_are_refused(trained):

@@ -1,5 +1,7 @@
 """The modules compute what the oracles say, and mean what the book says."""
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -336,3 +338,10 @@ def test_proj_drop_drops_the_output_in_training_alone(kind):
     assert 0.4 < kept.double().mean() < 0.6
     torch.testing.assert_close(dropped, torch.where(kept, 2 * full, 0.0))
     assert torch.equal(full, module(x))
+
+
+@pytest.mark.parametrize("kind", [PermuteMLP, WeightedPermuteMLP])
+@pytest.mark.parametrize("proj_drop", [math.nan, -0.1, 1, 1.5])
+def test_a_proj_drop_that_is_no_probability(kind, proj_drop):
+    with pytest.raises(ValueError, match=r"proj_drop is .*; it must be"):
+        kind(12, 4, proj_drop=proj_drop)

@@ -189,7 +189,7 @@ def resample_weights(
 
     Raises:
         ValueError: If one grid is not a multiple of the other, or the channels cannot
-            be cut into as many segments.
+            be cut into as many segments, or a weight is missing or of another shape.
     """
     result = dict(weights)
     built = trained_size(model)
@@ -212,7 +212,14 @@ def resample_weights(
             )
         for branch in ("mlp_h", "mlp_w"):
             key = f"{name}.{branch}.weight"
-            result[key] = _resampled(weights[key], before, after)
+            weight = weights.get(key)
+            if weight is None or weight.shape != (mixer.dim, mixer.dim):
+                came = "missing" if weight is None else f"{tuple(weight.shape)}"
+                raise ValueError(
+                    f"{key} is {came}; only a whole weight, {(mixer.dim, mixer.dim)} "
+                    "here, can be resampled, none of a low rank or in groups"
+                )
+            result[key] = _resampled(weight, before, after)
     return result
 
 

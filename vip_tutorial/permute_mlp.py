@@ -19,7 +19,7 @@ code, so their checkpoints load unchanged.
 import torch
 from torch import Tensor, nn
 
-from .checks import check_input, check_squeeze, checked_sizes
+from .checks import check_input, check_squeeze, checked_sizes, real_number
 
 
 class Mlp(nn.Module):
@@ -160,7 +160,7 @@ class PermuteMLP(Branches):
     ):
         super().__init__(dim, segment_dim, qkv_bias)
         self.proj = nn.Linear(dim, dim)
-        self.proj_drop = nn.Dropout(proj_drop)
+        self.proj_drop = nn.Dropout(real_number("proj_drop", proj_drop, 0, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         h, w, c = self.branches(x)  # (B, H, W, C) each
@@ -184,7 +184,8 @@ class WeightedPermuteMLP(Branches):
             order load in the other without complaint, and compute something else.
 
     Raises:
-        ValueError: If the sizes do not fit, or `branch_order` is not one of the two.
+        ValueError: If the sizes do not fit, `proj_drop` is not in [0, 1), or
+            `branch_order` is not one of the two.
 
     Shape:
         `(B, H, W, C)` to `(B, H, W, C)`, with H = W = N.
@@ -209,7 +210,7 @@ class WeightedPermuteMLP(Branches):
         self.branch_order = branch_order
         self.reweight = Mlp(dim, dim // 4, dim * 3)
         self.proj = nn.Linear(dim, dim)
-        self.proj_drop = nn.Dropout(proj_drop)
+        self.proj_drop = nn.Dropout(real_number("proj_drop", proj_drop, 0, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         h, w, c = self.branches(x)  # (B, H, W, C) each

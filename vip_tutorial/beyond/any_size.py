@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from ..checkpoints import interpolation, on_other_rows, trained_size
-from ..checks import conversion, grid_sides, real_number, whole_number
+from ..checks import conversion, grid_sides, whole_number
 from ..fast import FastPermuteMLP
 from ..permute_mlp import WeightedPermuteMLP
 from ..vision_permutator import Downsample, VisionPermutator
@@ -61,7 +61,6 @@ class AnySizePermuteMLP(WeightedPermuteMLP):
         branch_order: str = "hwc",
         how: str = "resample",
     ):
-        proj_drop = real_number("proj_drop", proj_drop, 0, 1)
         super().__init__(dim, segment_dim, qkv_bias, proj_drop, branch_order)
         self.how = _checked_way(how)
 

@@ -60,7 +60,6 @@ class DynamicPermuteMLP(WeightedPermuteMLP):
         temperature: float = 1.0,
         learned: bool = False,
     ):
-        proj_drop = real_number("proj_drop", proj_drop, 0, 1)
         super().__init__(dim, segment_dim, qkv_bias, proj_drop, branch_order)
         if not isinstance(weights, str) or weights not in KINDS:
             raise ValueError(

@@ -16,7 +16,7 @@ whole column.  "channels" gives each group some channels of every token.
 import torch
 from torch import Tensor, nn
 
-from ..checks import real_number, whole_number
+from ..checks import whole_number
 from ..permute_mlp import WeightedPermuteMLP
 
 
@@ -151,7 +151,6 @@ class LightPermuteMLP(WeightedPermuteMLP):
         across: str = "rows",
         shared: bool = False,
     ):
-        proj_drop = real_number("proj_drop", proj_drop, 0, 1)
         super().__init__(dim, segment_dim, qkv_bias, proj_drop, branch_order)
         if not isinstance(shared, bool):
             raise TypeError(f"shared is {shared!r}; it must be True or False")

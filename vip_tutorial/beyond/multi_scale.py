@@ -41,12 +41,11 @@ class BlendedBranches(Branches):
         qkv_bias: bool = False,
         proj_drop: float = 0.0,
     ):
-        proj_drop = real_number("proj_drop", proj_drop, 0, 1)
         super().__init__(dim, segment_dim, qkv_bias)
         check_squeeze(self.dim)
         self.reweight = Mlp(self.dim, self.dim // 4, self.dim * self.count)
         self.proj = nn.Linear(self.dim, self.dim)
-        self.proj_drop = nn.Dropout(proj_drop)
+        self.proj_drop = nn.Dropout(real_number("proj_drop", proj_drop, 0, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         parts = torch.stack(self.branches(x))  # (K, B, H, W, C)
