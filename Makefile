@@ -28,7 +28,7 @@ help:
 	@echo 'make test-timm   run the tests of the models in timm, in .venv-timm (5 GB)'
 	@echo 'make serve       build the site and serve it on http://localhost:$(PORT)'
 	@echo 'make weights     train the networks of vip_tutorial/weights anew (a minute)'
-	@echo 'make measurements  repeat the experiments of vip_tutorial/measured (minutes)'
+	@echo 'make measurements  repeat the experiments of vip_tutorial/measured (hours)'
 	@echo 'make bench       time the code and the pages; prints, asserts nothing'
 	@echo 'make lint        check the Python code; `make format` mends what it can'
 	@echo 'make notebooks   strip the outputs of book/*.ipynb and renew their first cell'

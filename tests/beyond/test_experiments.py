@@ -103,6 +103,26 @@ def test_what_is_filed_of_the_cost_is_what_the_variants_cost(data, side, classes
         assert cost == filed["multiply_adds"], name
 
 
+def test_strokes_are_counted_by_what_they_are_and_are_called():
+    """Sixteen classes, four marks each: who calls every picture class 5 calls it 1."""
+    scores = torch.zeros(8, 16)
+    scores[:, 5] = 1
+    scores[0, 12] = 2
+    labels = torch.tensor([0, 4, 5, 7, 8, 12, 13, 15])
+    data = Labelled(torch.zeros(8, 1, 16, 16), labels, 16)
+    table = experiments.strokes_named(lambda_module(scores), data)
+    wanted = [[0, 0, 0, 1], [0, 3, 0, 0], [0, 1, 0, 0], [0, 3, 0, 0]]
+    assert table == wanted
+
+
+def lambda_module(scores):
+    class Fixed(torch.nn.Module):
+        def forward(self, images):
+            return scores
+
+    return Fixed()
+
+
 def test_cold_is_a_quarter():
     mixer, dim = experiments.VARIANTS["cold"]
     module = mixer(dim, segment_dim=8)

@@ -40,6 +40,27 @@ def test_the_deals_are_pythons(core):
         assert told["as"] == round(chance(one, other) * told["of"])
 
 
+def test_bars_hold_every_deal_and_are_far_or_not(core):
+    """Also where many differences share a bar, and none of them lies in two."""
+    generator = random.Random(1)
+    for runs, of in [(5, 30), (6, 1000), (8, 400), (8, 5000)]:
+        one, other = ([generator.randint(0, of) for _ in range(runs)] for _ in "ab")
+        found = deals(one, other)
+        text = core.eval(f"JSON.stringify(ablationBars(ablationDeals({one}, {other})))")
+        bars = json.loads(text)
+        real = abs(found[0])
+        assert len(bars) <= 290
+        far = 0
+        for bar in bars:
+            inside = [d for d in found if bar["from"] <= d <= bar["to"]]
+            assert len(inside) == bar["count"]
+            sizes = {abs(d) >= real for d in inside}
+            assert len(sizes) == 1
+            far += len(inside) * sizes.pop()
+        assert sum(bar["count"] for bar in bars) == len(found)
+        assert far == sum(abs(d) >= real for d in found)
+
+
 def frame(core, start="", **changes):
     state = SeedComparison(models(), of=500, start=start).page_state() | changes
     return core.eval(f"ablationFirstFrame({json.dumps(state)})")
@@ -102,6 +123,18 @@ def test_damaged_data_is_told(core, damage):
     assert "This figure cannot be drawn" in frame(core, **damage)
 
 
+def test_ten_seeds_that_never_meet(core):
+    ten = [
+        {"name": n, "label": n, "group": "", "right": list(range(low, low + 10))}
+        for n, low in (("low", 100), ("high", 300))
+    ]
+    state = SeedComparison(ten, of=500, start="v1;seeds=10").page_state()
+    drawn = core.eval(f"ablationFirstFrame({json.dumps(state)})")
+    assert "40.0 points apart; p = 2 / 184,756 &lt; 0.001." in drawn
+    assert "less than once in 1,000" in drawn
+    assert drawn.count("<rect") < 290
+
+
 def figure(**options):
     return SeedComparison(models(), of=500, **options)
 
@@ -157,7 +190,7 @@ def test_the_names_of_the_models_are_seen_in_full(open_figure, width):
     [
         ({"name": "a b"}, "letters, digits and hyphens"),
         ({"name": "better"}, "two models have one name"),
-        ({"right": [1, 2]}, "5 to 7"),
+        ({"right": [1, 2]}, "5 to 10"),
         ({"right": [1, 2, 3, 4, 501]}, "whole numbers from 0 to 500"),
         ({"right": [1, 2, 3, 4, 4.5]}, "whole numbers from 0 to 500"),
         ({"right": [1, 2, 3, 4, float("nan")]}, "whole numbers from 0 to 500"),

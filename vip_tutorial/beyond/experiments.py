@@ -1,7 +1,7 @@
-"""What the token mixers of this folder are worth, measured: five seeds each.
+"""What the token mixers of this folder are worth, measured: five seeds each, or ten.
 
 `python -m vip_tutorial.beyond.experiments` trains them all and writes
-`measured/beyond.json`; it takes most of an hour on one core.
+`measured/beyond.json`; it takes an hour or two on one core.
 
     digits   8 x 8 tokens, the recipe of `ablations`
     nested   strokes made of marks: pictures with structure at two sizes
@@ -23,7 +23,7 @@ from ..counting import count_multiply_adds, count_parameters
 from ..data import Labelled, Scale
 from ..permute_mlp import PermuteMLP, WeightedPermuteMLP
 from ..tasks import task
-from ..training import Recipe, accuracy, fit, small_network
+from ..training import Recipe, accuracy, fit, predict, small_network
 from ..vision_permutator import VisionPermutator
 from .any_size import WAYS, for_size
 from .dynamic import DynamicPermuteMLP
@@ -64,6 +64,7 @@ NESTED = (
 )
 NESTED_RECIPE = Recipe(epochs=20, batch=32, lr=5e-3)
 NESTED_PATCH = 2  # 8 x 8 tokens
+NESTED_SEEDS = tuple(range(10))  # they lie farther apart
 SIZES = (8, 12, 16, 24)
 TUNING = replace(RECIPE, epochs=3, lr=1e-3)
 
@@ -146,12 +147,21 @@ def at_sizes(variant: str, seed: int) -> dict[str, dict[str, int]]:
 def described(data: str, variant: str) -> dict[str, Any]:
     """Cost of a variant, and how many test pictures each seed's network names right."""
     test = (pictures() if data == "digits" else nested_pictures())[1]
-    models = [trained(data, variant, seed) for seed in SEEDS]
+    seeds = SEEDS if data == "digits" else NESTED_SEEDS
+    models = [trained(data, variant, seed) for seed in seeds]
     return {
         "parameters": count_parameters(models[0]),
         "multiply_adds": count_multiply_adds(models[0], test.images[:1]),
         "right": [right(model, test) for model in models],
     }
+
+
+def strokes_named(model: nn.Module, data: Labelled) -> list[list[int]]:
+    """How often each stroke of "nested" is named as each: `[stroke][named]`."""
+    named = predict(model, data.images).argmax(dim=1)  # (count,)
+    table = torch.zeros(4, 4, dtype=torch.int64)
+    table.index_put_((data.labels // 4, named // 4), torch.tensor(1), accumulate=True)
+    return table.tolist()
 
 
 def as_models(
@@ -194,9 +204,14 @@ def measure() -> dict[str, Any]:
     ]
     return {
         "recipes": {"digits": asdict(RECIPE), "nested": asdict(NESTED_RECIPE)},
-        "shape": {"dim": DIM, "depth": DEPTH, "seeds": list(SEEDS)},
+        "shape": {"dim": DIM, "depth": DEPTH},
+        "seeds": {"digits": list(SEEDS), "nested": list(NESTED_SEEDS)},
         "of": {"digits": len(pictures()[1].labels), "nested": 1000},
         "runs": runs,
+        "strokes": [
+            strokes_named(trained("nested", "weighted", seed), nested_pictures()[1])
+            for seed in NESTED_SEEDS
+        ],
         "sizes": sizes,
         "tuning": asdict(TUNING),
         "temperatures": temperatures,

@@ -6,6 +6,8 @@ import { firstFrameOf, renderFigure, wholeField } from "./figure.js";
 const ABLATION_PLOT = { width: 660, left: 50, right: 610 };
 const ABLATION_CHANCE = 0.05;
 const ABLATION_NOISE = 0.2;
+const ABLATION_MOST = 10; // seeds: 184,756 deals, in some milliseconds
+const ABLATION_BARS = 140;
 
 /**
  * What the difference would be for every way to deal the results out, in sums over a
@@ -29,8 +31,11 @@ export function ablationDeals(one, other) {
 export function ablationChance(one, other) {
   const found = ablationDeals(one, other);
   const as = found.filter((d) => Math.abs(d) >= Math.abs(found[0])).length;
-  return { as, of: found.length, share: as / found.length };
+  return { found, as, of: found.length, share: as / found.length };
 }
+
+/** "184,756" */
+const ablationCount = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
 
 const ablationMean = (numbers) => numbers.reduce((a, b) => a + b, 0) / numbers.length;
 
@@ -39,8 +44,10 @@ function ablationPair(scene, state) {
   const find = (name, otherwise) => scene.models.find((m) => m.name === name) ?? scene.models[otherwise];
   const models = [find(state.one, 0), find(state.other, 1)];
   const seen = models.map((m) => m.right.slice(0, state.seeds));
+  const key = String(seen); // what is looked at is asked for several times a frame
+  if (scene.dealt?.key !== key) scene.dealt = { key, ...ablationChance(...seen) };
   const means = seen.map((right) => (100 * ablationMean(right)) / scene.of);
-  return { models, seen, means, ...ablationChance(...seen) };
+  return { models, seen, means, ...scene.dealt };
 }
 
 const comparison = {
@@ -69,7 +76,7 @@ const comparison = {
       if (!Array.isArray(model.right) || model.right.length !== most || !model.right.every(isCount))
         throw new Error(`the results of ${model.name} are not as many whole numbers up to ${of} as those of the first model`);
     }
-    if (!(most >= 5 && most <= 7)) throw new Error("each model needs five to seven seeds");
+    if (!(most >= 5 && most <= ABLATION_MOST)) throw new Error("each model needs five to ten seeds");
     const groups = new Set(models.map(({ group }) => group));
     return { models, of, most, named: ({ label, group }) => (groups.size > 1 ? `${label}, ${group}` : label) };
   },
@@ -88,7 +95,7 @@ const comparison = {
 <div class="vip-inputs">${select("one", "●", 0)}${select("other", "◆", 1)}
 <label>seeds of each: <b>${state.seeds}</b><input type="range" min="2" max="${scene.most}" step="1" value="${state.seeds}" data-set="seeds"${off}></label></div>
 ${ablationDots(scene, state, pair)}
-<p class="vip-note">All ${pair.of} ways to deal these ${2 * state.seeds} results to two models, by the difference that would come out. Strong bars: at least as large as the real one, at ▼.</p>
+<p class="vip-note">All ${ablationCount(pair.of)} ways to deal these ${2 * state.seeds} results to two models, by the difference that would come out. Strong bars: at least as large as the real one, at ▼.</p>
 ${ablationPile(scene, state, pair)}
 <p class="vip-verdict ${pair.share > ABLATION_CHANCE ? "vip-bad" : "vip-good"}">${ablationVerdict(scene, state, pair)}</p>`;
   },
@@ -96,7 +103,7 @@ ${ablationPile(scene, state, pair)}
   say(scene, state) {
     const { models, means, as, of } = ablationPair(scene, state);
     const [one, other] = models.map((m) => `“${scene.named(m)}”`);
-    return `${one} names ${means[0].toFixed(1)} % right in the mean, ${other} ${means[1].toFixed(1)} %. ${as} of ${of} deals of the ${2 * state.seeds} results differ at least as much.`;
+    return `${one} names ${means[0].toFixed(1)} % right in the mean, ${other} ${means[1].toFixed(1)} %. ${ablationCount(as)} of ${ablationCount(of)} deals of the ${2 * state.seeds} results differ at least as much.`;
   },
 
   act(scene, state, { name, value }) {
@@ -108,11 +115,12 @@ ${ablationPile(scene, state, pair)}
 
 function ablationVerdict(scene, state, { models, means, as, of, share }) {
   const gap = Math.abs(means[0] - means[1]).toFixed(1);
-  const p = `p = ${as} / ${of} = ${share.toFixed(3)}`;
+  const isRare = share < 0.0005;
+  const p = `p = ${ablationCount(as)} / ${ablationCount(of)} ${isRare ? "&lt; 0.001" : `= ${share.toFixed(3)}`}`;
   if (models[0] === models[1]) return "These are the same networks.";
   if (2 / of > ABLATION_CHANCE)
     return `${gap} points apart; ${p}. With ${state.seeds} seeds each, p cannot be below 2 / ${of} = ${(2 / of).toFixed(2)}: nothing could convince you.`;
-  const often = as === of ? "every time" : `about ${Math.round(1000 * share)} times in 1,000`;
+  const often = as === of ? "every time" : isRare ? "less than once in 1,000" : `about ${Math.round(1000 * share)} times in 1,000`;
   const verdict =
     share > ABLATION_NOISE
       ? "Call it noise until you know more."
@@ -149,21 +157,45 @@ function ablationDots(scene, state, { models, seen, means }) {
   return `<svg class="vip-dots" viewBox="0 0 ${width} 124" role="img" aria-label="Test accuracy by seed. ${escape(told)}.">${ticks.join("")}${marks.join("")}</svg>`;
 }
 
-/** One bar for each difference that a deal can have, as high as there are such deals. */
-function ablationPile(scene, state, { seen, as, of }) {
+/**
+ * The differences as bars, each with how many deals have them: one bar for a difference or,
+ * where they are many, for `step` side by side.  The real one is the first of its bar, so a
+ * bar is either as far or it is not; only the middle one, which both sides share, is cut.
+ * @returns {{from: number, to: number, count: number}[]}
+ */
+export function ablationBars(found) {
+  const real = Math.abs(found[0]);
+  const most = found.reduce((a, d) => Math.max(a, Math.abs(d)), 0);
+  const step = 2 * Math.ceil((most + 1) / ABLATION_BARS); // they are an even number apart
+  const bars = new Map();
+  for (const d of found) {
+    const size = Math.abs(d);
+    const first = real + Math.floor((size - real) / step) * step;
+    const last = first + step - 2;
+    const [from, to] = first <= 0 ? [-last, last] : d < 0 ? [-last, -first] : [first, last];
+    const bar = bars.get(from) ?? { from, to, count: 0 };
+    bar.count += 1;
+    bars.set(from, bar);
+  }
+  return [...bars.values()];
+}
+
+/** The bars, as high as there are deals for a difference. */
+function ablationPile(scene, state, { found, as, of }) {
   const { width, left, right } = ABLATION_PLOT;
-  const found = ablationDeals(...seen);
-  const counts = new Map();
-  for (const d of found) counts.set(d, (counts.get(d) ?? 0) + 1);
   const points = (d) => (100 * d) / scene.of / state.seeds;
-  const most = Math.max(...found.map(Math.abs), 1) * 1.08;
+  const most = found.reduce((a, d) => Math.max(a, Math.abs(d)), 1) * 1.08;
   const at = (d) => (left + right) / 2 + ((right - left) / 2) * (d / most);
-  const tall = 76 / Math.max(...counts.values());
-  // Differences of deals are an even number apart.
-  const wide = Math.max(1.5, Math.min(14, at(2) - at(0) - 1));
-  const bars = [...counts].map(([d, count]) => {
-    const far = Math.abs(d) >= Math.abs(found[0]) ? ' class="vip-far"' : "";
-    return `<rect${far} x="${(at(d) - wide / 2).toFixed(1)}" y="${(96 - tall * count).toFixed(1)}" width="${wide.toFixed(1)}" height="${(tall * count).toFixed(1)}"/>`;
+  const piles = ablationBars(found);
+  const height = ({ from, to, count }) => (2 * count) / (to - from + 2);
+  const tall = 76 / Math.max(...piles.map(height));
+  const gap = at(2) - at(0) > 3 ? 1 : 0;
+  const bars = piles.map((pile) => {
+    const { from, to } = pile;
+    const wide = Math.max(1.5, Math.min(14 * ((to - from) / 2 + 1), at(to + 2) - at(from) - gap));
+    const far = Math.min(Math.abs(from), Math.abs(to)) >= Math.abs(found[0]) ? ' class="vip-far"' : "";
+    const high = tall * height(pile);
+    return `<rect${far} x="${(at((from + to) / 2) - wide / 2).toFixed(1)}" y="${(96 - high).toFixed(1)}" width="${wide.toFixed(1)}" height="${high.toFixed(1)}"/>`;
   });
   const edge = Math.floor(points(most) * (points(most) >= 2 ? 1 : 10)) / (points(most) >= 2 ? 1 : 10);
   const ticks = [-edge, 0, edge].map((t) => {
@@ -173,7 +205,7 @@ function ablationPile(scene, state, { seen, as, of }) {
   const x = at(found[0]);
   const mark = `<path class="vip-real" d="M${x - 6},4H${x + 6}L${x},13Z"/>`;
   return (
-    `<svg class="vip-pile" viewBox="0 0 ${width} 124" role="img" aria-label="${as} of ${of} deals differ by ${Math.abs(points(found[0])).toFixed(1)} points or more.">` +
+    `<svg class="vip-pile" viewBox="0 0 ${width} 124" role="img" aria-label="${ablationCount(as)} of ${ablationCount(of)} deals differ by ${Math.abs(points(found[0])).toFixed(1)} points or more.">` +
     `<path class="vip-tick" d="M${left},96H${right}"/>${ticks.join("")}${bars.join("")}${mark}</svg>`
   );
 }

@@ -103,7 +103,7 @@ ${mixerTable(state, mix)}`;
       const most = Math.max(...moves);
       words.push(
         most < 1e-6
-          ? `From ${then} to ${now} no point moves: both have the same pooled vector.`
+          ? `From ${then} to ${now} no point moves: ${mixerIsAlike(scene, state) ? "both have the same pooled vector" : "at this temperature each channel stays where it is"}.`
           : `From ${then} to ${now}, channel ${moves.indexOf(most)} moves farthest: one of its weights changes by ${most.toPrecision(2)}. ` +
               `Over all channels that is ${(moves.reduce((a, b) => a + b) / moves.length).toPrecision(2)} on average.`,
       );
@@ -149,10 +149,18 @@ function mixerSlider(state, off) {
 
 // --- The cloud -----------------------------------------------------------------------
 
+const mixerLevels = (scene, picture) => drawingLevels(scene, picture).map((level) => level / 16);
+
+/** Whether the weights come out alike with no temperature, and so at any. */
+function mixerIsAlike(scene, state) {
+  const [one, other] = [state.picture, state.other].map((picture) => mixerWeights(scene.block, mixerLevels(scene, picture), 1));
+  return one.every((point, i) => BRANCHES.every(([b]) => Math.abs(point[b] - other[i][b]) < 1e-6));
+}
+
 /** All that is drawn and said of a state: the points, and where they were before. */
 function mixerMoment(scene, state) {
   const cloud = (picture) => {
-    const points = mixerWeights(scene.block, drawingLevels(scene, picture).map((level) => level / 16), state.temperature);
+    const points = mixerWeights(scene.block, mixerLevels(scene, picture), state.temperature);
     return state.freeze === "yes" ? points.map(() => THIRDS) : points;
   };
   const points = cloud(state.picture);
