@@ -151,10 +151,18 @@ def test_what_is_filed_is_of_the_experiments_that_there_are():
     found = measured.results("beyond")
     assert list(found["runs"]["digits"]) == list(experiments.VARIANTS)
     assert list(found["runs"]["nested"]) == list(experiments.NESTED)
+    seeds = {"digits": experiments.SEEDS, "nested": experiments.NESTED_SEEDS}
+    assert found["seeds"] == {data: list(each) for data, each in seeds.items()}
     for data, runs in found["runs"].items():
         for run in runs.values():
-            assert len(run["right"]) == len(experiments.SEEDS)
+            assert len(run["right"]) == len(seeds[data])
             assert all(0 <= count <= found["of"][data] for count in run["right"])
+    # A stroke that is named wrong makes the picture wrong.
+    for right, table in zip(
+        found["runs"]["nested"]["weighted"]["right"], found["strokes"]
+    ):
+        assert sum(map(sum, table)) == 1000
+        assert sum(table[k][k] for k in range(4)) >= right
     # At its own size a network answers as it did, whatever the way.
     for variant in ("weighted", "conv"):
         usual = found["runs"]["digits"][variant]["right"]
