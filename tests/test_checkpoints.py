@@ -232,6 +232,44 @@ def test_resampling_to_the_same_grid_changes_nothing(trained):
         torch.testing.assert_close(weights[name], value)
 
 
+@pytest.mark.parametrize("side", [8, 32])
+def test_a_bias_that_is_equal_in_all_rows_stays_so(side):
+    model, other = (
+        small(layers=[1], embed_dims=[32], transitions=[], qkv_bias=True, img_size=s)
+        for s in (16, side)
+    )
+    branch = model.blocks[0].attn.mlp_h
+    nn.init.zeros_(branch.weight)
+    with torch.no_grad():
+        branch.bias.copy_(torch.arange(4.0).repeat(8))  # 8 rows of 4 channels
+    load_checkpoint(other, model.state_dict(), img_size=16, resample=True)
+    tokens = torch.zeros(1, side // 2, side // 2, 32)
+    out = other.blocks[0].attn.height(tokens)
+    torch.testing.assert_close(out, out[:, :1, :1].expand_as(out))
+    # A segment still holds its channels, or the mean of those that share a map now.
+    wanted = [0.0, 1.0, 2.0, 3.0] if side < 16 else [1.0, 2.0]
+    segment = out[0, 0, 0, : len(wanted)].tolist()
+    assert segment == pytest.approx(wanted)
+
+
+def test_what_cannot_be_resampled_is_told(trained):
+    weights, model = trained.state_dict(), small()
+    with pytest.raises(TypeError, match="the model is a str"):
+        resample_weights(weights, "vip_s7", 16)
+    for size, error in ((0, ValueError), (-16, ValueError), ("16", TypeError)):
+        with pytest.raises(error, match="img_size is"):
+            resample_weights(weights, model, size)
+    with pytest.raises(ValueError, match="weights holds a list; it must hold a state"):
+        resample_weights([], model, 16)
+
+
+def test_a_file_that_cannot_be_written_is_named(trained, tmp_path):
+    path = tmp_path / "none" / "own.safetensors"
+    with pytest.raises(FileNotFoundError, match=r"it was not written: .*own") as fault:
+        save_checkpoint(trained, path)
+    assert fault.value.filename == str(path)
+
+
 def test_only_a_whole_weight_is_resampled(trained):
     weights = trained.state_dict()
     name = next(key for key in weights if key.endswith("mlp_h.weight"))

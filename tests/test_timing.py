@@ -2,11 +2,14 @@
 
 import sys
 import time
+from collections import UserDict
 
 import pytest
 import torch
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP, timing
+from vip_tutorial.beyond.dynamic import DynamicPermuteMLP
+from vip_tutorial.beyond.lightweight import LightPermuteMLP
 from vip_tutorial.counting import count_bytes_moved, count_multiply_adds
 from vip_tutorial.timing import interleaved, parts
 
@@ -108,8 +111,14 @@ def test_parts_of_what_does_not_fit():
         parts(module, torch.zeros(2, 4, 8, 24))
     with pytest.raises(ValueError, match="C must be dim = 24"):
         parts(module, torch.zeros(2, 4, 4, 12))
-    with pytest.raises(TypeError, match="got PermuteMLP; the parts are those"):
-        parts(PermuteMLP(24, 4), torch.zeros(2, 4, 4, 24))
+    for other in (
+        PermuteMLP(24, 4),
+        DynamicPermuteMLP(24, 4, weights="token"),  # other weights to blend with
+        LightPermuteMLP(24, 4, rank=4),  # no large Linear
+    ):
+        name = type(other).__name__
+        with pytest.raises(TypeError, match=f"got {name}; the parts are those"):
+            parts(other, torch.zeros(2, 4, 4, 24))
 
 
 def test_the_parts_are_the_whole():
@@ -126,3 +135,7 @@ def test_the_parts_are_the_whole():
     assert total(count_multiply_adds) == count_multiply_adds(module, x)
     assert total(count_bytes_moved) == count_bytes_moved(module, x)
     assert count_bytes_moved(lambda x: of["copies"](), x) == 8 * x.nbytes
+
+
+def test_any_mapping_is_a_list_of_ways():
+    assert interleaved(UserDict(it=lambda: None), seconds=0)["it"] >= 0

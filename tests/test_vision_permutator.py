@@ -130,6 +130,13 @@ def test_the_start_is_the_authors():
     assert spread == pytest.approx(bound / 3**0.5, rel=0.1)
 
 
+@pytest.mark.parametrize("rate", [float("nan"), -0.1, 1, "0.1"])
+def test_a_drop_path_that_is_no_probability(rate):
+    for build in (DropPath, lambda rate: PermutatorBlock(8, 4, drop_path=rate)):
+        with pytest.raises((ValueError, TypeError), match=r"drop_path is .*; it must"):
+            build(rate)
+
+
 def test_drop_path_skips_whole_images_and_makes_up_for_it():
     torch.manual_seed(0)
     drop = DropPath(0.25)

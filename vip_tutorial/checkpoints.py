@@ -161,7 +161,11 @@ def save_checkpoint(model: VisionPermutator, path: str | os.PathLike, **notes: s
         if not isinstance(note, str):
             raise TypeError(f"the note {name} is {note!r}; it must be text: use str()")
     weights = _exchanged(model.state_dict(), model, "hwc")
-    weights = {k: v.detach().cpu().contiguous() for k, v in weights.items()}
+    # A copy of each, since a layer that two branches share is kept under both names.
+    whole = torch.contiguous_format
+    weights = {
+        k: v.detach().cpu().clone(memory_format=whole) for k, v in weights.items()
+    }
     check_finite(weights, "the file could not be loaded again; mend the model")
     write_atomically(path, save(weights, metadata=own | notes))
 
@@ -185,12 +189,16 @@ def resample_weights(
         img_size: Side of the images that the weights are for.
 
     Returns:
-        All weights; only those of `mlp_h` and `mlp_w` differ.
+        All weights; only those of `mlp_h` and `mlp_w`, and their biases, differ.
 
     Raises:
         ValueError: If one grid is not a multiple of the other, or the channels cannot
             be cut into as many segments, or a weight is missing or of another shape.
+        TypeError: If `model` is no `VisionPermutator`, or `img_size` no whole number.
     """
+    _check_model(model)
+    img_size = whole_number("img_size", img_size)
+    weights = _state_dict(weights, "weights")
     result = dict(weights)
     built = trained_size(model)
     for name, mixer in model.named_modules():
@@ -220,6 +228,9 @@ def resample_weights(
                     "here, can be resampled, none of a low rank or in groups"
                 )
             result[key] = _resampled(weight, before, after)
+            bias = f"{name}.{branch}.bias"
+            if bias in weights:
+                result[bias] = _resampled_bias(weights[bias], before, after)
     return result
 
 
@@ -234,6 +245,13 @@ def _resampled(weight: Tensor, before: int, after: int) -> Tensor:
     joined = before // after  # old segments in a new one
     same = torch.eye(joined).to(weight)
     return torch.einsum("hsgt,pq->hpsgqt", weight, same).reshape(C, C)
+
+
+def _resampled_bias(bias: Tensor, before: int, after: int) -> Tensor:
+    rows = interpolation(before, after).to(bias) @ bias.reshape(before, -1)  # (H', S)
+    if after > before:  # the new segments share one map
+        return rows.unflatten(1, (after // before, -1)).mean(dim=1).flatten()
+    return rows[:, None].expand(-1, before // after, -1).flatten()
 
 
 def on_other_rows(weight: Tensor, before: int, after: int) -> Tensor:

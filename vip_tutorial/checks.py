@@ -39,18 +39,21 @@ def checked_seed(seed: object) -> int:
 
 
 def real_number(name: str, value: object, low: float, high: float) -> float:
-    """`value` as a float, if it is a number with `low <= value < high`."""
+    """`value` as a float, if it is a finite number with `low <= value < high`."""
     try:
         number = float(value)
+    except OverflowError:  # a whole number that no float reaches
+        number = math.inf if value > 0 else -math.inf
     except (TypeError, ValueError):
         number = None
     if number is None or isinstance(value, bool | str):
         raise TypeError(f"{name} is {value!r}; it must be a number")
-    if not low <= number < high:
+    if not (math.isfinite(number) and low <= number < high):
         needed = [] if math.isfinite(number) else ["finite"]
         needed += [] if low == -math.inf else [f"at least {low:g}"]
         needed += [] if high == math.inf else [f"below {high:g}"]
-        raise ValueError(f"{name} is {value}; it must be {' and '.join(needed)}")
+        shown = value if math.isfinite(number) else number  # not 400 digits
+        raise ValueError(f"{name} is {shown}; it must be {' and '.join(needed)}")
     return number
 
 

@@ -45,10 +45,11 @@ class Mlp(nn.Module):
         drop: float = 0.0,
     ):
         super().__init__()
-        hidden_features = hidden_features or in_features
+        hidden_features = in_features if hidden_features is None else hidden_features
+        out_features = in_features if out_features is None else out_features
         self.fc1 = nn.Linear(in_features, hidden_features)
         self.act = act_layer()
-        self.fc2 = nn.Linear(hidden_features, out_features or in_features)
+        self.fc2 = nn.Linear(hidden_features, out_features)
         self.drop = nn.Dropout(drop)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -147,6 +148,10 @@ class PermuteMLP(Branches):
         qkv_bias: Whether the three linear maps have a bias.
         proj_drop: Dropout probability after the projection.
 
+    Raises:
+        ValueError: If the sizes do not fit, or `proj_drop` is not in [0, 1).
+        TypeError: If a size is no whole number, or `proj_drop` no number.
+
     Shape:
         `(B, H, W, C)` to `(B, H, W, C)`, with H = W = N.
     """
@@ -185,7 +190,10 @@ class WeightedPermuteMLP(Branches):
 
     Raises:
         ValueError: If the sizes do not fit, `proj_drop` is not in [0, 1), or
-            `branch_order` is not one of the two.
+            `branch_order` is not one of the two; in a call, if `x` has another shape
+            or device than the module needs.
+        TypeError: If a size is no whole number or `proj_drop` no number; in a call, if
+            `x` is no tensor of the weights' dtype.
 
     Shape:
         `(B, H, W, C)` to `(B, H, W, C)`, with H = W = N.

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from .checks import check_input, real_number, whole_number
+from .fast import FastPermuteMLP
 from .permute_mlp import WeightedPermuteMLP
 
 Ways = dict[str, Callable[[], Any]]
@@ -42,7 +43,7 @@ def interleaved(
     _check_ways(ways)
     seconds = real_number("seconds", seconds, 0, math.inf)
     least = whole_number("least", least)
-    threads = whole_number("threads", threads)
+    threads = whole_number("threads", threads, most=1024)
     best = dict.fromkeys(ways, float("inf"))
     clock = _clock(threads)
     threads_before = torch.get_num_threads()
@@ -51,10 +52,11 @@ def interleaved(
         with torch.inference_mode():
             for run in ways.values():
                 run()
-            end, rounds = time.perf_counter() + seconds, 0
+            order, rounds = list(ways), 0
+            end = time.perf_counter() + seconds
             while rounds < least or time.perf_counter() < end:
                 # Back and forth, so that nobody always follows the same neighbour.
-                for name in list(ways) if rounds % 2 else reversed(ways):
+                for name in order if rounds % 2 else order[::-1]:
                     start = clock()
                     ways[name]()
                     best[name] = min(best[name], clock() - start)
@@ -96,7 +98,7 @@ def parts(module: WeightedPermuteMLP, x: Tensor) -> Ways:
     """The module's work in three parts, each on numbers that lie ready for it.
 
     Args:
-        module: The module.
+        module: A `WeightedPermuteMLP` or a `FastPermuteMLP`.
         x: Tokens, `(B, H, W, C)`, with H = W = N.
 
     Returns:
@@ -107,9 +109,10 @@ def parts(module: WeightedPermuteMLP, x: Tensor) -> Ways:
 
     Raises:
         ValueError: If `x` does not fit the module.
-        TypeError: If `module` has no branch weights, or `x` is no tensor of its dtype.
+        TypeError: If `module` is none of these two, which have large Linear and weights
+            for each picture, or `x` is no tensor of its dtype.
     """
-    if not isinstance(module, WeightedPermuteMLP):
+    if type(module) not in (WeightedPermuteMLP, FastPermuteMLP):
         raise TypeError(
             f"got {type(module).__name__}; the parts are those of a WeightedPermuteMLP"
         )

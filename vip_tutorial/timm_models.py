@@ -20,6 +20,7 @@ from timm.models import build_model_with_cfg, generate_default_cfgs, register_mo
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from .checks import real_number
 from .vision_permutator import SIZES, VisionPermutator
 
 
@@ -47,7 +48,7 @@ class TimmVisionPermutator(VisionPermutator):
         **options: Any,
     ):
         super().__init__(*args, img_size=_side(img_size), **options)
-        self.head_drop = nn.Dropout(drop_rate)
+        self.head_drop = nn.Dropout(real_number("drop_rate", drop_rate, 0, 1))
         self.head_hidden_size = self.num_features
         self.grad_checkpointing = False
 

@@ -90,11 +90,15 @@ class DropPath(nn.Module):
 
     Args:
         rate: Probability that an image skips it; what passes is scaled up to make up.
+
+    Raises:
+        ValueError: If `rate` is not in [0, 1).
+        TypeError: If it is no number.
     """
 
     def __init__(self, rate: float = 0.0):
         super().__init__()
-        self.rate = rate
+        self.rate = real_number("drop_path", rate, 0, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.rate == 0:
@@ -121,10 +125,10 @@ class PermutatorBlock(nn.Module):
             `(dim, segment_dim=..., qkv_bias=...)`.
 
     Raises:
-        ValueError: If `mlp_ratio` leaves the channel MLP without any width, `skip_lam`
-            is not more than 0, or the token mixer says so.
-        TypeError: If `token_mixer` makes no module, or `mlp_ratio` or `skip_lam` is no
-            number.
+        ValueError: If `mlp_ratio` leaves the channel MLP without any width, `drop_path`
+            is not in [0, 1), `skip_lam` is not more than 0, or the token mixer says so.
+        TypeError: If `token_mixer` makes no module, or `mlp_ratio`, `drop_path` or
+            `skip_lam` is no number.
 
     Shape:
         `(B, H, W, C)` to `(B, H, W, C)`, with H = W = N.
@@ -221,9 +225,10 @@ class VisionPermutator(nn.Module):
             layers, embed_dims, transitions
         )
         sides = grid_sides(img_size, patch_size, transitions[:-1])
+        patch_size = operator.index(patch_size)
         drop_path_rate = real_number("drop_path_rate", drop_path_rate, 0, 1)
         self.img_size = operator.index(img_size)
-        self.in_chans = whole_number("in_chans", in_chans)
+        self.in_chans = in_chans = whole_number("in_chans", in_chans)
         self.global_pool = global_pool
         # What the head gets of an image.
         self.num_features = embed_dims[-1]
@@ -280,7 +285,8 @@ class VisionPermutator(nn.Module):
 
     def reset_classifier(self, num_classes: int) -> None:
         """Put a fresh head for `num_classes` classes in place; 0 for none."""
-        self.num_classes = whole_number("num_classes", num_classes, least=0)
+        num_classes = whole_number("num_classes", num_classes, least=0)
+        self.num_classes = num_classes
         weight = self.norm.weight  # a new head goes where the model is
         self.head = nn.Identity()
         if num_classes > 0:

@@ -12,7 +12,11 @@ from torch import Tensor
 
 
 def write_atomically(path: str | os.PathLike, content: bytes) -> None:
-    """Write a file that is either complete or not there; see `os.replace`."""
+    """Write a file that is either complete or not there; see `os.replace`.
+
+    Raises:
+        OSError: If it cannot be written, with the name of the file.
+    """
     path = Path(path)
     # Not tempfile's: a file of that kind is for its owner's eyes only, and stays so.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -22,6 +26,11 @@ def write_atomically(path: str | os.PathLike, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as fault:
+        temporary.unlink(missing_ok=True)
+        # What fails on a full disk knows no name, or that of the temporary file.
+        why = f"{fault.strerror or fault}; it was not written"
+        raise OSError(fault.errno, why, os.fspath(path)) from fault
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -19,7 +19,9 @@ from vip_tutorial.beyond.multi_scale import (
     LocalPermuteMLP,
     MultiScalePermuteMLP,
 )
+from vip_tutorial.checkpoints import load_checkpoint, save_checkpoint
 from vip_tutorial.oracles import channel_einsum, height_einsum, width_einsum
+from vip_tutorial.vision_permutator import VisionPermutator
 
 B, C, N = 2, 24, 4
 USUAL = {"mlp_h.bias", "mlp_w.bias", "mlp_c.bias"}
@@ -43,7 +45,8 @@ MIXERS = {
     "two grids": MultiScalePermuteMLP,
     "local": LocalPermuteMLP,
 }
-ORDERED = [name for name in MIXERS if name not in ("blended", "two grids", "local")]
+WITHOUT_ORDER = ("static", "blended", "two grids", "local")
+ORDERED = [name for name in MIXERS if name not in WITHOUT_ORDER]
 
 
 def made(name, **options):
@@ -158,3 +161,23 @@ def test_a_dropout_that_is_no_probability(name, proj_drop):
 def test_a_dropout_that_is_no_number(name):
     with pytest.raises(TypeError, match=r"proj_drop is '0\.1'; it must be a number"):
         MIXERS[name](C, segment_dim=N, proj_drop="0.1")
+
+
+def test_each_says_what_it_is():
+    """A run in a file goes on only with what says the same of itself."""
+    said = {str(make(C, segment_dim=N)) for make in MIXERS.values()}
+    assert len(said) == len(MIXERS)
+
+
+@pytest.mark.parametrize("name", MIXERS)
+def test_a_network_of_it_is_saved_and_loaded(name, tmp_path):
+    def network():
+        return VisionPermutator(
+            [1], [C], img_size=N, patch_size=1, num_classes=2, token_mixer=MIXERS[name]
+        ).eval()
+
+    one, other = network(), network()
+    save_checkpoint(one, tmp_path / "network.safetensors")
+    load_checkpoint(other, tmp_path / "network.safetensors")
+    image = torch.randn(2, 3, N, N)
+    assert torch.equal(one(image), other(image))

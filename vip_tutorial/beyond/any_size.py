@@ -64,6 +64,9 @@ class AnySizePermuteMLP(WeightedPermuteMLP):
         super().__init__(dim, segment_dim, qkv_bias, proj_drop, branch_order)
         self.how = _checked_way(how)
 
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, how={self.how!r}"
+
     def height(self, x: Tensor) -> Tensor:
         """Mix each token with the tokens above and below it; any number of rows."""
         self._check(x)
@@ -145,8 +148,13 @@ def stretched(mlp: nn.Linear, before: int, after: int) -> tuple[Tensor, Tensor |
 
     Raises:
         ValueError: If `after` is less than 1, or `before` are not the rows of `mlp`.
-        TypeError: If one of them is no whole number.
+        TypeError: If one of them is no whole number, or `mlp` no `nn.Linear`.
     """
+    if type(mlp) is not nn.Linear:
+        raise TypeError(
+            f"mlp is a {type(mlp).__name__}; only a whole nn.Linear can be stretched, "
+            "none of a low rank or in groups"
+        )
     before, after = whole_number("before", before), whole_number("after", after)
     S, rest = divmod(len(mlp.weight), before)
     if rest:
@@ -235,7 +243,7 @@ def for_size(
 
 
 def _checked_way(how: str) -> str:
-    if how not in WAYS:
+    if not isinstance(how, str) or how not in WAYS:
         raise ValueError(f"how is {how!r}; it must be one of {', '.join(WAYS)}")
     return how
 

@@ -34,7 +34,7 @@ class DynamicPermuteMLP(WeightedPermuteMLP):
         segment_dim: Number of channel segments, N = H = W.
         qkv_bias: Whether the three linear maps have a bias.
         proj_drop: Dropout probability after the projection.
-        branch_order: See `WeightedPermuteMLP`.
+        branch_order: See `WeightedPermuteMLP`; static weights are h, w, c in either.
         weights: "static", "pooled" or "token".
         temperature: What the logits are divided by; from 1e-30 to 1e30.
         learned: Whether the temperature is a parameter that starts there; it is kept
@@ -73,16 +73,18 @@ class DynamicPermuteMLP(WeightedPermuteMLP):
         if weights == "static":
             del self.reweight
             self.logits = nn.Parameter(torch.zeros(3, self.dim))
-        logarithm = torch.tensor(math.log(temperature))
+        self.learned, self._fixed = learned, temperature
         if learned:
-            self.log_temperature = nn.Parameter(logarithm)
-        else:  # moves with the module, and is in no checkpoint
-            self.register_buffer("log_temperature", logarithm, persistent=False)
+            self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)))
 
     @property
-    def temperature(self) -> Tensor:
-        """What the logits are divided by, a number without axes."""
-        return self.log_temperature.exp()
+    def temperature(self) -> float | Tensor:
+        """What the logits are divided by; a tensor without axes if it is learned."""
+        return self.log_temperature.exp() if self.learned else self._fixed
+
+    def extra_repr(self) -> str:
+        kind = "learned" if self.learned else f"{self._fixed:g}"
+        return f"{super().extra_repr()}, weights={self.weights!r}, temperature={kind}"
 
     def forward(self, x: Tensor) -> Tensor:
         h, w, c = self.branches(x)  # (B, H, W, C) each
@@ -114,15 +116,15 @@ class DynamicPermuteMLP(WeightedPermuteMLP):
                 seen = seen.mean(dim=(1, 2))  # (B, C)
             logits = self.reweight(seen).unflatten(-1, (C, 3))  # (B, ..., C, 3)
             logits = logits.movedim(-1, 0)  # (3, B, ..., C)
-        weights = (logits / self.temperature).softmax(dim=0)
-        return weights if self.branch_order == "hwc" else weights.flip(0)
+        wide = torch.promote_types(logits.dtype, torch.float32)  # half is soon infinite
+        weights = (logits.to(wide) / self.temperature).softmax(dim=0).to(logits.dtype)
+        # Nobody has static weights in the order of the listing.
+        swapped = self.branch_order == "cwh" and self.weights != "static"
+        return weights.flip(0) if swapped else weights
 
 
 def _checked_temperature(temperature: float) -> float:
-    try:
-        number = real_number("temperature", temperature, -math.inf, math.inf)
-    except OverflowError:  # a whole number that no float reaches
-        number = math.inf if temperature > 0 else -math.inf
+    number = real_number("temperature", temperature, -math.inf, math.inf)
     if number <= 0:
         raise ValueError(
             f"temperature is {temperature}; it must be more than 0: near 0, e.g. "

@@ -86,7 +86,7 @@ def to_onnx(model: VisionPermutator, path: str | os.PathLike) -> None:
     # two thirds of the file of a small network, and nobody else's business.
     for part in (proto, proto.graph, *proto.graph.node, *proto.graph.value_info):
         del part.metadata_props[:]
-    _write(path, proto.SerializeToString())
+    write_atomically(path, proto.SerializeToString())
 
 
 def loaded(
@@ -174,7 +174,7 @@ def quantised(path: str | os.PathLike) -> Path:
         quant_pre_process(path, prepared, skip_symbolic_shape=True)
         small = Path(folder, "small.onnx")
         quantize_dynamic(prepared, small, weight_type=QuantType.QInt8)
-        _write(to, small.read_bytes())
+        write_atomically(to, small.read_bytes())
     return to
 
 
@@ -204,18 +204,6 @@ def _check_target(path: str | os.PathLike) -> None:
         raise FileNotFoundError(
             f"{path} cannot be written: there is no folder {path.parent}; make it first"
         )
-
-
-def _write(path: str | os.PathLike, content: bytes) -> None:
-    try:
-        write_atomically(path, content)
-    except OSError as fault:
-        # What fails on a full disk knows no name, or that of the temporary file.
-        raise OSError(
-            fault.errno,
-            f"{fault.strerror or fault}; it was not written",
-            os.fspath(path),
-        ) from fault
 
 
 def _need(what: str, names: tuple[str, ...]) -> None:

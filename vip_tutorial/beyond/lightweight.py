@@ -100,6 +100,10 @@ class GroupedLinear(nn.Linear):
         super().__init__(places * size // groups, places * size, bias)
         self.places, self.size, self.groups, self.across = places, size, groups, across
 
+    def extra_repr(self) -> str:
+        sizes = f"places={self.places}, size={self.size}, groups={self.groups}"
+        return f"{sizes}, across={self.across!r}, bias={self.bias is not None}"
+
     def forward(self, x: Tensor) -> Tensor:
         H, S, G = self.places, self.size, self.groups
         maps = self.weight.unflatten(0, (G, -1))  # (G, H*S/G, H*S/G)
@@ -158,7 +162,7 @@ class LightPermuteMLP(WeightedPermuteMLP):
             raise ValueError(
                 f"rank is {rank} and groups is {groups}: give one of them, or neither"
             )
-        if groups is None and across != "rows":
+        if groups is None and not (isinstance(across, str) and across == "rows"):
             raise ValueError(
                 f"across is {across!r}, which says how groups are dealt out, and "
                 "groups is None: give groups too"
@@ -170,5 +174,9 @@ class LightPermuteMLP(WeightedPermuteMLP):
         if groups is not None:
             self.mlp_h = GroupedLinear(N, S, groups, across, qkv_bias)
             self.mlp_w = GroupedLinear(N, S, groups, across, qkv_bias)
+        self.shared = shared
         if shared:
             self.mlp_w = self.mlp_h
+
+    def extra_repr(self) -> str:
+        return super().extra_repr() + (", shared=True" if self.shared else "")

@@ -112,6 +112,9 @@ class MultiScalePermuteMLP(BlendedBranches):
             )
         self.coarse = _Coarse(self.dim, N // pool, qkv_bias)
 
+    def extra_repr(self) -> str:
+        return f"{super().extra_repr()}, pool={self.pool}"
+
     def branches(self, x: Tensor) -> tuple[Tensor, ...]:
         """The outputs h, w, c, and h and w of the coarse grid, each `(B, H, W, C)`."""
         fine = super().branches(x)  # h, w, c: (B, H, W, C) each

@@ -3,10 +3,12 @@
 // A figure reads its data once (`prepare`), writes its whole picture as HTML from a state
 // (`html`), says it in a sentence (`say`), and answers an action with what that changes in
 // the state (`act`).  Nothing else draws, so the first frame that is written into a built
-// page and the living figure cannot differ.
+// page and the living figure cannot differ; but for `paint`, which fills canvases where the
+// first frame has the same picture as SVG.
 //
 // Actions come from attributes in the figure's HTML:
-//   data-do="name" data-value="3"   a click                {name, value}
+//   data-do="name" data-value="3"   a click                {name, value}; "copy" and "reset"
+//                                   are answered here
 //   data-set="name"                 a control's new value  {name, value}
 //   data-keys="name"                a key on an element that has focus  {name, key, shift}
 //   data-drag="name" around data-at="7"   a pointer drawn over elements  {name, value}
