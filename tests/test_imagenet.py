@@ -102,3 +102,10 @@ def test_the_command_says_what_it_needs():
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "gpus is 0; it must be at least 1" in done.stderr
+
+
+def test_yaml_gives_back_what_was_said():
+    """A number that is read as text would compare with none."""
+    yaml = pytest.importorskip("yaml")
+    settings = recipe("vip_s7", gpus=2, per_gpu=8)
+    assert yaml.safe_load(as_yaml(settings)) == settings

@@ -117,12 +117,18 @@ def estimate(name: str, gpus: int = 8, price: float = 2.0) -> Estimate:
 
 def as_yaml(settings: dict[str, Any]) -> str:
     """The settings as timm's `--config` reads them: a line for each."""
-    told = {True: "true", False: "false"}
-    lines = (
-        f"{key}: {told.get(value, value) if isinstance(value, bool) else value}"
-        for key, value in settings.items()
-    )
+    lines = (f"{key}: {_scalar(value)}" for key, value in settings.items())
     return "\n".join(lines) + "\n"
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = str(value)
+    # Without a point, a number with an exponent is text in YAML 1.1.
+    if isinstance(value, float) and "." not in text:
+        text = text.replace("e", ".0e")
+    return text
 
 
 def _known(name: str) -> None:
