@@ -1,4 +1,4 @@
-"""Results of experiments that take minutes, so that a chapter can show five seeds.
+"""Results of experiments that take hours, so that a chapter can show many seeds.
 
 Each file is written by the module that makes the experiment, `make measurements` runs
 them all, and the chapter that shows a file repeats a part of it and compares.
