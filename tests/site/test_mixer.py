@@ -154,6 +154,22 @@ def test_a_trained_block_behind_its_norm(core):
         torch.testing.assert_close(found, real[:, 0], atol=5e-6, rtol=0)
 
 
+@pytest.mark.parametrize(
+    ("picture", "told"),
+    [
+        ("eight", "at this temperature each channel stays where it is"),
+        ("seven", "both have the same pooled vector"),
+    ],
+)
+def test_points_that_do_not_move_have_one_of_two_reasons(picture, told):
+    """So cold that every channel is decided, or really the same picture."""
+    start = f"v1;picture={picture};other=seven"
+    pictures = {"seven": digit(7)[0], "eight": digit(8)[0]}
+    figure, _, _ = first_block(0.01, pictures=pictures, start=start)
+    frame = first_frame(figure)
+    assert f"no point moves: {told}." in frame
+
+
 def test_the_labels_follow_the_order():
     module, embed = module_and_embed(16)
     article = WeightedPermuteMLP(16, 8, branch_order="cwh")
