@@ -117,7 +117,8 @@ class DynamicPermuteMLP(WeightedPermuteMLP):
             logits = self.reweight(seen).unflatten(-1, (C, 3))  # (B, ..., C, 3)
             logits = logits.movedim(-1, 0)  # (3, B, ..., C)
         wide = torch.promote_types(logits.dtype, torch.float32)  # half is soon infinite
-        weights = (logits.to(wide) / self.temperature).softmax(dim=0).to(logits.dtype)
+        cooled = logits.to(wide) / self.temperature  # (3, B, ..., C)
+        weights = cooled.softmax(dim=0).to(logits.dtype)
         # Nobody has static weights in the order of the listing.
         swapped = self.branch_order == "cwh" and self.weights != "static"
         return weights.flip(0) if swapped else weights
