@@ -1,5 +1,6 @@
 """A recording says what really happened, of this package's code and of a reader's."""
 
+import ctypes
 import importlib.util
 import json
 import linecache
@@ -16,6 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from vip_tutorial import PermuteMLP, Trace, WeightedPermuteMLP, trace
+from vip_tutorial.tracing.calls import Call
 
 x34 = torch.arange(12.0).reshape(3, 4)
 x234 = torch.randn(2, 3, 4)
@@ -962,6 +964,112 @@ def test_what_the_trace_cannot_see_is_said():
     assert recording.steps == []
     assert recording.values(recording.outputs[0]) == [2.0, 2.0, 2.0]
     assert "Tensors that no step made: 1" in recording.omitted[0]
+
+
+def test_a_view_as_its_own_dtype_moves_nothing_and_as_another_is_no_move():
+    x = torch.arange(6.0).reshape(2, 3)
+    steps = trace(lambda x: x.t().view(torch.float32).view(dtype=x.dtype), x).steps
+    assert [step.map for step in steps] == [[0, 3, 1, 4, 2, 5], *2 * [[*range(6)]]]
+    for dtype in (torch.int32, torch.int16, torch.int64, torch.complex64):
+        recording = trace(lambda y, d=dtype: y.view(d), torch.ones(2, 2))
+        assert recording.steps[0].kind == "other" and recording.steps[0].map is None
+        expected = torch.ones(2, 2).view(dtype).abs().flatten().tolist()
+        assert recording.values(1) == expected and recording.omitted == []
+
+
+def test_a_map_that_does_not_lead_to_what_came_out_is_left_out(monkeypatch):
+    monkeypatch.setattr(Call, "on", lambda call, x: x.clone())  # another than ran
+    recording = trace(lambda x: x.flip(0), torch.arange(3.0))
+    assert recording.steps[0].map is None
+    assert recording.values(1) == [2, 1, 0]
+    assert "made again, gave something else" in recording.omitted[0]
+    same = trace(lambda x: x.flip(0), torch.tensor([1, math.nan, 1]))
+    assert same.steps[0].map == [0, 1, 2]  # no number tells that it is wrong
+
+
+def fill(y):
+    ctypes.memmove(y.data_ptr(), (ctypes.c_float * 3)(3, 3, 3), 12)
+
+
+UNSEEN_WRITES = {
+    "numpy": lambda y: y.detach().numpy().fill(3),
+    "address": fill,
+}
+
+
+@pytest.mark.parametrize("write", UNSEEN_WRITES)
+@pytest.mark.parametrize("most", [2048, 2], ids=["whole", "too large to keep"])
+def test_a_write_that_nothing_shows_is_noticed(write, most):
+    write = UNSEEN_WRITES[write]
+
+    def used_later(x):
+        y = x * 2
+        write(y)
+        return y.view(3, 1)
+
+    def returned(x):
+        y = x * 2
+        write(y)
+        return y
+
+    def forgotten(x):
+        y = x * 2
+        z = y + 1
+        write(y)
+        return z
+
+    def given(x):
+        write(x)
+        return x + 1
+
+    for function in (used_later, returned, forgotten, given):
+        for gradient in (None, torch.ones(3)):
+            if gradient is not None and function is used_later:
+                gradient = gradient.reshape(3, 1)
+            recording = trace(
+                function, torch.ones(3), gradient=gradient, max_elements=most
+            )
+            assert "without a write of PyTorch's" in recording.omitted[-1], function
+            if most == 2:
+                continue
+            (output,) = recording.outputs
+            assert recording.values(output) == recording.result.flatten().tolist()
+            assert all(
+                recording.gradient(record.id) is None for record in recording.tensors
+            )
+            if function is not forgotten:  # nothing says that it came from the input
+                assert recording.homes(output) is None
+                made = {step.output for step in recording.steps}
+                sources = recording.steps[-1].inputs if function is not returned else []
+                assert made.isdisjoint(sources)
+
+
+def test_a_write_that_a_call_shows_is_a_step_wherever_it_is_counted():
+    def through_data(x):
+        y = x * 2
+        y.numpy().sum(), y.detach().flip(0)  # these only read
+        y.data[0] = 7
+        return y + 1
+
+    def to_what_was_looked_at(x):
+        y = x * 2
+        y.data.sum()
+        y[0] = 7
+        return y + 1
+
+    def through_a_view(x):
+        y = x * 2
+        y[:1].fill_(7)
+        return y + 1
+
+    for function in (through_data, to_what_was_looked_at, through_a_view):
+        for mode in (torch.no_grad, torch.inference_mode):
+            with mode():
+                recording = trace(function, torch.ones(3))
+            assert recording.omitted == [], (function, mode)
+            assert recording.values(recording.outputs[0]) == [8, 3, 3]
+            made = {step.output for step in recording.steps} | {0}
+            assert made.issuperset(recording.steps[-1].inputs)
 
 
 def test_a_tensor_without_contents_is_traced_by_its_shape(device):
