@@ -174,7 +174,7 @@ def test_telemetry_is_the_users_to_choose(monkeypatch):
         importlib.reload(export)
         assert os.environ["ORT_DISABLE_TELEMETRY"] == then
         told = subprocess.run(
-            ["make", "-s", "-f", "-", "shown"],
+            ["make", "-s", "--no-print-directory", "-f", "-", "shown"],
             input=(ROOT / "Makefile").read_text()
             + "\nshown:\n\t@echo $$ORT_DISABLE_TELEMETRY\n",
             env={k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
