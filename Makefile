@@ -7,6 +7,10 @@ READY = $(VENV)/.ready
 SITE = _build/html
 PORT = 8000
 
+# ONNX Runtime would look up a foreign host, during `make book` too.
+ORT_DISABLE_TELEMETRY ?= 1
+export ORT_DISABLE_TELEMETRY
+
 # Sets $$found to an interpreter that fits, has pip for the new environment, and really
 # starts: pyenv, for one, puts a python3.12 on the PATH that only says it isn't there.
 FITS = import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
