@@ -20,6 +20,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from sphinx.errors import SphinxError
 from sphinx.util import logging
 
 from ..weight_files import write_atomically
+from .warm import warm_kernels
 
 _LOGGER = logging.getLogger(__name__)
 _AT_ONCE = min(os.cpu_count() or 1, 4)  # each takes some 500 MB
@@ -172,7 +174,8 @@ async def _run_all(
         _LOGGER.info("ran %s in %.0f s", file.name, time.perf_counter() - start)
 
     # The later chapters train networks, so they take longest: they begin first.
-    await asyncio.gather(*(run(*one) for one in sorted(notebooks.items())[::-1]))
+    with warm_kernels(environment) if len(notebooks) > 2 else nullcontext():
+        await asyncio.gather(*(run(*one) for one in sorted(notebooks.items())[::-1]))
     return sorted(failed)
 
 
