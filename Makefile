@@ -67,8 +67,7 @@ $(READY): requirements.txt pyproject.toml
 
 .PHONY: book
 book: $(READY)
-	@$(VENV)/bin/jupyter-book build . -W -n --keep-going -q || { \
-	  rm -rf _build/.doctrees; exit 1; } # or the next build would not warn again
+	@$(VENV)/bin/jupyter-book build . -W -n --keep-going -q
 
 .PHONY: serve
 serve: book
@@ -130,5 +129,5 @@ repo:
 
 .PHONY: clean
 clean:
-	rm -rf _build build .jupyter_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf _build build .pytest_cache .ruff_cache .hypothesis
 	find . -name .venv\* -prune -o -name __pycache__ -prune -exec rm -rf {} +

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from jupyter_cache import get_cache
 
 import first_cell
 import notebooks
 from notebooks import STATE, VIEW, faults, paths, read, run_alone, strip, widget_faults
-from vip_tutorial.sphinx_ext import cache_folder
-from vip_tutorial.sphinx_ext.notebooks import NotebooksFail, run_into
+from vip_tutorial.sphinx_ext import package_digest
+from vip_tutorial.sphinx_ext.notebooks import NotebooksFail, Outcomes, run_into
 
 NOTEBOOKS = pytest.mark.parametrize("path", paths(), ids=lambda path: path.stem)
+ROOT = Path(__file__).parents[1]
 SECONDS = 120  # for one cell, on a machine far slower than any that we know
 
 
@@ -113,8 +113,9 @@ def test_shows_no_image_from_elsewhere(path):
 
 
 @pytest.fixture(scope="session")
-def ran(request, shared):
+def ran(request):
     """Runs a notebook as the build does.  What one of them has run, the other takes."""
+    kept = Outcomes(ROOT / "_build" / "outcomes", package_digest())
     chosen = [
         item.callspec.params["path"]
         for item in request.session.items
@@ -122,13 +123,11 @@ def ran(request, shared):
     ]
 
     def outcome(path):
-        run_into(cache, [path], SECONDS)
-        return cache.merge_match_into_notebook(nbformat.read(path, as_version=4))[1]
+        run_into(kept, [path], SECONDS)
+        return kept.of(nbformat.read(path, as_version=4))
 
-    with shared() as folder:
-        cache = get_cache(cache_folder(folder / "_build" / "html"))
-        with contextlib.suppress(NotebooksFail):  # that one's own test will say it
-            run_into(cache, chosen, SECONDS)
+    with contextlib.suppress(NotebooksFail):  # that one's own test will say it
+        run_into(kept, chosen, SECONDS)
     return outcome
 
 
