@@ -127,8 +127,7 @@ def _fitting(
         weights, told, network = _state_dict(source, "the mapping"), None, None
     else:
         weights, told, network = _read(source)
-    orders = (None, "hwc", "cwh")
-    if branch_order not in orders:
+    if branch_order not in (None, "hwc", "cwh"):
         raise ValueError(f"branch_order is {branch_order!r}; it must be 'hwc' or 'cwh'")
     img_size = None if img_size is None else whole_number("img_size", img_size)
     for name, given, said in (

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 Settings = dict[str, dict[str, Any]]
 
 # What PyTorch's modules hold for themselves, and what changes no result.
-_NO_SETTINGS = {"training", "inplace", *vars(nn.Module())}
+_NO_SETTINGS = {"inplace", *vars(nn.Module())}
 _NOT_PLAIN = object()
 
 
