@@ -6,6 +6,7 @@ import io
 import os
 import pickle
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,8 @@ from vip_tutorial.checkpoints import (
     resample_weights,
     save_checkpoint,
 )
-from vip_tutorial.permute_mlp import PermuteMLP
+from vip_tutorial.fast import made_fast
+from vip_tutorial.permute_mlp import PermuteMLP, WeightedPermuteMLP
 from vip_tutorial.vision_permutator import VisionPermutator
 from vip_tutorial.weight_files import write_atomically
 
@@ -826,3 +828,204 @@ def test_a_transposed_parameter_is_saved_as_it_reads(trained, tmp_path):
     model = small()
     load_checkpoint(model, tmp_path / "a.safetensors")
     assert torch.equal(model.head.weight, turned)
+
+
+# --- settings, and what else a file must not lose ----------------------------------
+
+
+class Unshaped(WeightedPermuteMLP):
+    """A mixer with settings in whatever form, none of which changes a shape."""
+
+    def __init__(self, *sizes, norm=None, **settings):
+        own = ("scale", "axes", "act", "how")
+        given = {key: settings.pop(key) for key in own if key in settings}
+        super().__init__(*sizes, **settings)
+        self.norm = norm or nn.Identity()
+        self.scale, self.axes, self._act, self.how = 1.0, (1, 2), torch.relu, None
+        for key, value in given.items():
+            setattr(self, "_act" if key == "act" else key, value)
+
+
+UNLIKE = {  # in the file and in the model
+    "number": ({"scale": 2}, {"scale": 3.0}, "scale=2 .*scale=3.0"),
+    "tuple": ({"axes": (1, 2)}, {"axes": [2, 1]}, r"axes=\[1, 2\] .*axes=\[2, 1\]"),
+    "function": ({"act": torch.tanh}, {"act": torch.relu}, "tanh.*relu"),
+    "partly given": (
+        {"act": partial(torch.clamp, min=0)},
+        {"act": partial(torch.clamp, min=1)},
+        "0.*1",
+    ),
+    "nothing": ({"how": None}, {"how": "far"}, "None.*far"),
+    "norm": (
+        {"norm": nn.LayerNorm(16, elementwise_affine=False)},
+        {},
+        r"\.norm is LayerNorm in the file and nothing in the model",
+    ),
+    "eps": (
+        {"norm": nn.LayerNorm(16, eps=1e-3)},
+        {"norm": nn.LayerNorm(16)},
+        r"norm has eps=0\.001 .*eps=1e-05",
+    ),
+    "activation": ({"norm": nn.ReLU()}, {"norm": nn.GELU()}, "ReLU .*GELU"),
+}
+
+
+def mixed(**settings):
+    usual = {"layers": [1], "embed_dims": [16], "transitions": []}
+    return small(**usual, token_mixer=partial(Unshaped, **settings))
+
+
+def test_settings_in_any_form_are_compared(tmp_path):
+    path = tmp_path / "a.safetensors"
+    for one, other, told in UNLIKE.values():
+        save_checkpoint(mixed(**one), path)
+        load_checkpoint(mixed(**one), path)
+        model = mixed(**other)
+        before = copy.deepcopy(model.state_dict())
+        with pytest.raises(ValueError, match=f"attn.*({told}).*build the model as"):
+            load_checkpoint(model, path)
+        assert untouched(model, before)
+    save_checkpoint(small(skip_lam=2), path)
+    load_checkpoint(small(skip_lam=2.0), path)
+    with pytest.raises(ValueError, match=r"network\.0\.0 has skip_lam=2 .*=1\.0 in"):
+        load_checkpoint(small(), path)
+    save_checkpoint(small(token_mixer=partial(WeightedPermuteMLP)), path)
+    with pytest.raises(ValueError, match=r"attn is WeightedPermuteMLP in .* Unlike in"):
+        load_checkpoint(
+            small(token_mixer=type("Unlike", (WeightedPermuteMLP,), {})), path
+        )
+
+
+def test_what_computes_alike_loads_all_the_same(trained, tmp_path):
+    path, x = tmp_path / "a.safetensors", image()
+    save_checkpoint(trained, path)
+    dropping = small(
+        drop_path_rate=0.5, token_mixer=partial(WeightedPermuteMLP, proj_drop=0.5)
+    )
+    for model in (dropping, made_fast(small())):
+        load_checkpoint(model, path)
+        torch.testing.assert_close(model(x), trained(x))
+        save_checkpoint(model, tmp_path / "b.safetensors")
+        load_checkpoint(small(), tmp_path / "b.safetensors")
+    load_checkpoint(small(num_classes=3, global_pool="flatten"), path, head=False)
+    wide = small(img_size=32)
+    load_checkpoint(wide, path, resample=True)
+    assert untouched(wide, resample_weights(trained.state_dict(), wide, 16))
+
+
+def test_what_the_file_says_is_not_talked_over(trained, tmp_path):
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(trained, path)
+    with pytest.raises(ValueError, match="img_size is 32 and the file says 16: leave"):
+        load_checkpoint(small(img_size=32), path, img_size=32)
+    with pytest.raises(ValueError, match="branch_order is 'cwh' and the file says"):
+        load_checkpoint(small(), path, branch_order="cwh")
+    load_checkpoint(small(), path, img_size=16, branch_order="hwc")
+    for note in ("", "[1]", '{"": 3}', "[" * 9999):
+        notes = {"vip_tutorial.settings": note, "img_size": "16"}
+        save_file(trained.state_dict(), path, metadata=notes)
+        with pytest.raises(ValueError, match="its settings cannot be read"):
+            load_checkpoint(small(), path)
+
+
+def test_two_weights_for_one_place_are_not_lost_in_silence(trained):
+    tied = small()
+    tied.blocks[0].attn.mlp_w = tied.blocks[0].attn.mlp_h
+    before = copy.deepcopy(tied.state_dict())
+    told = r"mlp_h\.weight and .*mlp_w\.weight are one weight .* one would be lost"
+    with pytest.raises(ValueError, match=told):
+        load_checkpoint(tied, trained.state_dict(), img_size=16)
+    assert untouched(tied, before)
+    load_checkpoint(small(), tied.state_dict(), img_size=16)
+
+
+class Buffered(WeightedPermuteMLP):
+    """A mixer with one buffer more."""
+
+    def __init__(self, *sizes, buffer, name="own", **options):
+        super().__init__(*sizes, **options)
+        self.bn = nn.BatchNorm2d(16)
+        self.register_buffer(name, buffer)
+
+
+def buffered(buffer, **options):
+    usual = {"layers": [1], "embed_dims": [16], "transitions": []}
+    mixer = partial(Buffered, buffer=buffer.clone(), **options)
+    return small(**usual, token_mixer=mixer)
+
+
+KEPT = [
+    torch.tensor([True, False]),
+    torch.tensor(2**60 + 1),
+    torch.tensor([255], dtype=torch.uint8),
+    torch.zeros(0),
+    torch.arange(4, dtype=torch.int32),
+]
+
+
+def test_every_kind_of_number_that_is_saved_is_loaded(tmp_path):
+    path = tmp_path / "a.safetensors"
+    for buffer in KEPT:
+        for name in ("own", "reweighting"):  # a name that means something elsewhere
+            model = buffered(buffer, name=name)
+            model.blocks[0].attn.bn.num_batches_tracked += 7
+            save_checkpoint(model, path)
+            other = buffered(torch.zeros_like(buffer), name=name)
+            load_checkpoint(other, path)
+            assert untouched(other, model.state_dict())
+    number, small_ = torch.tensor(300), torch.tensor(0, dtype=torch.uint8)
+    for come, wanted, told in (
+        (number, small_, "own has numbers that torch.uint8 cannot hold"),
+        (number, torch.tensor(True), "own is not a dense tensor of truth values"),
+        (number * 1.5, number, "own is not a dense tensor of whole numbers"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            load_checkpoint(buffered(wanted), buffered(come).state_dict(), img_size=16)
+
+
+class Telling(WeightedPermuteMLP):
+    """A mixer that keeps more than tensors."""
+
+    def get_extra_state(self):
+        return {"a": 1}
+
+
+def huge():
+    model = small(layers=[0], embed_dims=[4], transitions=[])
+    model.img_size = 100_000
+    return model
+
+
+NEVER_LOADED = {
+    "complex": lambda: buffered(torch.ones(2) * 1j),
+    "sparse": lambda: buffered(torch.eye(2).to_sparse()),
+    "meta": lambda: buffered(torch.ones(2, device="meta")),
+    "no tensor": lambda: small(token_mixer=Telling),
+    "huge": huge,
+}
+
+
+@pytest.mark.parametrize("kind", NEVER_LOADED)
+def test_what_could_never_be_loaded_is_refused_when_it_is_saved(tmp_path, kind):
+    told = "not a dense tensor of real numbers: the file could|no contents|was not wri"
+    with pytest.raises(ValueError, match=told):
+        save_checkpoint(NEVER_LOADED[kind](), tmp_path / "a.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_stays_one_and_a_private_file_private(tmp_path):
+    file, link = tmp_path / "file", tmp_path / "link"
+    link.symlink_to("file")
+    write_atomically(link, b"1")  # where it leads, though nothing is there yet
+    file.chmod(0o640)
+    write_atomically(link, b"2")
+    assert link.is_symlink() and file.read_bytes() == b"2"
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert sorted(tmp_path.iterdir()) == [file, link]
+    (tmp_path / "round").symlink_to("round")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "to the pipe").symlink_to("pipe")
+    for name in ("round", "pipe", "to the pipe"):
+        with pytest.raises(OSError, match="no regular file; it was not written"):
+            write_atomically(tmp_path / name, b"3")
+    assert (tmp_path / "pipe").is_fifo() and len(list(tmp_path.iterdir())) == 5

@@ -821,6 +821,69 @@ def test_a_damaged_run_is_refused_and_the_model_stays(data, tmp_path, damage):
     assert torch.equal(weights(model), before)
 
 
+def group(**other):
+    return lambda run: run["optimizer"]["param_groups"][0].update(other)
+
+
+def moments(**other):
+    return lambda run: run["optimizer"]["state"][0].update(other)
+
+
+def series(**other):
+    return lambda run: run["history"].update(other)
+
+
+NOT_OF_THE_RECIPE = [  # what is done to the file of a whole run of 2 epochs; the answer
+    (group(betas=("a", "b")), r"param_groups\.0\.betas\.0 is 'a', not 0\.\d+"),
+    (group(betas=(0.5, 0.999)), r"betas\.0 is 0\.5, not"),
+    (group(lr=1.0), r"lr is 1\.0, not"),
+    (group(weight_decay=1), r"weight_decay is 1, not 0\.01"),
+    (group(amsgrad=True), "amsgrad is True, not False"),
+    (group(params=[0]), r"params is \[0\], not"),
+    (
+        lambda run: run["optimizer"].update(param_groups=[]),
+        r"param_groups is \[\], not",
+    ),
+    (lambda run: run["optimizer"].update(state=[]), "state is a list, not a dict"),
+    (lambda run: run["optimizer"]["state"].update({99: 1}), "state has 99"),
+    (lambda run: run["optimizer"]["state"].pop(3), "state lacks parameters"),
+    (moments(step=torch.tensor(99.0)), r"state\.0\.step is 99 after 8"),
+    (moments(exp_avg=torch.zeros(3)), r"exp_avg is \(\(3,\).*, not \(\(16, 1, 2, 2\)"),
+    (moments(more=torch.zeros(3)), r"state\.0 has more"),
+    (series(extra=[1.0, 1.0]), "history is .*'extra'"),
+    (lambda run: run["history"].pop("loss"), r"history is \['accuracy'\], not"),
+    (series(loss=[1, 2]), r"history\.loss is \[1, 2\]"),
+    (series(loss=[float("nan")] * 2), r"history\.loss is \[nan"),
+    (series(accuracy=[0.5, 1.5]), r"history\.accuracy is \[0\.5, 1\.5\]"),
+    (series(loss=[1.0]), "loss of 1 and the accuracy of 2 epochs"),
+    (lambda run: run.pop("history"), "history is NoneType"),
+    (lambda run: run["scheduler"].update(base_lrs=[1.0]), r"base_lrs\.0 is 1\.0, not"),
+    (lambda run: run.update(model=3), "model is a int, not a dict"),
+    (lambda run: run["model"].update(more=torch.ones(1)), "model has more"),
+]
+
+
+def test_a_run_that_its_recipe_does_not_make_is_refused(data, tmp_path):
+    file, recipe = tmp_path / "run.pt", Recipe(epochs=2)
+    wanted = fit(small(), *few(data), recipe, resume=file, verbose=False)
+    run, model = torch.load(file, weights_only=True), small(seed=5)
+    before = weights(model).clone()
+    for damage, told in NOT_OF_THE_RECIPE:
+        damaged = copy.deepcopy(run)
+        damage(damaged)
+        torch.save(damaged, file)
+        with pytest.raises(ValueError, match=f"is a damaged run .*{told}.*start anew"):
+            fit(model, *few(data), recipe, resume=file, verbose=False)
+        assert torch.equal(weights(model), before), told
+    for key in list(run["optimizer"]["param_groups"][0]):  # as other versions may
+        if key not in runs.OF_THE_RECIPE:
+            del run["optimizer"]["param_groups"][0][key]
+    del run["learnt"]  # as in the files of version 0.1
+    torch.save(run, file)
+    assert fit(model, *few(data), recipe, resume=file, verbose=False) == wanted
+    assert not torch.equal(weights(model), before)
+
+
 def test_accuracy_of_data_that_do_not_fit_is_refused(data):
     _, test = few(data)
     for change, told in (

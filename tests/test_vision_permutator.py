@@ -140,11 +140,13 @@ def test_a_drop_path_that_is_no_probability(rate):
 def test_drop_path_skips_whole_images_and_makes_up_for_it():
     torch.manual_seed(0)
     drop = DropPath(0.25)
-    x = torch.ones(4000, 2, 2, 3)
-    out = drop(x)
-    kept = out[:, 0, 0, 0] != 0
-    assert torch.equal(out, x * kept[:, None, None, None] / 0.75)
-    assert kept.float().mean().item() == pytest.approx(0.75, abs=0.03)
+    for axes in ((), (2,), (2, 3), (2, 2, 3), (1, 2, 2, 3)):
+        x = torch.ones(4000, *axes)
+        out = drop(x)
+        kept = out.reshape(4000, -1)[:, 0] != 0
+        assert torch.equal(out, x * kept.reshape(4000, *(1 for _ in axes)) / 0.75)
+        assert kept.float().mean().item() == pytest.approx(0.75, abs=0.03)
+    assert drop(torch.ones(())).item() in (0, pytest.approx(1 / 0.75))
     assert drop.eval()(x) is x
 
 

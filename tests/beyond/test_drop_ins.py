@@ -4,6 +4,7 @@ Its biases, its dropout and the order of its branches, each against formulas tha
 no code with it but the linear maps themselves.
 """
 
+import copy
 import math
 from functools import partial
 
@@ -19,8 +20,10 @@ from vip_tutorial.beyond.multi_scale import (
     LocalPermuteMLP,
     MultiScalePermuteMLP,
 )
+from vip_tutorial.branch_importance import SomeBranches
 from vip_tutorial.checkpoints import load_checkpoint, save_checkpoint
 from vip_tutorial.oracles import channel_einsum, height_einsum, width_einsum
+from vip_tutorial.reduced import ReducedPermuteMLP
 from vip_tutorial.vision_permutator import VisionPermutator
 
 B, C, N = 2, 24, 4
@@ -179,5 +182,60 @@ def test_a_network_of_it_is_saved_and_loaded(name, tmp_path):
     one, other = network(), network()
     save_checkpoint(one, tmp_path / "network.safetensors")
     load_checkpoint(other, tmp_path / "network.safetensors")
+    image = torch.randn(2, 3, N, N)
+    assert torch.equal(one(image), other(image))
+
+
+TRUTH = {  # settings that no shape tells: mixer, one value, another
+    "pool": (MultiScalePermuteMLP, 2, 4),
+    "across": (partial(LightPermuteMLP, groups=2), "rows", "channels"),
+    "shared": (LightPermuteMLP, False, True),
+    "weights": (DynamicPermuteMLP, "pooled", "token"),
+    "temperature": (DynamicPermuteMLP, 1.0, 0.5),
+    "how": (AnySizePermuteMLP, "tiles", "strided"),
+    "kept": (SomeBranches, ["height"], ["width"]),
+    "branches": (partial(ReducedPermuteMLP, replaced=True), "hc", "wc"),
+}
+
+
+@pytest.mark.parametrize("setting", TRUTH)
+def test_a_file_is_for_networks_with_its_settings(setting, tmp_path):
+    mixer, *values = TRUTH[setting]
+    one, other = (
+        VisionPermutator(
+            *([1], [C]),
+            **{"img_size": N, "patch_size": 1, "num_classes": 2},
+            token_mixer=partial(mixer, **{setting: value}),
+        )
+        for value in values
+    )
+    before = {name: value.clone() for name, value in other.state_dict().items()}
+    save_checkpoint(one, tmp_path / "a.safetensors")
+    load_checkpoint(copy.deepcopy(one), tmp_path / "a.safetensors")
+    told = r"network\.0\.0\.attn.* in the file and .* in the model, which would compute"
+    with pytest.raises(ValueError, match=told) as excinfo:
+        load_checkpoint(other, tmp_path / "a.safetensors")
+    for value in values:
+        shown = value[0] if isinstance(value, list) else value
+        assert str(shown) in str(excinfo.value)
+    assert all(torch.equal(other.state_dict()[k], v) for k, v in before.items())
+    if setting != "shared":  # a state dict says nothing, and one place holds one weight
+        load_checkpoint(other, one.state_dict(), img_size=N)
+    else:
+        with pytest.raises(ValueError, match=r"mlp_h\.weight and .*mlp_w.* be lost"):
+            load_checkpoint(other, one.state_dict(), img_size=N)
+
+
+def test_a_learned_temperature_is_a_weight_and_no_setting(tmp_path):
+    one, other = (
+        VisionPermutator(
+            *([1], [C]),
+            **{"img_size": N, "patch_size": 1, "num_classes": 2},
+            token_mixer=partial(DynamicPermuteMLP, temperature=start, learned=True),
+        ).eval()
+        for start in (1.0, 0.5)
+    )
+    save_checkpoint(one, tmp_path / "a.safetensors")
+    load_checkpoint(other, tmp_path / "a.safetensors")
     image = torch.randn(2, 3, N, N)
     assert torch.equal(one(image), other(image))
