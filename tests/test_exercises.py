@@ -16,12 +16,12 @@ import torch
 
 from notebooks import paths, read
 from vip_tutorial.exercises import (
-    attempt,
     check_address,
     check_branch_weights,
     check_channels_first,
     check_height_rows,
     check_undoes,
+    runner,
 )
 
 CHAPTERS = [path for path in paths() if path.stem != "index"]
@@ -161,7 +161,7 @@ SILLY = {
 
 @pytest.mark.parametrize("answer", SILLY)
 def test_no_answer_is_too_silly_for_a_sentence(exercise, answer, capsys, monkeypatch):
-    monkeypatch.setattr(attempt, "SECONDS", 0.3)
+    monkeypatch.setattr(runner, "SECONDS", 0.3)
     run = partial(exercise.run, **{exercise.answer: SILLY[answer]})
     problems = []
 
@@ -184,8 +184,8 @@ def test_no_answer_is_too_silly_for_a_sentence(exercise, answer, capsys, monkeyp
 
 
 def tried(function, *arguments, seconds=0.3):
-    deadline = attempt.Deadline(seconds)
-    return attempt.attempt(function, *arguments, call="f(3)", deadline=deadline)
+    deadline = runner.Deadline(seconds)
+    return runner.attempt(function, *arguments, call="f(3)", deadline=deadline)
 
 
 def test_a_result_comes_back_as_it_is():
@@ -225,7 +225,7 @@ def test_one_that_cannot_be_stopped_is_told():
 
 
 def test_the_time_is_for_all_runs_together(capsys, monkeypatch):
-    monkeypatch.setattr(attempt, "SECONDS", 0.3)
+    monkeypatch.setattr(runner, "SECONDS", 0.3)
 
     def slow(x, N):
         time.sleep(0.1)

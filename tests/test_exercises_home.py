@@ -93,7 +93,7 @@ def test_it_says_what_is_wrong(answer, told, capsys):
 
 
 def test_a_slow_answer_is_stopped(monkeypatch, capsys):
-    monkeypatch.setattr("vip_tutorial.exercises.attempt.SECONDS", 0.2)
+    monkeypatch.setattr("vip_tutorial.exercises.runner.SECONDS", 0.2)
 
     def forever(*given):
         while True:

@@ -64,7 +64,7 @@ def test_who_sees_whom_accepts_any_kind_of_truth(kind, capsys):
 
 
 def test_who_sees_whom_does_not_wait_for_ever(capsys, monkeypatch):
-    monkeypatch.setattr("vip_tutorial.exercises.attempt.SECONDS", 0.1)
+    monkeypatch.setattr("vip_tutorial.exercises.runner.SECONDS", 0.1)
     check_column_then_square(slow)
     assert "still running after" in capsys.readouterr().out
 

@@ -11,7 +11,7 @@ from ..beyond.lightweight import LightPermuteMLP
 from ..permute_mlp import PermuteMLP
 from ..reach import reach
 from ..token_mixers import Convolution
-from .attempt import Deadline, attempt, described, is_true_or_false
+from .runner import Deadline, attempt, described, is_true_or_false
 
 _SIDES = (3, 5, 6)
 _GROUPS = ((4, 2), (6, 2), (6, 3), (3, 1))  # side of the grid, and groups

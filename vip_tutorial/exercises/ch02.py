@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from .attempt import described
+from .runner import described
 
 
 def check_address(answer: Any, shape: Sequence[int], at: Sequence[int]) -> None:

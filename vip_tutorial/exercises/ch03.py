@@ -7,7 +7,7 @@ from itertools import permutations
 import torch
 from torch import Tensor
 
-from .attempt import Deadline, attempt_on_tensors
+from .runner import Deadline, attempt_on_tensors
 
 Mix = Callable[[Tensor, Tensor], Tensor]
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .attempt import Deadline, attempt_on_tensors
+from .runner import Deadline, attempt_on_tensors
 
 _TRIES = 20
 

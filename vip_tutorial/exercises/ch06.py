@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .attempt import Deadline, attempt_on_tensors
+from .runner import Deadline, attempt_on_tensors
 
 _TRIES = 10
 

@@ -7,7 +7,7 @@ import torch
 
 from ..counting import count_multiply_adds
 from ..permute_mlp import WeightedPermuteMLP
-from .attempt import Deadline, attempt, described
+from .runner import Deadline, attempt, described
 
 # Grid sides and channels; in the second C is no multiple of 4.
 _SIZES = [(8, 64), (6, 18), (16, 384)]

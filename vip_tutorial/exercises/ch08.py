@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
-from .attempt import described
+from .runner import described
 
 
 def check_undoes(way_in: Sequence[int], way_back: Any) -> None:

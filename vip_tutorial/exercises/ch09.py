@@ -8,7 +8,7 @@ from torch import nn
 
 from ..mutants import MUTANTS
 from ..permute_mlp import WeightedPermuteMLP
-from .attempt import Deadline, attempt, described
+from .runner import Deadline, attempt, described
 
 _SEEDS = 5
 

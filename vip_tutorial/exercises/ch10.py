@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from ..vision_permutator import VisionPermutator
-from .attempt import Deadline, attempt, described, is_true_or_false
+from .runner import Deadline, attempt, described, is_true_or_false
 
 _LARGEST = 256
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .attempt import Deadline, attempt_on_tensors
+from .runner import Deadline, attempt_on_tensors
 
 # Pictures and classes; with so many of few classes each pair occurs often.
 _SIZES = [(60, 3), (40, 10), (200, 4)]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..branch_importance import SomeBranches
 from ..data import Labelled
 from ..training import small_network
-from .attempt import Deadline, attempt_on_tensors
+from .runner import Deadline, attempt_on_tensors
 
 _SIDES = (4, 6, 8)
 _PICTURES = 3

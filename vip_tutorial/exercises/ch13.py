@@ -6,7 +6,7 @@ from collections.abc import Callable
 from numbers import Real
 
 from ..chance import chance, deals
-from .attempt import Deadline, attempt, described, is_true_or_false
+from .runner import Deadline, attempt, described, is_true_or_false
 
 Chance = Callable[[list[int], list[int]], float]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .attempt import Deadline, attempt_on_tensors, described
+from .runner import Deadline, attempt_on_tensors, described
 
 _CASES = [  # B, H, W, C, p: no two axes alike where it could hide a mistake
     (2, 6, 4, 3, 2),

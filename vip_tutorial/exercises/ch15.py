@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import gelu, linear
 
-from .attempt import Deadline, attempt, described
+from .runner import Deadline, attempt, described
 
 State = Mapping[str, Tensor]
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..counting import count_bytes_moved
-from .attempt import Deadline, attempt, described
+from .runner import Deadline, attempt, described
 
 # B, N = H = W, S
 _SIZES = [(2, 4, 3), (3, 5, 2), (1, 3, 7)]

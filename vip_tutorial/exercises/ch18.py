@@ -4,7 +4,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from .attempt import Deadline, attempt, described
+from .runner import Deadline, attempt, described
 
 _STEPS = [(8, 2), (12, 3), (6, 1), (8, 8), (64, 4)]  # images in a step, processes
 

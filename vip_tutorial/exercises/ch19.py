@@ -7,7 +7,7 @@ import torch
 
 from ..beyond.any_size import WAYS, AnySizePermuteMLP
 from ..reach import reach
-from .attempt import Deadline, attempt, described
+from .runner import Deadline, attempt, described
 
 _GRIDS = [(4, 8), (4, 12), (3, 6), (2, 8), (4, 4)]  # rows in training, rows now
 
