@@ -1,9 +1,10 @@
 """Checks for the book's exercises: they run your answer and say what it does."""
 
-from .ch01 import check_column_then_square, check_groups_of_rows
+from .ch01 import check_column_then_square
 from .ch02 import check_address
 from .ch03 import check_channels_first
-from .ch04 import check_height_rows, check_width_rows
+from .ch04 import check_height_rows
+from .ch05 import check_width_rows
 from .ch06 import check_branch_weights
 from .ch07 import check_multiply_adds
 from .ch08 import check_undoes
@@ -14,6 +15,7 @@ from .ch12 import check_unnoticed
 from .ch13 import check_chance
 from .ch14 import check_coarser
 from .ch15 import check_cooled
+from .ch16 import check_groups_of_rows
 from .ch17 import check_adds_home
 from .ch18 import check_shares
 from .ch19 import check_heard

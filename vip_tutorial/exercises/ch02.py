@@ -1,4 +1,4 @@
-"""The exercise of the chapter on memory: find an element in the strip."""
+"""Find an element in the strip of memory."""
 
 import operator
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from .runner import described
+from .runner import described, tell
 
 
 def check_address(answer: Any, shape: Sequence[int], at: Sequence[int]) -> None:
@@ -18,27 +18,25 @@ def check_address(answer: Any, shape: Sequence[int], at: Sequence[int]) -> None:
         at: Coordinates of the element.
     """
     strides = torch.empty(tuple(shape)).stride()
+    sums = " + ".join(f"{c} * {s}" for c, s in zip(at, strides) if c)
     right = sum(c * stride for c, stride in zip(at, strides))
-    size = torch.Size(shape).numel()
-    number = _whole(answer)
+    problem = _problem(answer, right, torch.Size(shape), strides, at)
+    tell(problem, f"Right: {sums or 0} = {right}.")
+
+
+def _problem(answer: Any, right: int, shape: torch.Size, strides, at) -> str:
+    number, last = _whole(answer), shape.numel() - 1
     if number is None:
-        print(
-            f"Not yet. An address is a whole number, and {described(answer)} is none."
-        )
-    elif not 0 <= number < size:
-        print(
-            f"Not yet. The tensor ends at {size - 1}, and {described(number)} is "
-            "outside."
-        )
-    elif number != right:
-        there = [int(c) for c in torch.unravel_index(torch.tensor(number), shape)]
-        print(
-            f"Not yet. At {number} lies the element {tuple(there)}; you look for "
-            f"{tuple(at)}. One step along each axis jumps {strides}."
-        )
-    else:
-        sums = " + ".join(f"{c} * {s}" for c, s in zip(at, strides) if c)
-        print(f"Right: {sums or 0} = {right}.")
+        return f"An address is a whole number, and {described(answer)} is none."
+    if not 0 <= number <= last:
+        return f"The tensor ends at {last}, and {described(number)} is outside."
+    if number == right:
+        return ""
+    there = tuple(int(c) for c in torch.unravel_index(torch.tensor(number), shape))
+    return (
+        f"At {number} lies the element {there}; you look for {tuple(at)}. One step "
+        f"along each axis jumps {strides}."
+    )
 
 
 def _whole(answer: Any) -> int | None:

@@ -1,12 +1,13 @@
-"""The exercise of the chapter on the network: for which pictures can it be built?"""
+"""For which pictures can a network be built?"""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import torch
 
 from ..vision_permutator import VisionPermutator
-from .runner import Deadline, attempt, described, is_true_or_false
+from .runner import Ask, run, truth
 
 _LARGEST = 256
 
@@ -30,20 +31,18 @@ def check_fits(fits: Callable[[int, int, tuple, tuple], Any]) -> None:
         fits: Your function of `img_size`, `patch_size`, `embed_dims` and
             `transitions`.
     """
-    sizes = range(1, _LARGEST + 1)
-    refusals = {
-        (name, img_size): _refusal(img_size, *network)
-        for name, network in _NETWORKS.items()
-        for img_size in sizes
-    }
-    deadline = Deadline()
-    for (name, img_size), refusal in refusals.items():
-        problem = _problem(fits, img_size, _NETWORKS[name], refusal, deadline)
-        if problem:
-            print(f"Not yet. For {name}: {problem}")
-            return
-    count = list(refusals.values()).count("")
-    print(f"Right, for {len(_NETWORKS)} networks: {count} sizes fit, and no other.")
+
+    def praise() -> str:
+        count = sum(_refusals(name).count("") for name in _NETWORKS)
+        return f"Right, for {len(_NETWORKS)} networks: {count} sizes fit, and no other."
+
+    run(fits, _NETWORKS, _judge, praise)
+
+
+@cache
+def _refusals(name: str) -> list[str]:
+    """What the network says of each size, from 1."""
+    return [_refusal(size, *_NETWORKS[name]) for size in range(1, _LARGEST + 1)]
 
 
 def _refusal(img_size: int, patch_size: int, embed_dims, transitions) -> str:
@@ -62,24 +61,22 @@ def _refusal(img_size: int, patch_size: int, embed_dims, transitions) -> str:
     return ""
 
 
-def _problem(
-    fits: Callable, img_size: int, network: tuple, refusal: str, deadline: Deadline
-) -> str:
-    patch_size, embed_dims, transitions = network
-    called = f"fits({img_size}, {patch_size}, {embed_dims}, {transitions})"
-    got, problem = attempt(fits, img_size, *network, call=called, deadline=deadline)
-    if problem:
-        return problem
-    if got is None:
-        return f"{called} returned None. Does your function end in a return?"
-    if not is_true_or_false(got):
-        return f"{called} returned {described(got)}; it must return True or False."
-    if bool(got) == (not refusal):
+def _judge(ask: Ask, name: str) -> str:
+    patch_size, embed_dims, transitions = network = _NETWORKS[name]
+    for img_size, refusal in enumerate(_refusals(name), start=1):
+        call = f"fits({img_size}, {patch_size}, {embed_dims}, {transitions})"
+        if problem := _compare(ask(call, img_size, *network, gives=truth), refusal):
+            return f"For {name}: {call} returned {problem}"
+    return ""
+
+
+def _compare(got: bool, refusal: str) -> str:
+    if got == (not refusal):
         return ""
     if refusal:
-        return f"{called} returned True, and the network says: {refusal}."
+        return f"True, and the network says: {refusal}."
     return (
-        f"{called} returned False, and the network can be built. Ask each stage with "
-        "the side of its own grid: it is halved after a stage whose entry in "
-        "transitions is True, and not before."
+        "False, and the network can be built. Ask each stage with the side of its own "
+        "grid: it is halved after a stage whose entry in transitions is True, and not "
+        "before."
     )

@@ -1,13 +1,15 @@
-"""The exercise of the chapter on other sizes: which rows does an output row hear of?"""
+"""Which rows does an output row hear of, on another size?"""
 
 from collections.abc import Callable
+from functools import cache
+from itertools import product
 from typing import Any
 
 import torch
 
 from ..beyond.any_size import WAYS, AnySizePermuteMLP
 from ..reach import reach
-from .runner import Deadline, attempt, described
+from .runner import Ask, described, list_of, own_luck, run
 
 _GRIDS = [(4, 8), (4, 12), (3, 6), (2, 8), (4, 4)]  # rows in training, rows now
 
@@ -22,43 +24,38 @@ def check_heard(heard: Callable[[str, int, int, int], Any]) -> None:
             of an output row, the rows of the training and the rows of the grid now; it
             gives the numbers of the input rows that this output row depends on.
     """
-    deadline, asked = Deadline(), 0
-    for N, H in _GRIDS:
-        for how in WAYS:
-            truth = _rows(how, N, H)
-            for row in range(H):
-                if problem := _problem(heard, how, row, N, H, truth[row], deadline):
-                    print(f"Not yet. {problem}")
-                    return
-                asked += 1
-    print(f"Right for all {asked} output rows of {len(_GRIDS)} grids, in three ways.")
+    asked = len(WAYS) * sum(H for _, H in _GRIDS)
+    run(
+        heard,
+        product(_GRIDS, WAYS),
+        _judge,
+        f"Right for all {asked} output rows of {len(_GRIDS)} grids, in three ways.",
+    )
 
 
+def _judge(ask: Ask, case: tuple[tuple[int, int], str]) -> str:
+    (N, H), how = case
+    for row, truth in enumerate(_rows(how, N, H)):
+        call = f"heard({how!r}, {row}, N={N}, H={H})"
+        got = ask(call, how, row, N, H, gives=list_of("the numbers of rows"))
+        rows = sorted(set(got))
+        if rows != truth:
+            return (
+                f"{call} gave the rows {described(rows)}; the branch says {truth}. "
+                f"{_HINTS[how]}"
+            )
+    return ""
+
+
+@cache
+@own_luck()
 def _rows(how: str, N: int, H: int) -> list[list[int]]:
     """For each output row the input rows that it depends on, by the derivative."""
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        module = AnySizePermuteMLP(4 * N, N, how=how).double()
-        # One column would do, but pieces want as many columns as rows.
-        strength = reach(module.height, torch.randn(1, H, N, 4 * N).double())
+    module = AnySizePermuteMLP(4 * N, N, how=how).double()
+    # One column would do, but pieces want as many columns as rows.
+    strength = reach(module.height, torch.randn(1, H, N, 4 * N).double())
     seen = strength[:, 0, :, 0] > 0  # (H, H)
     return [row.nonzero().flatten().tolist() for row in seen]
-
-
-def _problem(heard, how, row, N, H, truth, deadline) -> str:
-    call = f"heard({how!r}, {row}, N={N}, H={H})"
-    got, problem = attempt(heard, how, row, N, H, call=call, deadline=deadline)
-    if problem:
-        return problem
-    if got is None:
-        return f"{call} returned None. Does your function end in a return?"
-    try:
-        rows = sorted({int(number) for number in got})
-    except (TypeError, ValueError):
-        return f"{call} returned {described(got)}; it must return the numbers of rows."
-    if rows == truth:
-        return ""
-    return f"{call} gave the rows {rows}; the branch says {truth}. {_HINTS[how]}"
 
 
 _HINTS = {
