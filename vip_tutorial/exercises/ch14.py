@@ -1,11 +1,11 @@
-"""The exercise of the chapter on scales: run a branch on a coarser grid."""
+"""Run a branch on a coarser grid."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from .attempt import Deadline, attempt_on_tensors, described
+from .runner import Ask, described, run, tensor_like
 
 _CASES = [  # B, H, W, C, p: no two axes alike where it could hide a mistake
     (2, 6, 4, 3, 2),
@@ -28,14 +28,12 @@ def check_coarser(coarser: Coarser) -> None:
         coarser: Your function, from a branch, a picture of tokens `(B, H, W, C)` and
             the side of the squares to a picture of tokens of the same shape.
     """
-    deadline = Deadline()
-    for sizes in _CASES:
-        if problem := _problem(coarser, sizes, deadline):
-            print(f"Not yet. {problem}")
-            return
-    print(
+    run(
+        coarser,
+        _CASES,
+        _judge,
         f"Right on {len(_CASES)} grids: each square is averaged, the branch sees the "
-        "coarser grid, and every token gets what its square got."
+        "coarser grid, and every token gets what its square got.",
     )
 
 
@@ -52,17 +50,13 @@ class _Branch:
         return x.cumsum(1) + 2 * x.cumsum(2)  # (B, H, W, C)
 
 
-def _problem(coarser: Coarser, sizes: tuple[int, ...], deadline: Deadline) -> str:
+def _judge(ask: Ask, sizes: tuple[int, ...]) -> str:
     B, H, W, C, p = sizes
     generator = torch.Generator().manual_seed(0)
     x = torch.rand(B, H, W, C, generator=generator, dtype=torch.float64)
     branch = _Branch()
     call = f"coarser(branch, x, p={p}) with x of shape (B, H, W, C) = {B, H, W, C}"
-    got, problem = attempt_on_tensors(
-        coarser, branch, x, p, call=call, deadline=deadline
-    )
-    if problem:
-        return problem
+    got = ask(call, branch, x, p, gives=tensor_like(x))
     small = _mean(x, p)
     if problem := _way_in(branch.given, x, small, p):
         return f"{call}: {problem}"

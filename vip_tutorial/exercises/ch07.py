@@ -1,4 +1,4 @@
-"""The exercise of the chapter on the whole module: what does it cost?"""
+"""What does the whole module cost?"""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ import torch
 
 from ..counting import count_multiply_adds
 from ..permute_mlp import WeightedPermuteMLP
-from .attempt import Deadline, attempt, described
+from .runner import Ask, described, is_true_or_false, required, run
 
 # Grid sides and channels; in the second C is no multiple of 4.
 _SIZES = [(8, 64), (6, 18), (16, 384)]
@@ -49,30 +49,30 @@ def check_multiply_adds(multiply_adds: Callable[[int, int, int], Any]) -> None:
     Args:
         multiply_adds: Your function of the sizes, for one image.
     """
-    deadline = Deadline()
-    for side, C in _SIZES:
-        with torch.device("meta"):
-            module, x = WeightedPermuteMLP(C, side), torch.empty(1, side, side, C)
-        right = count_multiply_adds(module, x)
-        problem = _problem(multiply_adds, side, C, right, deadline)
-        if problem:
-            print(f"Not yet. {problem}")
-            return
     sizes = ", ".join(f"{side} x {side} x {C}" for side, C in _SIZES)
-    print(f"Right: as many as PyTorch counts, for H x W x C = {sizes}.")
+    run(
+        multiply_adds,
+        _SIZES,
+        _judge,
+        f"Right: as many as PyTorch counts, for H x W x C = {sizes}.",
+    )
 
 
-def _problem(f: Callable, side: int, C: int, right: int, deadline: Deadline) -> str:
-    called = f"multiply_adds(H={side}, W={side}, C={C})"
-    got, problem = attempt(f, side, side, C, call=called, deadline=deadline)
-    if problem:
-        return problem
-    if got is None:
-        return f"{called} returned None. Does your function end in a return?"
-    if isinstance(got, bool) or not isinstance(got, int | float):
-        return f"{called} returned {described(got)}; it must return a number."
+def _judge(ask: Ask, sizes: tuple[int, int]) -> str:
+    side, C = sizes
+    with torch.device("meta"):
+        module, x = WeightedPermuteMLP(C, side), torch.empty(1, side, side, C)
+    right = count_multiply_adds(module, x)
+    call = f"multiply_adds(H={side}, W={side}, C={C})"
+    got = ask(call, side, side, C, gives=_number)
     if got == right:
         return ""
     slips = [words for words, slip in _SLIPS.items() if got == slip(side**2, C, C // 4)]
     hint = slips[0] if slips else "Go through the forward and count each Linear."
-    return f"{called} returned {described(got)}, PyTorch counts {right}. {hint}"
+    return f"{call} returned {described(got)}, PyTorch counts {right}. {hint}"
+
+
+def _number(got: Any, call: str) -> int | float:
+    if is_true_or_false(got) or not isinstance(got, int | float):
+        raise required(got, call, "a number")
+    return got

@@ -1,4 +1,4 @@
-"""The exercise of the chapter on re-weighting: deal 3C numbers into branch weights."""
+"""Deal the 3C numbers of the re-weighting into branch weights."""
 
 import random
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .attempt import Deadline, attempt_on_tensors
+from .runner import Ask, run, tensor_like
 
 _TRIES = 10
 
@@ -24,31 +24,26 @@ def check_branch_weights(deal: Deal) -> None:
             weights `(3, B, C)`.  Numbers 3 * c + 0, 1, 2 belong to channel c, and the
             three weights of every channel sum to 1.
     """
-    generator, deadline = random.Random(0), Deadline()
-    for seed in range(_TRIES):
-        B, C = generator.sample([2, 4, 5, 6, 7], 2)
-        numbers = torch.rand(
-            B, C * 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
-        )
-        if problem := _problem(deal, numbers, C, deadline):
-            print(f"Not yet. {problem}")
-            return
-    print(
+    generator = random.Random(0)
+    run(
+        deal,
+        [generator.sample([2, 4, 5, 6, 7], 2) for _ in range(_TRIES)],
+        _judge,
         "Right: three neighbouring numbers for each channel, and their weights sum "
-        f"to 1. Tried on {_TRIES} shapes."
+        f"to 1. Tried on {_TRIES} shapes.",
     )
 
 
-def _problem(deal: Deal, numbers: Tensor, C: int, deadline: Deadline) -> str:
-    B = len(numbers)
-    called = f"deal(numbers, C={C}) with numbers of shape (B, C*3) = {(B, C * 3)}"
-    got, problem = attempt_on_tensors(deal, numbers, C, call=called, deadline=deadline)
-    if problem:
-        return problem
+def _judge(ask: Ask, sizes: list[int]) -> str:
+    B, C = sizes
+    generator = torch.Generator().manual_seed(0)
+    numbers = torch.rand(B, C * 3, generator=generator, dtype=torch.float64)
+    call = f"deal(numbers, C={C}) with numbers of shape (B, C*3) = {(B, C * 3)}"
+    got = ask(call, numbers, C, gives=tensor_like(numbers))
     if got.shape != (3, B, C):
-        return f"{called} has shape {tuple(got.shape)}; {_other_shape(got, B, C)}"
+        return f"{call} has shape {tuple(got.shape)}; {_other_shape(got, B, C)}"
     if not torch.allclose(got.sum(dim=0), torch.ones(B, C).double(), atol=1e-5):
-        return _other_sum(got, called)
+        return _other_sum(got, call)
     by_channel = numbers.reshape(B, C, 3).permute(2, 0, 1)  # (3, B, C)
     if torch.allclose(got, by_channel.softmax(dim=0), atol=1e-5):
         return ""
@@ -64,7 +59,7 @@ def _other_shape(got: Tensor, B: int, C: int) -> str:
     return needed
 
 
-def _other_sum(got: Tensor, called: str) -> str:
+def _other_sum(got: Tensor, call: str) -> str:
     """What sums to 1 instead of the three weights of a channel."""
     compete = {1: "the pictures of the batch", 2: "the channels of a branch"}
     for axis, who in compete.items():
@@ -75,7 +70,7 @@ def _other_sum(got: Tensor, called: str) -> str:
             )
     total = got[:, 0, 0].sum().item()
     return (
-        f"{called}: the three weights of channel 0 of picture 0 sum to {total:.3f}; "
+        f"{call}: the three weights of channel 0 of picture 0 sum to {total:.3f}; "
         "they must sum to 1. That is what a softmax over the three does."
     )
 

@@ -1,4 +1,4 @@
-"""The exercise of the chapter on the channel branch: channels that stand in front."""
+"""The channel branch for channels that stand in front."""
 
 import random
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from itertools import permutations
 import torch
 from torch import Tensor
 
-from .attempt import Deadline, attempt_on_tensors
+from .runner import Ask, run, tensor_like
 
 Mix = Callable[[Tensor, Tensor], Tensor]
 
@@ -22,35 +22,35 @@ def check_channels_first(mix: Mix) -> None:
             `(B, C, H, W)`: output channel d of a token is the sum over its channels c
             of `weight[d, c]` times channel c.
     """
-    generator, deadline = random.Random(0), Deadline()
-    for attempt_number in range(_TRIES):
-        B, C, H, W = generator.sample(range(2, 8), 4)
-        # First with W = C, where to mix the wrong axis raises no error.
-        problem = _problem(mix, B, C, H, C if attempt_number == 0 else W, deadline)
-        if problem:
-            print(f"Not yet. {problem}")
-            return
-    print(
+    run(
+        mix,
+        _cases(),
+        _judge,
         "Right: the channels of each token are mixed, and tokens do not meet. "
-        f"Tried on {_TRIES} shapes."
+        f"Tried on {_TRIES} shapes.",
     )
 
 
-def _problem(mix: Mix, B: int, C: int, H: int, W: int, deadline: Deadline) -> str:
-    generator = torch.Generator().manual_seed(B + 10 * C + 100 * H + 1000 * W)
-    x = torch.randn(B, C, H, W, generator=generator)
-    weight = torch.randn(C, C, generator=generator)
-    called = f"mix(x, weight) with x of shape (B, C, H, W) = {tuple(x.shape)}"
-    got, problem = attempt_on_tensors(mix, x, weight, call=called, deadline=deadline)
-    if problem:
-        return problem
+def _cases() -> list[list[int]]:
+    generator = random.Random(0)
+    cases = [generator.sample(range(2, 8), 4) for _ in range(_TRIES)]
+    cases[0][3] = cases[0][1]  # with W = C, to mix the wrong axis raises no error
+    return cases
+
+
+def _judge(ask: Ask, sizes: list[int]) -> str:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(sizes, generator=generator)
+    weight = torch.randn(sizes[1], sizes[1], generator=generator)
+    call = f"mix(x, weight) with x of shape (B, C, H, W) = {tuple(x.shape)}"
+    got = ask(call, x, weight, gives=tensor_like(x))
     right = torch.einsum("dc,bchw->bdhw", weight, x)
     if _same(got, right):
         return ""
-    return _diagnosis(got, right, x, weight, called)
+    return _hint(got, right, x, weight, call)
 
 
-def _diagnosis(got: Tensor, right: Tensor, x: Tensor, weight: Tensor, call: str) -> str:
+def _hint(got: Tensor, right: Tensor, x: Tensor, weight: Tensor, call: str) -> str:
     if _same(got, x):
         return "Nothing is mixed: the result is x itself."
     for order in permutations(range(4)):

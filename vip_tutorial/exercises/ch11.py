@@ -1,4 +1,4 @@
-"""The exercise of the chapter on training: which class is taken for which?"""
+"""Which class is taken for which?"""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .attempt import Deadline, attempt_on_tensors
+from .runner import Ask, run, tensor_like
 
 # Pictures and classes; with so many of few classes each pair occurs often.
 _SIZES = [(60, 3), (40, 10), (200, 4)]
@@ -19,35 +19,24 @@ def check_confusion(confusion: Callable[[Tensor, Tensor, int], Any]) -> None:
         confusion: Your function; it gives a tensor of whole numbers, `(classes,
             classes)`, whose rows are the labels.
     """
-    generator = torch.Generator().manual_seed(0)
-    deadline = Deadline()
-    for count, classes in _SIZES:
-        guesses, labels = (
-            torch.randint(classes - 1, (count,), generator=generator) for _ in range(2)
-        )  # the last class never occurs
-        problem = _problem(confusion, guesses, labels, classes, deadline)
-        if problem:
-            print(f"Not yet. {problem}")
-            return
     sizes = ", ".join(str(classes) for _, classes in _SIZES)
-    print(f"Right, for {sizes} classes, pair by pair.")
+    run(confusion, _SIZES, _judge, f"Right, for {sizes} classes, pair by pair.")
 
 
-def _problem(
-    f: Callable, guesses: Tensor, labels: Tensor, classes: int, deadline: Deadline
-) -> str:
-    called = f"confusion(guesses, labels, {classes}) of {len(labels)} pictures"
-    got, problem = attempt_on_tensors(
-        f, guesses, labels, classes, call=called, deadline=deadline
-    )
-    if got is None:
-        return problem
+def _judge(ask: Ask, sizes: tuple[int, int]) -> str:
+    count, classes = sizes
+    generator = torch.Generator().manual_seed(0)
+    guesses, labels = (
+        torch.randint(classes - 1, (count,), generator=generator) for _ in range(2)
+    )  # the last class never occurs
+    call = f"confusion(guesses, labels, {classes}) of {count} pictures"
+    got = ask(call, guesses, labels, classes, gives=tensor_like(labels))
     if got.shape != (classes, classes):
         hint = ""
         if got.ndim == 2 and max(got.shape) < classes:
             hint = " A class that never occurs has a row and a column, too."
         return (
-            f"{called} has shape {tuple(got.shape)}; it must be ({classes}, {classes})."
+            f"{call} has shape {tuple(got.shape)}; it must be ({classes}, {classes})."
             + hint
         )
     right = torch.zeros(classes, classes, dtype=torch.int64)
@@ -57,16 +46,16 @@ def _problem(
         return ""
     if torch.equal(got, right.T):
         return (
-            f"{called} is right when turned: the rows must be the labels, and the "
+            f"{call} is right when turned: the rows must be the labels, and the "
             "columns what was guessed."
         )
     if torch.equal(got, right.clamp(max=1)):
         return (
-            f"{called} says which pairs occur, and not how often: an assignment to "
+            f"{call} says which pairs occur, and not how often: an assignment to "
             "counts[labels, guesses] writes each place once."
         )
     i, j = (got != right).nonzero()[0].tolist()
     return (
-        f"{called} has {got[i, j].item()} in row {i}, column {j}. There are "
+        f"{call} has {got[i, j].item()} in row {i}, column {j}. There are "
         f"{right[i, j].item()} pictures with label {i} that were taken for {j}."
     )

@@ -1,10 +1,10 @@
-"""The exercise of the chapter on larger training: which images does a process take?"""
+"""Which images of a step does a process take?"""
 
 import random
 from collections.abc import Callable
 from typing import Any
 
-from .attempt import Deadline, attempt, described
+from .runner import Ask, described, list_of, run
 
 _STEPS = [(8, 2), (12, 3), (6, 1), (8, 8), (64, 4)]  # images in a step, processes
 
@@ -20,36 +20,28 @@ def check_shares(mine: Callable[[list[int], int, int], Any]) -> None:
             number, from 0, and how many processes there are; it gives a list of the
             numbers that this process takes.
     """
-    generator, deadline = random.Random(0), Deadline()
-    for count, world in _STEPS:
-        batch = generator.sample(range(1000), count)
-        if problem := _problem(mine, batch, world, deadline):
-            print(f"Not yet. {problem}")
-            return
-    print(f"Right in {len(_STEPS)} steps: each image once, and as many for each.")
+    run(
+        mine,
+        _STEPS,
+        _judge,
+        f"Right in {len(_STEPS)} steps: each image once, and as many for each.",
+    )
 
 
-def _problem(mine: Callable, batch: list[int], world: int, deadline: Deadline) -> str:
+def _judge(ask: Ask, step: tuple[int, int]) -> str:
+    count, world = step
+    batch = random.Random(0).sample(range(1000), count)
     owner: dict[int, int] = {}
     for rank in range(world):
-        given = list(batch)
-        call = f"mine({batch if len(batch) < 13 else 'batch'}, {rank}, {world})"
-        got, problem = attempt(mine, given, rank, world, call=call, deadline=deadline)
-        if problem:
-            return problem
-        if given != batch:
-            return f"{call} changed the batch, which the others still need."
-        if got is None:
-            return f"{call} returned None. Does your function end in a return?"
-        try:
-            numbers = [int(number) for number in got]
-        except (TypeError, ValueError):
-            return f"{call} returned {described(got)}; it must return a list of images."
+        call = f"mine({batch if count < 13 else 'batch'}, {rank}, {world})"
+        spoils = "The others still need the batch."
+        images = list_of("a list of images")
+        numbers = ask(call, list(batch), rank, world, gives=images, spoils=spoils)
         for number in numbers:
             if number not in batch:
                 return (
-                    f"{call} returned {number}, which is no image of this step. Give "
-                    "what stands in batch, not where it stands."
+                    f"{call} returned {described(number)}, which is no image of this "
+                    "step. Give what stands in batch, not where it stands."
                 )
             if number in owner:
                 whose = (

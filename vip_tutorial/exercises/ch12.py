@@ -1,4 +1,4 @@
-"""The exercise of the chapter on what the branch weights say: what is not noticed."""
+"""A change of pictures that a network without the width branch does not notice."""
 
 from collections.abc import Callable
 from functools import partial
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..branch_importance import SomeBranches
 from ..data import Labelled
 from ..training import small_network
-from .attempt import Deadline, attempt_on_tensors
+from .runner import Ask, run, tensor_like
 
 _SIDES = (4, 6, 8)
 _PICTURES = 3
@@ -27,40 +27,32 @@ def check_unnoticed(change: Change) -> None:
         change: Your function, from pictures `(B, 1, H, W)` to other pictures of this
             shape.
     """
-    deadline = Deadline()
-    moved = 0.0
-    for seed, side in enumerate(_SIDES):
-        generator = torch.Generator().manual_seed(seed)
-        pictures = torch.rand(
-            _PICTURES, 1, side, side, generator=generator, dtype=torch.float64
+    moved = []  # by how much the scores of a whole network change
+
+    def praise() -> str:
+        return (
+            "Right: without the width branch no score changes. A network that has all "
+            f"three branches notices; its scores change by up to {max(moved):.2f}."
         )
-        problem, full = _problem(change, pictures, deadline)
-        if problem:
-            print(f"Not yet. {problem}")
-            return
-        moved = max(moved, full)
-    print(
-        "Right: without the width branch no score changes. A network that has all "
-        f"three branches notices; its scores change by up to {moved:.2f}."
-    )
+
+    run(change, _SIDES, partial(_judge, moved), praise)
 
 
-def _problem(change: Change, pictures: Tensor, deadline: Deadline) -> tuple[str, float]:
-    """What is wrong, and by how much the scores of a whole network change."""
-    shape = tuple(pictures.shape)
-    called = f"change(pictures) with pictures of shape {shape}"
-    got, problem = attempt_on_tensors(change, pictures, call=called, deadline=deadline)
-    if problem:
-        return problem, 0.0
+def _judge(moved: list[float], ask: Ask, side: int) -> str:
+    generator = torch.Generator().manual_seed(side)
+    shape = (_PICTURES, 1, side, side)
+    pictures = torch.rand(shape, generator=generator, dtype=torch.float64)
+    call = f"change(pictures) with pictures of shape {shape}"
+    got = ask(call, pictures, gives=tensor_like(pictures))
     if tuple(got.shape) != shape:
-        return f"{called} has shape {tuple(got.shape)}; it must stay {shape}.", 0.0
+        return f"{call} has shape {tuple(got.shape)}; it must stay {shape}."
     if torch.equal(got, pictures):
         return (
-            f"{called} gives the pictures back as they were, and of course nobody "
+            f"{call} gives the pictures back as they were, and of course nobody "
             "notices. Change them."
-        ), 0.0
+        )
     if not got.isfinite().all():
-        return f"{called} gives pixels that are not numbers.", 0.0
+        return f"{call} gives pixels that are not numbers."
 
     def notices(*kept: str) -> float:
         network = _network(shape[-1], kept)
@@ -71,26 +63,27 @@ def _problem(change: Change, pictures: Tensor, deadline: Deadline) -> tuple[str,
     full = notices("height", "width", "channel")
     if gap < 1e-9 and full < 1e-6:
         return (
-            f"{called} changes so little that a network with all three branches does "
+            f"{call} changes so little that a network with all three branches does "
             "not notice either. Move something."
-        ), 0.0
+        )
     if gap < 1e-9:
-        return "", full
+        moved.append(full)
+        return ""
     told = (
         f"A network with the height and the channel branch notices: a score changes by "
         f"{gap:.2g}."
     )
     if not torch.equal(_sorted(got), _sorted(pictures)):
-        return f"{told} Let every picture keep its own pixels, and only move them.", 0.0
+        return f"{told} Let every picture keep its own pixels, and only move them."
     if notices("width", "channel") < 1e-9:
         return (
             f"{told} You have moved whole rows; that is what a network without the "
             "*height* branch does not notice."
-        ), 0.0
+        )
     return (
         f"{told} The height branch sees each column, from top to bottom: keep every "
         "column as it is."
-    ), 0.0
+    )
 
 
 def _sorted(pictures: Tensor) -> Tensor:

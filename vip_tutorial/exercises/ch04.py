@@ -1,21 +1,22 @@
-"""The exercises of the chapters on the branches: lay columns, or rows, side by side."""
+"""Lay the columns of a picture side by side, as the height branch does."""
 
 import math
 import random
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from .attempt import Deadline, attempt_on_tensors
+from .runner import Ask, run, tensor_like
 
 _TRIES = 20
 
 Rows = Callable[[Tensor, int], Tensor]
 
 
-class _Wanted(NamedTuple):
+class Wanted(NamedTuple):
     """What the rows of a branch hold, in words, as a shape and as an einsum."""
 
     holds: str
@@ -23,8 +24,7 @@ class _Wanted(NamedTuple):
     einsum: str
 
 
-_HEIGHT = _Wanted("column", "B N W H*S", "bhwns->bnwhs")
-_WIDTH = _Wanted("row", "B N H W*S", "bhwns->bnhws")
+_HEIGHT = Wanted("column", "B N W H*S", "bhwns->bnwhs")
 
 
 def check_height_rows(rows: Rows) -> None:
@@ -38,44 +38,31 @@ def check_height_rows(rows: Rows) -> None:
             `(B, N, W, H*S)` with S = C // N.  All sizes differ here, so that no two
             axes can be confused by accident.
     """
-    _check(rows, _HEIGHT)
+    check_rows(rows, _HEIGHT)
 
 
-def check_width_rows(rows: Rows) -> None:
-    """Say whether `rows(x, N)` lays every row of the picture out, segment by segment.
-
-    Args:
-        rows: Your function, from `(B, H, W, C)` and the number of segments N to
-            `(B, N, H, W*S)` with S = C // N; see `check_height_rows`.
-    """
-    _check(rows, _WIDTH)
-
-
-def _check(rows: Rows, wanted: _Wanted) -> None:
-    generator, deadline = random.Random(0), Deadline()
-    for _ in range(_TRIES):
-        problem = _problem(rows, wanted, generator.sample(range(2, 8), 5), deadline)
-        if problem:
-            print(f"Not yet. {problem}")
-            return
-    print(
+def check_rows(rows: Rows, wanted: Wanted) -> None:
+    """Say whether `rows(x, N)` gives the rows that are wanted."""
+    generator = random.Random(0)
+    run(
+        rows,
+        [generator.sample(range(2, 8), 5) for _ in range(_TRIES)],
+        partial(_judge, wanted),
         f"Right: each row is one {wanted.holds} of the picture. "
-        f"Tried on {_TRIES} shapes."
+        f"Tried on {_TRIES} shapes.",
     )
 
 
-def _problem(rows: Rows, wanted: _Wanted, sizes: list[int], deadline: Deadline) -> str:
+def _judge(wanted: Wanted, ask: Ask, sizes: list[int]) -> str:
     B, H, W, N, S = sizes
     x = torch.arange(float(math.prod(sizes))).reshape(B, H, W, N * S)
-    called = f"rows(x, N={N}) with x of shape (B, H, W, C) = {tuple(x.shape)}"
-    got, problem = attempt_on_tensors(rows, x, N, call=called, deadline=deadline)
-    if problem:
-        return problem
+    call = f"rows(x, N={N}) with x of shape (B, H, W, C) = {tuple(x.shape)}"
+    got = ask(call, x, N, gives=tensor_like(x))
     right = torch.einsum(wanted.einsum, x.reshape(sizes)).flatten(3)
     if got.shape != right.shape:
         names = "(" + wanted.shape.replace(" ", ", ") + ")"
         return (
-            f"{called} has shape {tuple(got.shape)}; needed {names} = "
+            f"{call} has shape {tuple(got.shape)}; needed {names} = "
             f"{tuple(right.shape)}."
         )
     if torch.equal(got, right):
@@ -83,7 +70,7 @@ def _problem(rows: Rows, wanted: _Wanted, sizes: list[int], deadline: Deadline) 
     return f"The shape is right, the order is not. {_read(got, right, wanted, sizes)}"
 
 
-def _read(got: Tensor, right: Tensor, wanted: _Wanted, sizes: list[int]) -> str:
+def _read(got: Tensor, right: Tensor, wanted: Wanted, sizes: list[int]) -> str:
     """Which axes the first wrong row walks along, and which it should."""
     row = int((got != right).any(dim=-1).flatten().nonzero()[0])
     found = _axes_along(got.flatten(0, 2)[row], sizes)

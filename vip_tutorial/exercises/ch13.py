@@ -1,12 +1,13 @@
-"""The exercise of the chapter on ablations: is the difference more than chance?"""
+"""Is the difference more than chance?"""
 
 import math
 import random
 from collections.abc import Callable
 from numbers import Real
+from typing import Any
 
 from ..chance import chance, deals
-from .attempt import Deadline, attempt, described, is_true_or_false
+from .runner import Ask, described, is_true_or_false, required, run
 
 Chance = Callable[[list[int], list[int]], float]
 
@@ -25,41 +26,39 @@ def check_chance(answer: Chance) -> None:
         answer: Your function, from two lists of as many whole numbers each to the share
             of all deals whose means differ at least as much as they really did.
     """
-    generator, deadline = random.Random(0), Deadline()
+    generator = random.Random(0)
     cases = list(_CASES)
     for runs in (2, 3, 4, 5, 5, 5):
         numbers = [generator.randint(480, 495) for _ in range(2 * runs)]
         cases.append((numbers[:runs], numbers[runs:]))
-    for one, other in cases:
-        if problem := _problem(answer, one, other, deadline):
-            print(f"Not yet. {problem}")
-            return
-    print(
+    run(
+        answer,
+        cases,
+        _judge,
         f"Right on {len(cases)} pairs: all deals, both directions, ties counted, and "
-        "the deal that really happened among them."
+        "the deal that really happened among them.",
     )
 
 
-def _problem(answer: Chance, one: list[int], other: list[int], deadline) -> str:
+def _judge(ask: Ask, case: tuple[list[int], list[int]]) -> str:
+    one, other = case
     call = f"chance({one}, {other})"
-    given = list(one), list(other)
-    got, problem = attempt(answer, *given, call=call, deadline=deadline)
-    if problem:
-        return problem
-    if given != (one, other):
-        return f"{call} changed its input. Work on a copy, such as one + other."
-    if got is None:
-        return f"{call} returned None. Does your function end in a return?"
+    spoils = "Work on a copy, such as one + other."
+    share = ask(call, list(one), list(other), gives=_share, spoils=spoils)
+    if math.isclose(share, chance(one, other), abs_tol=1e-6):
+        return ""
+    return f"{call} returned {described(share)}. {_hint(share, one, other)}"
+
+
+def _share(got: Any, call: str) -> float:
     try:
         # A tensor or a NumPy number will do, if it is one number.
         share = float(got) if isinstance(got, Real) else float(got.item())
     except Exception:
         share = math.nan
     if not math.isfinite(share) or is_true_or_false(got):
-        return f"{call} returned {described(got)}; it must return a share from 0 to 1."
-    if math.isclose(share, chance(one, other), abs_tol=1e-6):
-        return ""
-    return f"{call} returned {described(got)}. {_hint(share, one, other)}"
+        raise required(got, call, "a share from 0 to 1")
+    return share
 
 
 def _hint(share: float, one: list[int], other: list[int]) -> str:

@@ -1,4 +1,4 @@
-"""The exercise of the chapter on other weights: a temperature, put into a Linear."""
+"""Put a temperature into the weights of a Linear."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import gelu, linear
 
-from .attempt import Deadline, attempt, described
+from .runner import Ask, described, dictionary, run
 
 State = Mapping[str, Tensor]
 
@@ -22,14 +22,13 @@ def check_cooled(cooled: Callable[[dict[str, Tensor], float], Any]) -> None:
             `fc2.bias` of a `reweight`; it gives a new dictionary with the same keys, in
             which they make what they made before, divided by the temperature.
     """
-    generator, deadline = torch.Generator().manual_seed(0), Deadline()
-    for C, temperature in _CASES:
-        state = _some_state(C, generator)
-        if problem := _problem(cooled, state, temperature, deadline):
-            print(f"Not yet. {problem}")
-            return
     told = ", ".join(f"{temperature:g}" for _, temperature in _CASES)
-    print(f"Right, at the temperatures {told}: a temperature is the size of fc2.")
+    run(
+        cooled,
+        _CASES,
+        _judge,
+        f"Right, at the temperatures {told}: a temperature is the size of fc2.",
+    )
 
 
 def _some_state(C: int, generator: torch.Generator) -> dict[str, Tensor]:
@@ -50,24 +49,15 @@ def _logits(state: State, pooled: Tensor) -> Tensor:
     return linear(hidden, state["fc2.weight"], state["fc2.bias"])
 
 
-def _problem(
-    cooled: Callable, state: dict[str, Tensor], temperature: float, deadline: Deadline
-) -> str:
-    C = state["fc1.weight"].shape[1]
+def _judge(ask: Ask, case: tuple[int, float]) -> str:
+    C, temperature = case
+    state = _some_state(C, torch.Generator().manual_seed(0))
     call = f"cooled(state, {temperature:g}) for {C} channels"
-    given = {key: numbers.clone() for key, numbers in state.items()}
-    got, problem = attempt(cooled, given, temperature, call=call, deadline=deadline)
-    if problem:
-        return problem
-    if got is None:
-        return f"{call} returned None. Does your function end in a return?"
-    if given.keys() != state.keys() or not all(
-        torch.equal(given[key], state[key]) for key in state
-    ):
-        return (
-            f"{call} changed its input, and whoever gave it would lose those weights. "
-            "Begin with a copy, such as dict(state), and put new tensors into it."
-        )
+    spoils = (
+        "Whoever gave it would lose those weights. Begin with a copy, such as "
+        "dict(state), and put new tensors into it."
+    )
+    got = ask(call, dict(state), temperature, gives=dictionary, spoils=spoils)
     if problem := _no_state(got, state, call):
         return problem
     pooled = torch.randn(
@@ -81,8 +71,6 @@ def _problem(
 
 def _no_state(got: Any, state: State, call: str) -> str:
     """What keeps `got` from being weights of the same layers."""
-    if not isinstance(got, Mapping):
-        return f"{call} returned {described(got)}; it must return a dictionary."
     if got.keys() != state.keys():
         return (
             f"{call} has the keys {described(sorted(map(str, got)))}; it must have "
