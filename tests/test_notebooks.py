@@ -11,6 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from jupyter_cache import get_cache
+from tables import in_turn
 
 import first_cell
 import notebooks
@@ -18,7 +19,7 @@ from notebooks import STATE, VIEW, faults, paths, read, run_alone, strip, widget
 from vip_tutorial.sphinx_ext import cache_folder
 from vip_tutorial.sphinx_ext.notebooks import NotebooksFail, run_into
 
-NOTEBOOKS = pytest.mark.parametrize("path", paths(), ids=lambda path: path.stem)
+NOTEBOOKS = in_turn("path", paths(), ids=lambda path: path.stem)
 SECONDS = 120  # for one cell, on a machine far slower than any that we know
 
 
@@ -69,7 +70,7 @@ def test_has_no_raw_myst(path):
             assert not RAW_MYST.search(cell_text(cell)), cell_text(cell)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "text",
     [
         ":::{note}\nhi\n:::",
@@ -132,7 +133,7 @@ def ran(request, shared):
     return outcome
 
 
-@NOTEBOOKS
+@pytest.mark.parametrize("path", paths(), ids=lambda path: path.stem)
 def test_runs_alone_in_an_empty_folder(path, ran):
     notebook = ran(path)
     assert faults(notebook) + widget_faults(notebook) == []
@@ -191,8 +192,8 @@ def shown(data: dict, widgets: dict) -> dict:
 LENS = ("anywidget", "AnyModel", {"_anywidget_id": "vip_tutorial.widgets.lens.Lens"})
 
 
-@pytest.mark.parametrize(
-    ("data", "widgets", "found"),
+@in_turn(
+    "data, widgets, found",
     [
         ({VIEW: {"model_id": "a"}}, {"a": LENS}, []),
         ({VIEW: {"model_id": "b"}}, {}, ["cell 1 shows a widget that does not exist"]),

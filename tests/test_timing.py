@@ -6,6 +6,7 @@ from collections import UserDict
 
 import pytest
 import torch
+from tables import in_turn
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP, timing
 from vip_tutorial.beyond.dynamic import DynamicPermuteMLP
@@ -84,8 +85,8 @@ def test_nothing_to_time():
         interleaved({})
 
 
-@pytest.mark.parametrize(
-    ("wrong", "kind", "said"),
+@in_turn(
+    "wrong, kind, said",
     [
         ({"least": 0}, ValueError, "least is 0; it must be at least 1"),
         ({"threads": 0}, ValueError, "threads is 0; it must be at least 1"),
