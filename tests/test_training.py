@@ -125,27 +125,35 @@ sys.path.insert(0, {tests!r})
 from test_training import RECIPE, digits, few, fit, small
 from vip_tutorial import runs, training
 training.torch.set_num_threads(1)  # as in this process
-real = runs.save
+real, times = runs.save, []
 def save(*args):
     real(*args)
     print("saved", flush=True)
+    times.append(1)
+    if len(times) > 15:  # waits there for the end, however late it comes
+        sys.stdin.read()
 runs.save = save
 fit(small(), *few(digits()), training.Recipe(epochs=20), resume={path!r}, verbose=False)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
 def test_killed_in_the_middle_and_resumed_is_the_same(data, tmp_path):
     path, recipe = tmp_path / "run.pt", Recipe(epochs=20)
     code = KILLED.format(tests=str(Path(__file__).parent), path=str(path))
     run = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     for _ in range(3):  # the start, and two epochs
         assert run.stdout.readline() == "saved\n"
     run.send_signal(signal.SIGKILL)
     run.wait()
     run.stdout.close()
+    run.stdin.close()
     done = len(torch.load(path, weights_only=True)["history"]["loss"])
     assert 1 <= done < 20
     resumed, straight = small(), small()
