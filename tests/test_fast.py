@@ -302,7 +302,7 @@ def test_changed_layers_are_asked(change, layer, always, taken):
         assert not taken and not torch.allclose(quick(x), before)
 
 
-@in_turn("name", fast.PASSED_OVER)
+@in_turn("name", "height width channel branches branch_weights".split())
 def test_replaced_methods_are_asked(name, always, taken):
     module, quick = pair()
     x = torch.randn(3, 4, 4, 12)

@@ -3,8 +3,8 @@
 import itertools
 import sys
 import time
-from types import SimpleNamespace
 from collections import UserDict
+from types import SimpleNamespace
 
 import pytest
 import torch
