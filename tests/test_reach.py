@@ -165,8 +165,8 @@ def root(x):
     return (x * 0).sqrt()
 
 
-@pytest.mark.parametrize(
-    ("f", "given", "error", "told"),
+@in_turn(
+    "f, given, error, told",
     [
         (nn.Identity(), [1.0], TypeError, "is a list"),
         (nn.Identity(), torch.ones(1, 2, 2, 3, dtype=int), TypeError, "x.float()"),
@@ -278,8 +278,8 @@ def test_another_image_in_the_same_figure(x):
 F = {"f": nn.Identity()}
 
 
-@pytest.mark.parametrize(
-    ("maps", "given", "error", "told"),
+@in_turn(
+    "maps, given, error, told",
     [
         (nn.Identity(), {}, TypeError, "dict from a label to a function"),
         ({"f": 3}, {}, TypeError, "dict from a label to a function"),
