@@ -139,7 +139,7 @@ READERS = {
     "no elements": (lambda x: x.permute(1, 0).reshape(0, 2, 1), torch.zeros(2, 0)),
     "no axes": (lambda x: x.reshape(1, 1) + 1, torch.tensor(3.0)),
 }
-readers = pytest.mark.parametrize("function, x", READERS.values(), ids=READERS)
+readers = in_turn("function, x", READERS.values(), ids=READERS)
 
 
 def tensors_in(result) -> list[torch.Tensor]:
