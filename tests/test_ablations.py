@@ -276,6 +276,7 @@ def test_the_parameters_of_the_papers_ablation():
     assert count_parameters(plain) == 27_216_232
 
 
+@pytest.mark.slow
 def test_five_equal_results_are_not_one_network_five_times():
     size = EXPERIMENTS["4x4"]
     train, test = pictures()
