@@ -7,7 +7,6 @@ from statistics import mean
 import numpy as np
 import pytest
 import torch
-from tables import in_turn
 
 from vip_tutorial.chance import chance, deals
 from vip_tutorial.exercises import check_chance
@@ -38,7 +37,7 @@ def test_it_is_scipys():
         assert chance(one, other) == pytest.approx(theirs.pvalue)
 
 
-@in_turn("runs, least", [(2, 2 / 6), (3, 0.1), (5, 2 / 252)])
+@pytest.mark.parametrize(("runs", "least"), [(2, 2 / 6), (3, 0.1), (5, 2 / 252)])
 def test_what_so_many_seeds_can_show_at_best(runs, least):
     low, high = list(range(runs)), list(range(10, 10 + runs))
     assert chance(low, high) == chance(high, low) == least
@@ -46,13 +45,13 @@ def test_what_so_many_seeds_can_show_at_best(runs, least):
     assert deals(high, low)[0] == 10 * runs
 
 
-@in_turn("one, other", [([], []), ([1], [1, 2])])
+@pytest.mark.parametrize(("one", "other"), [([], []), ([1], [1, 2])])
 def test_groups_that_cannot_be_dealt_are_refused(one, other):
     with pytest.raises(ValueError, match="the same number of runs"):
         chance(one, other)
 
 
-@in_turn(
+@pytest.mark.parametrize(
     "wrong",
     [[1, 2.5], [1, float("nan")], [1, float("inf")], [1, "2"], [1, None], 3, "12"],
 )
@@ -62,7 +61,7 @@ def test_results_that_cannot_be_counted_are_refused(wrong):
             chance(*pair)
 
 
-@in_turn("kind", [np.array, torch.tensor, tuple])
+@pytest.mark.parametrize("kind", [np.array, torch.tensor, tuple])
 def test_any_kind_of_whole_numbers_is_dealt(kind):
     one, other = [7, 9, 4], [3, 7, 1]
     assert deals(kind(one), kind(other)) == deals(one, other)
@@ -102,8 +101,8 @@ def share_of(keep):
     return answer
 
 
-@in_turn(
-    "answer, told",
+@pytest.mark.parametrize(
+    ("answer", "told"),
     [
         (lambda a, b: None, "returned None"),
         (lambda a: 1, "raised TypeError"),
@@ -133,7 +132,7 @@ def test_a_wrong_answer_is_told_why(answer, told, capsys):
     assert out.startswith("Not yet.") and told in out
 
 
-@in_turn("kind", [float, np.float64, np.array, torch.tensor])
+@pytest.mark.parametrize("kind", [float, np.float64, np.array, torch.tensor])
 def test_any_kind_of_number_is_right(kind, capsys):
     check_chance(lambda one, other: kind(chance(one, other)))
     assert capsys.readouterr().out.startswith("Right on 10 pairs")

@@ -104,7 +104,7 @@ def load(name: str) -> VisionPermutator:
 
 
 def card(name: str) -> dict[str, Any]:
-    """What was written down of the network: its arguments, recipe, versions, accuracy."""
+    """What was written down of the network: arguments, recipe, versions, accuracy."""
     training(name)
     return json.loads((WEIGHTS / f"{name}.json").read_text(encoding="utf-8"))
 
