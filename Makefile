@@ -28,7 +28,8 @@ FIND_PYTHON = found=; \
 .PHONY: help
 help:
 	@echo 'make book        build the site: $(SITE)/index.html'
-	@echo 'make test        run all tests; options for pytest: ARGS="--device cuda -k lens"'
+	@echo 'make test        run the tests; options for pytest: ARGS="--device cuda -k lens"'
+	@echo '                 ARGS=--all runs the slow ones, too'
 	@echo 'make test-timm   run the tests of the models in timm, in .venv-timm (5 GB)'
 	@echo 'make serve       build the site and serve it on http://localhost:$(PORT)'
 	@echo 'make weights     train the networks of vip_tutorial/weights anew (a minute)'

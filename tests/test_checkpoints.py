@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
+from tables import in_turn
 from torch import nn
 
 from vip_tutorial import checkpoints
@@ -63,8 +64,8 @@ WRAPPINGS = {
 }
 
 
-@pytest.mark.parametrize("wrapping", WRAPPINGS)
-@pytest.mark.parametrize("zipped", [True, False])
+@in_turn("wrapping", WRAPPINGS)
+@in_turn("zipped", [True, False])
 def test_official_style_files_load_unchanged(trained, tmp_path, wrapping, zipped):
     path = tmp_path / "vip.pth"
     torch.save(
@@ -98,7 +99,7 @@ def test_on_every_device(device, trained, tmp_path):
     assert next(model.parameters()).device.type == device.type
 
 
-@pytest.mark.parametrize("wrapping", WRAPPINGS)
+@in_turn("wrapping", WRAPPINGS)
 def test_what_is_in_such_a_file_loads_too(trained, wrapping):
     model, x, content = small(), image(), WRAPPINGS[wrapping](trained.state_dict())
     names = list(content)
@@ -161,7 +162,7 @@ def test_only_a_whole_part_of_a_name_is_the_articles(trained):
         load_checkpoint(small(), weights, img_size=16)
 
 
-@pytest.mark.parametrize("order", ["chw", "", 3])
+@in_turn("order", ["chw", "", 3])
 def test_an_order_that_there_is_not(trained, order):
     with pytest.raises(ValueError, match=r"branch_order is .*'hwc' or 'cwh'"):
         load_checkpoint(small(), trained.state_dict(), img_size=16, branch_order=order)
@@ -207,7 +208,7 @@ def test_a_file_that_says_its_size_is_resampled(trained, tmp_path):
     assert untouched(wide, resample_weights(trained.state_dict(), wide, 16))
 
 
-@pytest.mark.parametrize("side", [8, 32])
+@in_turn("side", [8, 32])
 def test_resampled_weights_do_alike_with_a_picture_of_another_size(side):
     """Fewer rows are exact where rows are alike; more rows at least run and blend."""
     model, other = (
@@ -234,7 +235,7 @@ def test_resampling_to_the_same_grid_changes_nothing(trained):
         torch.testing.assert_close(weights[name], value)
 
 
-@pytest.mark.parametrize("side", [8, 32])
+@in_turn("side", [8, 32])
 def test_a_bias_that_is_equal_in_all_rows_stays_so(side):
     model, other = (
         small(layers=[1], embed_dims=[32], transitions=[], qkv_bias=True, img_size=s)
@@ -315,7 +316,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("wrong", WRONG)
+@in_turn("wrong", WRONG)
 def test_a_wrong_file_gets_a_sentence_and_leaves_the_model(trained, tmp_path, wrong):
     change, parts = WRONG[wrong]
     path = tmp_path / "vip.pth"
@@ -328,8 +329,8 @@ def test_a_wrong_file_gets_a_sentence_and_leaves_the_model(trained, tmp_path, wr
     assert untouched(model, before)
 
 
-@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.7, 0.999])
+@in_turn("suffix", ["pth", "safetensors"])
+@in_turn("share", [0.0, 0.1, 0.7, 0.999])
 def test_a_file_that_is_cut_off_is_damaged(trained, tmp_path, suffix, share):
     path = tmp_path / f"vip.{suffix}"
     if suffix == "pth":
@@ -350,7 +351,7 @@ class Mischief:
         return os.mkdir, ("mischief",)
 
 
-@pytest.mark.parametrize("legacy", [True, False])
+@in_turn("legacy", [True, False])
 def test_a_file_that_would_run_code_is_not_opened(tmp_path, monkeypatch, legacy):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "evil.pth"
@@ -396,7 +397,7 @@ def test_a_new_file_takes_the_place_of_the_old_one_and_never_its_bytes(tmp_path)
     assert sorted(tmp_path.iterdir()) == [path, same]
 
 
-@pytest.mark.parametrize("step", ["open", "fsync", "replace"])
+@in_turn("step", ["open", "fsync", "replace"])
 def test_a_write_that_fails_at_any_step_leaves_the_old_file(
     tmp_path, monkeypatch, step
 ):
@@ -438,7 +439,7 @@ def test_a_folder_that_is_not_there(tmp_path):
 # --- what was found by trying to break it -------------------------------------------
 
 
-@pytest.mark.parametrize("orders", [("cwh", "cwh"), ("hwc", "cwh")])
+@in_turn("orders", [("cwh", "cwh"), ("hwc", "cwh")])
 def test_a_file_loads_whatever_the_order_of_the_models_is(tmp_path, orders):
     def with_orders(seed):
         model = small(seed)
@@ -464,7 +465,7 @@ def test_a_plain_permute_mlp_is_resampled_too(trained):
     assert not torch.equal(grown.state_dict()[name], source.state_dict()[name])
 
 
-@pytest.mark.parametrize("before", [4, 8])
+@in_turn("before", [4, 8])
 def test_resampling_keeps_what_an_even_column_gives(before):
     """From 4 rows to 8 and back: the mean answer to a column of equal tokens."""
     from vip_tutorial.checkpoints import _resampled
@@ -495,7 +496,7 @@ TO_FOUR = [[1, 0], [0.75, 0.25], [0.25, 0.75], [0, 1]]
 TO_TWO = [[0.5, 0.5, 0, 0], [0, 0, 0.5, 0.5]]
 
 
-@pytest.mark.parametrize("rows", [TO_FOUR, TO_TWO], ids=["more", "fewer"])
+@in_turn("rows", [TO_FOUR, TO_TWO], ids=["more", "fewer"])
 def test_resampling_entry_by_entry(rows):
     from vip_tutorial.checkpoints import _resampled
 
@@ -526,7 +527,7 @@ def test_resampling_entry_by_entry(rows):
         assert at(moved, after, h, out, m, into) == pytest.approx(wanted, abs=1e-12)
 
 
-@pytest.mark.parametrize("side", [8, 32])
+@in_turn("side", [8, 32])
 def test_both_branches_of_every_block_are_resampled_and_nothing_else(trained, side):
     from vip_tutorial.checkpoints import _resampled
 
@@ -549,7 +550,7 @@ NOT_PLAIN = {
 }
 
 
-@pytest.mark.parametrize("kind", NOT_PLAIN)
+@in_turn("kind", NOT_PLAIN)
 def test_weights_that_are_no_real_numbers_are_refused(trained, kind):
     value = NOT_PLAIN[kind](trained.head.weight.detach())
     model = small()
@@ -569,7 +570,7 @@ NOT_FINITE = {  # of what dtype, and the model's
 }
 
 
-@pytest.mark.parametrize("kind", NOT_FINITE)
+@in_turn("kind", NOT_FINITE)
 def test_weights_that_are_not_finite_in_the_model_are_refused(trained, kind):
     number, dtype, own = NOT_FINITE[kind]
     value = trained.head.weight.detach().to(torch.float64)
@@ -583,7 +584,7 @@ def test_weights_that_are_not_finite_in_the_model_are_refused(trained, kind):
     assert untouched(model, before)
 
 
-@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float64, torch.float16])
+@in_turn("dtype", [torch.float8_e4m3fn, torch.float64, torch.float16])
 def test_weights_of_another_dtype_load(trained, dtype):
     weights = {k: v.to(dtype) for k, v in trained.state_dict().items()}
     model = small()
@@ -605,7 +606,7 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@in_turn("kind", MODELS)
 def test_a_model_that_cannot_hold_weights(trained, tmp_path, kind):
     make, error, told = MODELS[kind]
     with pytest.raises(error, match=told):
@@ -615,7 +616,7 @@ def test_a_model_that_cannot_hold_weights(trained, tmp_path, kind):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("source", [None, [1], io.BytesIO(), nn.Linear(2, 2), b"a", 3])
+@in_turn("source", [None, [1], io.BytesIO(), nn.Linear(2, 2), b"a", 3])
 def test_a_source_that_is_no_file_and_no_mapping(source):
     kind = type(source).__name__
     told = f"is a {kind}; it must be the name of a file, or .*a state dict"
@@ -650,8 +651,8 @@ def test_of_several_state_dicts_the_plain_one_counts(tmp_path):
     assert read_checkpoint(path)[0]["a"].shape == (1,)
 
 
-@pytest.mark.parametrize(
-    ("content", "told"),
+@in_turn(
+    "content, told",
     [
         ({}, "the mapping holds a dict; it must hold a state dict"),
         ({"epoch": 3}, "the mapping holds 'epoch', of type int"),
@@ -667,8 +668,8 @@ def test_a_mapping_that_is_no_state_dict(content, told):
     assert untouched(model, before)
 
 
-@pytest.mark.parametrize(
-    ("img_size", "error", "told"),
+@in_turn(
+    "img_size, error, told",
     [
         ("16", TypeError, "img_size is '16'; it must be a whole number"),
         (0, ValueError, "img_size is 0; it must be at least 1"),
@@ -712,8 +713,8 @@ FOREIGN = {
 }
 
 
-@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
-@pytest.mark.parametrize("kind", FOREIGN)
+@in_turn("suffix", ["pth", "safetensors"])
+@in_turn("kind", FOREIGN)
 def test_a_file_that_was_never_weights_is_called_what_it_is(tmp_path, kind, suffix):
     content, told = FOREIGN[kind]
     path = tmp_path / f"vip.{suffix}"
@@ -722,7 +723,7 @@ def test_a_file_that_was_never_weights_is_called_what_it_is(tmp_path, kind, suff
         load_checkpoint(small(), path)
 
 
-@pytest.mark.parametrize("name", ["a.pth", "a.SAFETENSORS", "a"])
+@in_turn("name", ["a.pth", "a.SAFETENSORS", "a"])
 def test_the_content_tells_how_a_file_is_read(trained, tmp_path, name):
     save_checkpoint(trained, tmp_path / "own.safetensors")
     (tmp_path / "own.safetensors").rename(tmp_path / name)
@@ -733,7 +734,7 @@ def test_the_content_tells_how_a_file_is_read(trained, tmp_path, name):
     load_checkpoint(small(), tmp_path / "zip.safetensors", img_size=16)
 
 
-@pytest.mark.parametrize("length", range(0x20, 0x80))
+@in_turn("length", range(0x20, 0x80))
 def test_a_header_may_have_any_length(tmp_path, length):
     """Its length comes first, and may look like the first letter of a page."""
     path = tmp_path / "a.safetensors"
@@ -770,7 +771,7 @@ def test_a_folder_is_no_checkpoint(trained, tmp_path):
         save_checkpoint(trained, folder)
 
 
-@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+@in_turn("suffix", ["pth", "safetensors"])
 def test_a_file_that_cannot_be_read_is_not_called_damaged(
     trained, tmp_path, monkeypatch, suffix
 ):
@@ -805,7 +806,7 @@ NOTES = {
 }
 
 
-@pytest.mark.parametrize("kind", NOTES)
+@in_turn("kind", NOTES)
 def test_a_note_that_cannot_be_kept(trained, tmp_path, kind):
     notes, error, told = NOTES[kind]
     with pytest.raises(error, match=told):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from tables import in_turn
 
 import first_cell
 import notebooks
@@ -17,9 +18,9 @@ from notebooks import STATE, VIEW, faults, paths, read, run_alone, strip, widget
 from vip_tutorial.sphinx_ext import package_digest
 from vip_tutorial.sphinx_ext.notebooks import NotebooksFail, Outcomes, run_into
 
-NOTEBOOKS = pytest.mark.parametrize("path", paths(), ids=lambda path: path.stem)
+NOTEBOOKS = in_turn("path", paths(), ids=lambda path: path.stem)
 ROOT = Path(__file__).parents[1]
-SECONDS = 120  # for one cell, on a machine far slower than any that we know
+SECONDS = 600  # for one cell, as in the build
 
 
 def cell_text(cell: dict) -> str:
@@ -69,7 +70,7 @@ def test_has_no_raw_myst(path):
             assert not RAW_MYST.search(cell_text(cell)), cell_text(cell)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "text",
     [
         ":::{note}\nhi\n:::",
@@ -131,7 +132,7 @@ def ran(request):
     return outcome
 
 
-@NOTEBOOKS
+@pytest.mark.parametrize("path", paths(), ids=lambda path: path.stem)
 def test_runs_alone_in_an_empty_folder(path, ran):
     notebook = ran(path)
     assert faults(notebook) + widget_faults(notebook) == []
@@ -190,8 +191,8 @@ def shown(data: dict, widgets: dict) -> dict:
 LENS = ("anywidget", "AnyModel", {"_anywidget_id": "vip_tutorial.widgets.lens.Lens"})
 
 
-@pytest.mark.parametrize(
-    ("data", "widgets", "found"),
+@in_turn(
+    "data, widgets, found",
     [
         ({VIEW: {"model_id": "a"}}, {"a": LENS}, []),
         ({VIEW: {"model_id": "b"}}, {}, ["cell 1 shows a widget that does not exist"]),

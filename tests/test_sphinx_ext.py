@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from tables import in_turn
 
 from vip_tutorial import sphinx_ext, trace
 from vip_tutorial.data import as_tokens, digit
@@ -21,7 +22,7 @@ def package(tmp_path, monkeypatch):
     return copy
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("file", "changed"),
     [
         ("permute_mlp.py", "vip_package_digest"),
@@ -65,7 +66,7 @@ def test_a_formula_becomes_mathml_that_says_its_source():
     assert html.startswith(r'<math alttext="H \times S = C"') and "<mi>H</mi>" in html
 
 
-@pytest.mark.parametrize("formula", [r"\begin{aligned} a \end{aligned}", "x'"])
+@in_turn("formula", [r"\begin{aligned} a \end{aligned}", "x'"])
 def test_a_formula_that_would_come_out_wrong_stops_the_build(formula):
     with pytest.raises(ValueError, match="which MathML output lacks"):
         sphinx_ext._mathml(formula, "inline")

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from tables import in_turn
 from torch import nn
 
 from vip_tutorial import PermuteMLP, Trace, WeightedPermuteMLP, trace
@@ -140,7 +141,7 @@ READERS = {
     "no elements": (lambda x: x.permute(1, 0).reshape(0, 2, 1), torch.zeros(2, 0)),
     "no axes": (lambda x: x.reshape(1, 1) + 1, torch.tensor(3.0)),
 }
-readers = pytest.mark.parametrize("function, x", READERS.values(), ids=READERS)
+readers = in_turn("function, x", READERS.values(), ids=READERS)
 
 
 def tensors_in(result) -> list[torch.Tensor]:
@@ -242,7 +243,7 @@ def test_homes_are_the_elements_of_the_input():
     assert trace(lambda x: x + 1, x).homes(1) is None
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "call",
     [
         lambda x: x.permute(2, 0, 1),
@@ -374,7 +375,7 @@ def unpacked_by_size(x):
     return x.flatten(1, 2)
 
 
-@pytest.mark.parametrize("function", [unpacked, unpacked_by_size])
+@in_turn("function", [unpacked, unpacked_by_size])
 def test_names_are_read_from_the_line_that_unpacks_the_shape(function):
     assert axes_of(function, (2, 4, 4, 12)) == [["B", "H*W", "C"]]
 
@@ -471,7 +472,7 @@ NAMED = [  # call, shape of x, axes of x, axes of the result; sizes repeat on pu
 ]
 
 
-@pytest.mark.parametrize("function, shape, axes, after", NAMED)
+@in_turn("function, shape, axes, after", NAMED)
 def test_names_after_a_call(function, shape, axes, after):
     assert axes_of(function, shape, axes)[-1] == after.split()
 
@@ -484,7 +485,7 @@ def test_a_broadcast_takes_its_names_from_both():
 # --- what an output element sees ---------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "function, mixed",
     [
         (lambda x: x + 1, []),
@@ -578,7 +579,7 @@ def as_if_from(file: str, text: str, shown: str | None = None):
     return names["f"]
 
 
-@pytest.mark.parametrize("shown", ["ä" * 99, "ä", "äää: return x.mT ", "\n"])
+@in_turn("shown", ["ä" * 99, "ä", "äää: return x.mT ", "\n"])
 def test_a_file_that_was_edited_after_the_import(shown):
     f = as_if_from("edited.py", "def f(x): return x.mT.mT", shown)
     for step in trace(f, x34).steps:
@@ -610,7 +611,7 @@ def test_code_without_a_file_has_no_source():
     assert trace(names["f"], x34).steps[0].source is None
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "function, call",
     [
         (lambda x: x.permute(1, 0), "permute(1, 0)"),
@@ -679,7 +680,7 @@ def own_backward(x):
     return y.sin(), y
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "function",
     [
         reshaped_and_mixed,
@@ -770,7 +771,7 @@ def test_gradients_are_right_where_steps_were_cut():
 # --- what is hard to follow ---------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "call, size",
     [
         (lambda x, o: torch.index_select(x, 0, torch.tensor([2, 0]), out=o), (2, 4)),
@@ -796,7 +797,7 @@ def test_unfold_of_images_is_no_move():
     assert step.kind == "move" and step.map
 
 
-@pytest.mark.parametrize("part", ["element_map", "permutation", "names_after"])
+@in_turn("part", ["element_map", "permutation", "names_after"])
 def test_what_cannot_be_explored_is_said(part, monkeypatch):
     def fail(*args):
         raise RuntimeError("not implemented for Long")
@@ -810,7 +811,7 @@ def test_what_cannot_be_explored_is_said(part, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore")  # jvp imports what torch deprecates
-@pytest.mark.parametrize(
+@in_turn(
     "function",
     [
         lambda x: torch.vmap(lambda row: row * x)(x),
@@ -828,7 +829,7 @@ def test_transforms_of_functions_run_as_they_do_alone(function):
 
 
 @pytest.mark.filterwarnings("ignore")  # nested and quantized tensors are beta
-@pytest.mark.parametrize(
+@in_turn(
     "convert, word",
     [
         (torch.Tensor.to_sparse, "sparse_coo"),
@@ -908,7 +909,7 @@ def test_complex_numbers_are_shown_by_their_size():
     assert trace(lambda x: x * 1, x).values(0) == [5.0, 2.0]
 
 
-@pytest.mark.parametrize("axes", [[1, 2], ["H", None], 5])
+@in_turn("axes", [[1, 2], ["H", None], 5])
 def test_names_of_axes_are_strings(axes):
     with pytest.raises(TypeError, match="it must hold strings"):
         trace(torch.neg, x34, axes=axes)
@@ -923,7 +924,7 @@ class Doubler:
         return x * 2
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "function, name",
     [
         (abs, "abs"),

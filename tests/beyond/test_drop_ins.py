@@ -10,6 +10,7 @@ from functools import partial
 
 import pytest
 import torch
+from tables import in_turn
 from torch.nn.functional import avg_pool2d, pad
 
 from vip_tutorial.beyond.any_size import WAYS, AnySizePermuteMLP
@@ -125,8 +126,8 @@ def biases(module):
     }
 
 
-@pytest.mark.parametrize("name", MIXERS)
-@pytest.mark.parametrize("qkv_bias", [False, True])
+@in_turn("name", MIXERS)
+@in_turn("qkv_bias", [False, True])
 def test_the_right_biases_and_the_right_output(name, qkv_bias):
     module, x = made(name, qkv_bias=qkv_bias)
     found = biases(module)
@@ -135,13 +136,13 @@ def test_the_right_biases_and_the_right_output(name, qkv_bias):
     torch.testing.assert_close(module(x), output(module, x))
 
 
-@pytest.mark.parametrize("name", ORDERED)
+@in_turn("name", ORDERED)
 def test_the_other_order_of_the_branches(name):
     module, x = made(name, branch_order="cwh")
     torch.testing.assert_close(module(x), output(module, x, "cwh"))
 
 
-@pytest.mark.parametrize("name", MIXERS)
+@in_turn("name", MIXERS)
 def test_dropout_is_for_training(name):
     module, x = made(name, proj_drop=0.5)
     expected = output(module, x)
@@ -153,14 +154,14 @@ def test_dropout_is_for_training(name):
     torch.testing.assert_close(out[~dropped], 2 * expected[~dropped])
 
 
-@pytest.mark.parametrize("name", MIXERS)
-@pytest.mark.parametrize("proj_drop", [math.nan, -0.1, 1.5])
+@in_turn("name", MIXERS)
+@in_turn("proj_drop", [math.nan, -0.1, 1.5])
 def test_a_dropout_that_is_no_probability(name, proj_drop):
     with pytest.raises(ValueError, match=r"proj_drop is .*; it must be"):
         MIXERS[name](C, segment_dim=N, proj_drop=proj_drop)
 
 
-@pytest.mark.parametrize("name", MIXERS)
+@in_turn("name", MIXERS)
 def test_a_dropout_that_is_no_number(name):
     with pytest.raises(TypeError, match=r"proj_drop is '0\.1'; it must be a number"):
         MIXERS[name](C, segment_dim=N, proj_drop="0.1")
@@ -172,7 +173,7 @@ def test_each_says_what_it_is():
     assert len(said) == len(MIXERS)
 
 
-@pytest.mark.parametrize("name", MIXERS)
+@in_turn("name", MIXERS)
 def test_a_network_of_it_is_saved_and_loaded(name, tmp_path):
     def network():
         return VisionPermutator(

@@ -66,6 +66,7 @@ def test_no_image_at_all(file):
     ],
     ids=["rank", "rows", "channels", "shared"],
 )
+@pytest.mark.slow
 def test_the_lighter_mixers_go_through_both(mixer, tmp_path):
     torch.manual_seed(0)
     model = VisionPermutator(
@@ -85,6 +86,7 @@ def test_the_lighter_mixers_go_through_both(mixer, tmp_path):
     assert 1e-4 < distance < 0.5
 
 
+@pytest.mark.slow
 def test_the_file_holds_no_dropout_and_the_model_keeps_its_mode(tmp_path):
     model = VisionPermutator(
         [2], [8], patch_size=4, img_size=8, num_classes=3, drop_path_rate=0.9
@@ -124,6 +126,7 @@ def test_int8_weights_are_int8(file):
     assert kinds == {onnx.TensorProto.INT8}
 
 
+@pytest.mark.slow
 def test_writing_says_nothing(digits, file, tmp_path, capfd, caplog):
     to_onnx(digits[0], tmp_path / "a.onnx")
     quantised(tmp_path / "a.onnx")
@@ -287,7 +290,9 @@ def full(*args, **options):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-@pytest.mark.parametrize("write", [to_onnx, quantised])
+@pytest.mark.parametrize(
+    "write", [pytest.param(to_onnx, marks=pytest.mark.slow), quantised]
+)
 def test_a_full_disk_is_told_with_the_path_and_leaves_the_old_file(
     digits, file, tmp_path, monkeypatch, write
 ):
