@@ -23,7 +23,7 @@ def package(tmp_path, monkeypatch):
 
 
 @in_turn(
-    ("file", "changed"),
+    "file, changed",
     [
         ("permute_mlp.py", "vip_package_digest"),
         ("tracing/axes.py", "vip_package_digest"),
