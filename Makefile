@@ -39,7 +39,7 @@ export PYTHON
 .PHONY: help
 help:
 	@echo 'make book        build the site: $(SITE)/index.html'
-	@echo 'make test        run all tests; options for pytest: ARGS="--device cuda -k lens"'
+	@echo 'make test        run the tests; ARGS=--all the slow ones, too; any option of pytest'
 	@echo 'make test-timm   run the tests of the models in timm, in .venv-timm (5 GB)'
 	@echo 'make serve       build the site and serve it on http://localhost:$(PORT)'
 	@echo 'make weights     train the networks of vip_tutorial/weights anew (a minute)'
@@ -47,6 +47,7 @@ help:
 	@echo 'make bench       time the code and the pages; prints, asserts nothing'
 	@echo 'make lint        check the Python code; `make format` mends what it can'
 	@echo 'make notebooks   strip the outputs of book/*.ipynb and renew their first cell'
+	@echo 'make pins        write requirements.txt from requirements.in, with uv'
 	@echo 'make colab-check run every notebook with the versions of Google Colab (5 GB)'
 	@echo 'make repo URL=https://github.com/YOUR-NAME/YOUR-FORK'
 	@echo '                 point the project at your fork'
@@ -120,6 +121,17 @@ notebooks: setup
 .PHONY: colab-check
 colab-check:
 	@$(FIND_PYTHON); "$$found" tools/colab_check.py $(ARGS)
+
+# Every pin of requirements.txt that still fits is kept.  PyTorch's CUDA libraries for
+# Linux are left out: torch pins those itself, and builds without CUDA have none.
+.PHONY: pins
+pins:
+	@command -v uv >/dev/null || { echo 'This needs uv: pip install uv'; exit 1; }
+	@uv pip compile --universal --python-version 3.11 --quiet --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make pins' \
+	  requirements.in -o requirements.txt
+	@grep -Ev '^(cuda|nvidia|triton)|pypy' requirements.txt >requirements.tmp
+	@mv requirements.tmp requirements.txt
 
 # --- The repository -----------------------------------------------------------------
 

@@ -23,8 +23,7 @@ RANGE = f"3.{TESTED[0]} to 3.{TESTED[-1]}"
 # -I: neither PYTHONPATH nor packages in the home folder count.
 PROBE = [
     PYTHON,
-    "-I",
-    "-c",
+    "-IBc",
     "import sys, pip; print(*sys.version_info[:2], sys.prefix)",
 ]
 # Habits of the user that would install elsewhere.  Indexes and the like are kept.
