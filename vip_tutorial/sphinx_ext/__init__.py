@@ -9,6 +9,7 @@ What can stand alone is an extension of its own:
     notebooks.py    runs the notebooks that changed, several at a time
     whole.py        one build at a time, and no site from half of one
     api.py          what the page "API" leaves out of the docstrings
+    moved.py        old addresses lead to the pages that they have become
 """
 
 import hashlib
@@ -44,7 +45,7 @@ _NO_SUMMARIES_FROM_DISK = (
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension with Sphinx."""
-    for part in ("api", "glossary", "notebooks", "shapes", "whole"):
+    for part in ("api", "glossary", "moved", "notebooks", "shapes", "whole"):
         app.setup_extension(f"{__name__}.{part}")
     # A changed value of a "env" setting makes Sphinx read, and so run, all pages anew.
     app.add_config_value("vip_package_digest", "", "env")
