@@ -121,6 +121,32 @@ def test_two_figures_of_one_name_stop_the_build():
         sphinx_ext._finish_page(None, "page", "page.html", context, None)
 
 
+def test_each_id_stands_once_and_links_find_what_they_found(tmp_path):
+    figures = {name: CostCalculator(name=name) for name in ("sizes", "fits", "alone")}
+    html = {name: figure.static_html() for name, figure in figures.items()}
+    body = (
+        f'<section id="sizes"><h2>Sizes</h2>{html["sizes"]}</section>'
+        f'<p><span class="target" id="fits"></span>{html["fits"]}</p>{html["alone"]}'
+    )
+    context = {"body": body, "script_files": []}
+    sphinx_ext._finish_page(FakeApp(tmp_path), "page", "page.html", context, None)
+    assert sphinx_ext._ID.findall(context["body"]) == [
+        *("sizes", "figure-sizes", "fits", "figure-fits", "alone")
+    ]
+    assert context["body"].startswith('<section id="sizes">')
+    for name in figures:  # by which a link to a state goes
+        assert f'"name": "{name}"' in context["body"]
+
+
+def test_two_elements_of_one_id_stop_the_build():
+    body = (
+        '<h2 id="a">A</h2><p title="x" id="a">a</p><code>id=&quot;b&quot; id="b"</code>'
+    )
+    context = {"body": body, "script_files": []}
+    with pytest.raises(ValueError, match="page has several elements with the id a,"):
+        sphinx_ext._finish_page(None, "page", "page.html", context, None)
+
+
 def test_a_page_without_a_figure_gets_no_script():
     context = {"body": "<p>a</p>", "script_files": ["a.js", "sphinx-thebe.js"]}
     sphinx_ext._finish_page(None, "page", "page.html", context, None)

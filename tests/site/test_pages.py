@@ -140,9 +140,11 @@ class Document(html.parser.HTMLParser):
     def __init__(self):
         super().__init__()
         self.links, self.anchors, self.loads, self.images = [], set(), [], []
+        self.ids = []
 
     def handle_starttag(self, tag, attributes):
         attributes = dict(attributes)
+        self.ids += [attributes["id"]] if "id" in attributes else []
         self.anchors.update(attributes.get(key) for key in ("id", "name"))
         if tag == "a" and "href" in attributes:
             self.links.append(attributes["href"])
@@ -179,6 +181,12 @@ def test_every_link_within_the_book_leads_somewhere(site, page):
         name = urllib.parse.unquote(parts.fragment).partition("=")[0]
         if name and target.suffix == ".html":
             assert name in parsed(target).anchors, link
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_id_stands_once_on_a_page(site, page):
+    ids = parsed(site / f"{page}.html").ids
+    assert [id_ for id_ in ids if ids.count(id_) > 1] == []
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -14,6 +14,7 @@ import hashlib
 import html
 import json
 import re
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ _FIGURE = re.compile(
     r'<script type="application/json">(?P<state>.*?)</script></div>',
     re.DOTALL,
 )
+_ID = re.compile(r'<[^<>]*?\sid="([^"]*)"')
 # A page opened from disk may not fetch the pages that it would sum up; found they are.
 _NO_SUMMARIES_FROM_DISK = (
     'if (location.protocol === "file:") '
@@ -86,8 +88,9 @@ def _finish_page(app, pagename, templatename, context, doctree) -> None:
     _refuse_double_names(pagename, body)
     if kinds := sorted({figure["kind"] for figure in _FIGURE.finditer(body)}):
         draw = partial(_draw_first_frame, app, context)
-        context["body"] = _FIGURE.sub(draw, body)
+        context["body"] = _FIGURE.sub(draw, _with_ids_of_their_own(body))
         _add_assets(app, kinds)
+    _refuse_double_ids(pagename, context.get("body", ""))
     if pagename == "search":
         app.add_js_file(None, body=_NO_SUMMARIES_FROM_DISK)
     # The same list that add_js_file has just added to.
@@ -113,6 +116,31 @@ def _refuse_double_names(pagename: str, body: str) -> None:
         raise ValueError(
             f"{pagename} has several figures called {', '.join(double)}; give each "
             "its own, e.g. PermuteLens(..., name='height-toy')"
+        )
+
+
+def _with_ids_of_their_own(body: str) -> str:
+    """Let go of a figure's id where a heading or an anchor of the page has the same.
+
+    A link to a section goes by its id; one to a figure's state goes by the figure's
+    name, which stays.
+    """
+    count = Counter(_ID.findall(body))
+
+    def renamed(figure: re.Match[str]) -> str:
+        name = json.loads(figure["state"])["name"]
+        own = name if count[name] < 2 else f"figure-{name}"
+        return figure[0].replace(f' id="{name}"', f' id="{own}"', 1)
+
+    return _FIGURE.sub(renamed, body)
+
+
+def _refuse_double_ids(pagename: str, body: str) -> None:
+    double = [id_ for id_, times in Counter(_ID.findall(body)).items() if times > 1]
+    if double:
+        raise ValueError(
+            f"{pagename} has several elements with the id {', '.join(double)}, so a "
+            "link could not tell them: give a heading, an anchor or a figure another"
         )
 
 

@@ -61,19 +61,19 @@ export function codeHtml(run, state) {
 export function callHtml(run, state, asleep = false, named = (axis) => `data-axis="${axis}"`) {
   const { step } = moment(run, state, state.step);
   const { axes } = run.tensors[step.output];
-  const numbers = step.call.match(/-?\d+/g) ?? [];
-  if (!["permute", "reshape", "view"].includes(step.op) || numbers.length !== axes.length)
+  const pieces = step.call.split(/(-?\d+)/); // every other one is a number
+  if (!["permute", "reshape", "view"].includes(step.op) || pieces.length !== 2 * axes.length + 1)
     return `ran as <code>${escape(step.call)}</code>`;
-  let axis = -1;
-  const html = step.call.replace(/-?\d+/g, (number) => {
-    axis++;
+  const html = pieces.map((number, i) => {
+    if (i % 2 === 0) return escape(number);
+    const axis = (i - 1) / 2;
     const lit = state.axis === axis;
     return (
       `<button type="button" ${named(axis)}${asleep ? " disabled" : ""} aria-pressed="${lit}" style="--axis:${axisColour(axes[axis])}" ` +
       `aria-label="${number}: axis ${escape(axes[axis])} of the result">${number}<sub aria-hidden="true">${escape(axes[axis])}</sub></button>`
     );
   });
-  return `ran as <code>${html}</code>`;
+  return `ran as <code>${html.join("")}</code>`;
 }
 
 export function headHtml(run, state, side) {
@@ -188,7 +188,7 @@ export function lensFirstFrame(data) {
   try {
     const all = prepare({ get: (key) => (key === "state" ? "" : model.get(key)) });
     const { run, state, plans } = all;
-    const label = escape(`${sayText(run, state)} ${rowWords(run, state)}`);
+    const label = `${sayText(run, state)} ${rowWords(run, state)}`;
     const both = (partsOf, text) =>
       ["wide", "narrow"].map((format) => paintSvg(drawWhole(partsOf(plans[format], state, state.step)), `vip-${format}`, text)).join("");
     return figureHtml(all, { panes: both(paneParts, label), strip: both(memoryParts, "The memory that the step reads and writes.") });

@@ -131,7 +131,7 @@ function liveLensSteps(state, { run, plans, state: at }, asleep) {
   const walk = (label, to) => `<button type="button" data-do="step" data-value="${to}">${label}</button>`;
   const fills = Object.entries(LIVE_LENS_FILLS).map(([key, text]) => `<option value="${key}"${key === at.fill ? " selected" : ""}>${text}</option>`);
   const ratio = ({ size, paneHeight }) => `${size.width} / ${paneHeight}`;
-  const label = escape(`${words} ${rowWords(run, at)}`);
+  const label = `${words} ${rowWords(run, at)}`;
   const svg = (format) => paintSvg(drawWhole(paneParts(plans[format], at, at.step)), `vip-${format}`, label);
   const stage = asleep ? svg("wide") + svg("narrow") : '<canvas aria-hidden="true"></canvas>';
   return `
@@ -140,7 +140,7 @@ function liveLensSteps(state, { run, plans, state: at }, asleep) {
 <div class="vip-steps vip-scripted" role="group" aria-label="Steps of the branch">${steps.join("")}</div>
 <div class="vip-player vip-scripted">${walk("◀ Back", at.step - 1)}${walk("Next ▶", at.step + 1)}<label>Colour a cell by <select data-set="fill">${fills.join("")}</select></label></div>
 <div class="vip-heads"><div>${headHtml(run, at, "left")}</div><div>${headHtml(run, at, "right")}</div></div>
-<div class="vip-stage" style="--wide:${ratio(plans.wide)};--narrow:${ratio(plans.narrow)}" tabindex="0" role="application" aria-roledescription="tensor" data-keys="walk" data-point="follow" aria-label="${label}">${stage}</div>
+<div class="vip-stage" style="--wide:${ratio(plans.wide)};--narrow:${ratio(plans.narrow)}" tabindex="0" role="application" aria-roledescription="tensor" data-keys="walk" data-point="follow" aria-label="${escape(label)}">${stage}</div>
 <p class="vip-note vip-live-words">${escape(words)}</p>`;
 }
 

@@ -131,13 +131,13 @@ function puzzleChipsHtml({ name }, puzzle, work) {
   const chip = (place) => {
     const axis = puzzle.choose[place];
     return (
-      `<span role="option" id="${name}-axis-${axis}" class="vip-chip" aria-selected="${place === picked}" data-do="pick" data-value="${place}" ` +
+      `<span role="option" id="${escape(name)}-axis-${axis}" class="vip-chip" aria-selected="${place === picked}" data-do="pick" data-value="${place}" ` +
       `style="--axis:${axisColour(axis)}"><b class="vip-axis">${axis}</b> <small>${place}</small></span>`
     );
   };
   const at = order.indexOf(picked);
   return `<div class="vip-puzzle-row vip-scripted"><div class="vip-chips" role="listbox" tabindex="0" aria-orientation="horizontal" data-keys="axes"
-  aria-label="The axes in their new order" aria-activedescendant="${name}-axis-${letter}">${order.map(chip).join("")}</div>
+  aria-label="The axes in their new order" aria-activedescendant="${escape(name)}-axis-${letter}">${order.map(chip).join("")}</div>
   <span class="vip-moves"><button type="button" data-do="move" data-value="-1"${at ? "" : " disabled"}>◂ move ${letter}</button>
   <button type="button" data-do="move" data-value="1"${at < order.length - 1 ? "" : " disabled"}>move ${letter} ▸</button></span></div>`;
 }
@@ -232,7 +232,7 @@ function puzzlePictureHtml(picture, puzzle) {
   const alt = `${picture.caption}; ${sizeOf(picture.shape)} cells, the first row born at ${row}`;
   return (
     `<div class="vip-grid" style="--wide:${drawing.width}px"><p class="vip-caption">${escape(picture.caption)}</p>` +
-    `${paintSvg(drawing, "vip-cells", escape(alt))}</div>`
+    `${paintSvg(drawing, "vip-cells", alt)}</div>`
   );
 }
 

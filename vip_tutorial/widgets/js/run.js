@@ -5,6 +5,7 @@
 export const MOST_DRAWN = 2048;
 
 const LONGEST_STRIP = 4 * MOST_DRAWN; // of memory, with the gaps between the elements
+const RUN_KINDS = ["move", "mix", "pointwise", "reduce", "other"];
 const MASK_BITS = 24; // a multiple of the number of hues, so that a bit tells its hue
 
 /** Number of elements of a shape. @param {number[]} shape */
@@ -59,7 +60,8 @@ export function readRun(json) {
     if (!isTensor(tensor) || tensor.id !== i) throw new Error(`tensor ${i} of this recording is damaged`);
   });
   steps.forEach((step, i) => {
-    if (!isStep(step, tensors)) throw new Error(`step ${i + 1} of this recording is damaged`);
+    const isNew = step?.output > (steps[i - 1]?.output ?? -1) && !inputs.includes(step.output);
+    if (!isStep(step, tensors) || !isNew) throw new Error(`step ${i + 1} of this recording is damaged`);
     const inside = sizeOf(tensors[step.inputs[0]].shape);
     const size = sizeOf(tensors[step.output].shape);
     if (step.map != null && !(isWhole(step.map, inside) && step.map.length === size))
@@ -68,6 +70,7 @@ export function readRun(json) {
   if (!isWhole(inputs, tensors.length)) throw new Error("this recording has no such inputs");
   if (!(json.omitted ?? []).every?.((text) => typeof text === "string"))
     throw new Error("what this recording left out is damaged");
+  if (typeof (json.name ?? "") !== "string") throw new Error("the name of this recording is damaged");
   return new Run(json);
 }
 
@@ -89,7 +92,7 @@ function isTensor(tensor) {
 }
 
 function isNumber(value) {
-  return typeof value === "number" || ["nan", "inf", "-inf"].includes(value);
+  return Number.isFinite(value) || ["nan", "inf", "-inf"].includes(value);
 }
 
 function isStep(step, tensors) {
@@ -97,12 +100,17 @@ function isStep(step, tensors) {
   if (![op, call, kind].every((text) => typeof text === "string")) return false;
   // A step makes something new of what was there before it.
   if (!isWhole([output], tensors.length) || !isWhole(inputs, output) || !inputs.length) return false;
-  const rank = tensors[inputs[0]].shape.length;
+  const [before, after] = [inputs[0], output].map((id) => tensors[id].shape);
+  const rank = before.length;
+  const isOrder = () => isWhole(order, rank) && new Set(order).size === rank && String(order.map((axis) => before[axis])) === String(after);
   return (
-    (order == null || (isWhole(order, rank) && order.length === tensors[output].shape.length)) &&
+    RUN_KINDS.includes(kind) &&
+    typeof step.copy === "boolean" &&
+    (kind === "move" || (order == null && step.map == null)) &&
+    (order == null || isOrder()) &&
     (mixed == null || isWhole(mixed, rank)) &&
     (source == null || ([source.text, source.file, source.function].every((text) => typeof text === "string") &&
-        isWhole([source.line, source.start, source.end])))
+        isWhole([source.line, source.start, source.end]) && source.start <= source.end && source.end <= source.text.length))
   );
 }
 
