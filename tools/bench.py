@@ -222,11 +222,11 @@ SCRUB = """async (figure) => {
 
 
 RUN_NETWORK = """([sizes, weights, pictures]) => {
-  const network = readNetwork(sizes, readWeights(weights));
+  const network = $network.read(sizes, $network.readWeights(weights));
   const changes = network.blocks.map(() => ({ off: "" }));
   return pictures.map((picture) => {
     const start = performance.now();
-    runNetwork(network, picture, changes);
+    $network.run(network, picture, changes);
     return performance.now() - start;
   });
 }"""

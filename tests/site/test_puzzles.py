@@ -19,10 +19,10 @@ ROOT = Path(__file__).parents[2]
 SEEDS = range(40)
 NUMBERS = range(1, 9)  # two of each level
 EXPORT = """((kind, seeds, numbers) => JSON.stringify(seeds.flatMap((seed) =>
-  numbers.map((number) => makePuzzle(kind, seed, number)))))"""
+  numbers.map((number) => $puzzle_kinds.makePuzzle(kind, seed, number)))))"""
 JUDGE = """((kind, seed, number, answers) => {
-  const puzzle = makePuzzle(kind, seed, number);
-  return JSON.stringify(answers.map((answer) => judgeAnswer(puzzle, answer)));
+  const puzzle = $puzzle_kinds.makePuzzle(kind, seed, number);
+  return JSON.stringify(answers.map((answer) => $puzzle_kinds.judgeAnswer(puzzle, answer)));
 })"""
 
 
@@ -194,7 +194,7 @@ def test_pictures_of_shapes_hold_what_pytorch_makes(core, puzzles):
     ],
 )
 def test_a_shape_in_any_notation(core, answer):
-    read = "((text) => JSON.stringify(readNumbers(tidyAnswer(text, '').text)))"
+    read = "((text) => JSON.stringify($puzzle_reading.readNumbers($puzzle_reading.tidyAnswer(text, '').text)))"
     assert call(core, read, answer) == {"numbers": [2, 3, 4]}
 
 
@@ -211,15 +211,13 @@ def test_a_shape_in_any_notation(core, answer):
 )
 def test_products_and_quotients(core, typed, read):
     names = "{ B: 2, S: 3, H: 4, N: 5, W: 3 }"
-    code = (
-        f"((text) => JSON.stringify(readNumbers(tidyAnswer(text, '').text, {names})))"
-    )
+    code = f"((text) => JSON.stringify($puzzle_reading.readNumbers($puzzle_reading.tidyAnswer(text, '').text, {names})))"
     assert call(core, code, typed) == {"numbers": read}
 
 
 @pytest.mark.parametrize("typed", ["19/2", "19/0", "19//0", "19/x", "0/0"])
 def test_what_is_no_whole_number_is_none(core, typed):
-    code = "((text) => JSON.stringify(readNumbers(tidyAnswer(text, '').text)))"
+    code = "((text) => JSON.stringify($puzzle_reading.readNumbers($puzzle_reading.tidyAnswer(text, '').text)))"
     assert "whole number" in call(core, code, typed)["problem"]
 
 
@@ -342,7 +340,10 @@ def test_strides_of_views_are_pytorchs(core):
             strides = None
         given = {"shape": list(x.shape), "strides": list(x.stride())}
         found = call(
-            core, "((t, w) => JSON.stringify(viewStrides(t, w)))", given, wanted
+            core,
+            "((t, w) => JSON.stringify($strided.viewStrides(t, w)))",
+            given,
+            wanted,
         )
         assert found == strides, (given, wanted)
         views += strides is not None

@@ -62,7 +62,7 @@ def measured(mixer, x):
 def test_its_numbers_are_those_of_the_rewritten_network(core, network, x, steps):
     widget = WeightRewrite(mixers(network)[0], x, at=AT)
     state = json.dumps(dict(zip("hwc", steps)))
-    got = core.eval(f"rewriteToken({token(widget)}, rewriteFactors({state}))")
+    got = core.eval(f"$rewrite.tokenOf({token(widget)}, $rewrite.factorsOf({state}))")
     factors = 2.0 ** (torch.tensor(steps, dtype=torch.float64) / 8)
     truth = measured(mixers(rescaled(network, factors))[0], x)
     for name, numbers in truth.items():
@@ -78,8 +78,8 @@ def test_the_weights_that_are_wished_for(core, network, x, wanted):
     widget = WeightRewrite(mixers(network)[0], x, at=AT)
     got = core.eval(
         f"(() => {{ const token = {token(widget)};"
-        f" const state = rewriteTowards(token, {list(wanted)});"
-        " return rewriteToken(token, rewriteFactors(state)).means; })()"
+        f" const state = $rewrite.towards(token, {list(wanted)});"
+        " return $rewrite.tokenOf(token, $rewrite.factorsOf(state)).means; })()"
     )
     assert list(got) == pytest.approx(wanted, abs=0.02)
 

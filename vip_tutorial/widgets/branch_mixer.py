@@ -12,7 +12,7 @@ from ..branch_weights import pooled_path, pooled_sum
 from ..checks import real_number
 from ..data import digit, patterns
 from ..permute_mlp import Mlp, WeightedPermuteMLP
-from .host import BookWidget, script, style
+from .host import BookWidget
 from .pictures import LEVELS, shown_picture, written
 
 TEMPERATURES = 0.01, 100.0  # from one branch alone to a third of each, nearly
@@ -59,12 +59,9 @@ class BranchMixer(BookWidget):
     """
 
     kind = "mixer"
-    module = "mixer.js"
-    render = "renderMixer"
-    frame = "mixerFirstFrame"
+    module = "js/mixer.js"
+    styles = ("css/drawing.css", "css/mixer.css")
     shown = ("size", "pictures", "blocks", "cooled")
-    _esm = script(module, render)
-    _css = style("drawing", kind)
 
     name = traitlets.Unicode("mixer").tag(sync=True)
     size = traitlets.List(help="Height and width of a picture.").tag(sync=True)

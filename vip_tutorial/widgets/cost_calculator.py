@@ -2,7 +2,7 @@
 
 import traitlets
 
-from .host import BookWidget, script, style
+from .host import BookWidget
 
 
 class CostCalculator(BookWidget):
@@ -18,10 +18,7 @@ class CostCalculator(BookWidget):
     """
 
     kind = "costs"
-    module = "costs.js"
-    render = "renderCosts"
-    frame = "costsFirstFrame"
-    _esm = script(module, render)
-    _css = style(kind)
+    module = "js/costs.js"
+    styles = ("css/costs.css",)
 
     name = traitlets.Unicode("costs").tag(sync=True)

@@ -13,7 +13,7 @@ from ..branch_weights import weights_by_block
 from ..data import Scale, digits, patterns
 from ..tracing import trace
 from ..vision_permutator import VisionPermutator
-from .host import BookWidget, script, style
+from .host import BookWidget
 from .live_network import network_sizes, packed_weights
 from .pictures import shown_picture, written
 
@@ -51,14 +51,10 @@ class LiveViP(BookWidget):
     """
 
     kind = "live"
-    module = "live.js"
-    render = "renderLive"
-    frame = "liveFirstFrame"
+    module = "js/live.js"
+    styles = ("css/drawing.css", "css/lens.css", "css/live.css")
     shown = ("size", "pictures", "labels", "network", "weights", "means", "recordings")
     apart = ("weights", "recordings")
-    styles = ("drawing", "lens")
-    _esm = script(module, render)
-    _css = style(*styles, kind)
 
     name = traitlets.Unicode("live").tag(sync=True)
     size = traitlets.List(help="Height and width of a picture.").tag(sync=True)

@@ -6,7 +6,7 @@ import torch
 import traitlets
 
 from ..tracing import Trace
-from .host import BookWidget, script, style
+from .host import BookWidget
 
 
 class PermuteLens(BookWidget):
@@ -29,12 +29,9 @@ class PermuteLens(BookWidget):
     """
 
     kind = "lens"
-    module = "permute_lens.js"
-    render = "renderLens"
-    frame = "lensFirstFrame"
+    module = "js/permute_lens.js"
+    styles = ("css/lens.css",)
     shown = ("recording", "hue", "light", "picture")
-    _esm = script(module, render)
-    _css = style(kind)
 
     recording = traitlets.Dict(help="The run, as JSON.").tag(sync=True)
     name = traitlets.Unicode("lens").tag(sync=True)

@@ -8,7 +8,7 @@ import traitlets
 from torch import Tensor
 
 from ..reach import reach
-from .host import BookWidget, script, style
+from .host import BookWidget
 
 MOST_TOKENS = 256
 MOST_MAPS = 8
@@ -41,12 +41,9 @@ class ReachProbe(BookWidget):
     """
 
     kind = "reach"
-    module = "reach.js"
-    render = "renderReach"
-    frame = "reachFirstFrame"
+    module = "js/reach.js"
+    styles = ("css/reach.css",)
     shown = ("maps", "grid", "picture", "one_scale")
-    _esm = script(module, render)
-    _css = style(kind)
 
     maps = traitlets.List(help="The strengths of each map; see `_pack`.").tag(sync=True)
     grid = traitlets.List(help="Rows and columns of tokens.").tag(sync=True)

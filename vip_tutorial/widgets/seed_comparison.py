@@ -6,7 +6,7 @@ from typing import Any
 import traitlets
 
 from ..checks import whole_number
-from .host import BookWidget, script, style
+from .host import BookWidget
 
 
 class SeedComparison(BookWidget):
@@ -28,12 +28,9 @@ class SeedComparison(BookWidget):
     """
 
     kind = "ablation"
-    module = "ablation.js"
-    render = "renderAblation"
-    frame = "ablationFirstFrame"
+    module = "js/ablation.js"
+    styles = ("css/ablation.css",)
     shown = ("models", "of")
-    _esm = script(module, render)
-    _css = style(kind)
 
     name = traitlets.Unicode("ablation").tag(sync=True)
     models = traitlets.List().tag(sync=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import traitlets
 
-from .host import BookWidget, script, style
+from .host import BookWidget
 
 KINDS = ("shape", "order", "copy", "address", "einops")
 
@@ -35,12 +35,9 @@ class ShapePuzzles(BookWidget):
     """
 
     kind = "puzzles"
-    module = "puzzles.js"
-    render = "renderPuzzles"
-    frame = "puzzlesFirstFrame"
+    module = "js/puzzles.js"
+    styles = ("css/puzzles.css",)
     shown = ("kinds",)
-    _esm = script(module, render)
-    _css = style(kind)
 
     name = traitlets.Unicode("puzzles").tag(sync=True)
     kinds = traitlets.List(traitlets.Unicode(), list(KINDS)).tag(sync=True)

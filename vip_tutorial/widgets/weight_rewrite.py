@@ -7,7 +7,7 @@ import traitlets
 from torch import Tensor, nn
 
 from ..permute_mlp import Mlp, WeightedPermuteMLP
-from .host import BookWidget, script, style
+from .host import BookWidget
 
 
 class WeightRewrite(BookWidget):
@@ -34,12 +34,9 @@ class WeightRewrite(BookWidget):
     """
 
     kind = "rewrite"
-    module = "rewrite.js"
-    render = "renderRewrite"
-    frame = "rewriteFirstFrame"
+    module = "js/rewrite.js"
+    styles = ("css/rewrite.css",)
     shown = ("weights", "branches", "projection", "offset")
-    _esm = script(module, render)
-    _css = style(kind)
 
     weights = traitlets.List(help="Branch weights, (3, C).").tag(sync=True)
     branches = traitlets.List(help="Branch outputs at the token, (3, C).").tag(

@@ -4,7 +4,7 @@
 
 import { axisColour } from "./colours.js";
 
-const AXIS_MEANINGS = {
+const MEANINGS = {
   B: "images in the batch",
   H: "rows of tokens",
   W: "tokens in a row",
@@ -65,7 +65,7 @@ function wrapLetters(page) {
       const letter = document.createElement("span");
       letter.className = "vip-letter";
       letter.textContent = piece;
-      letter.title = `${piece}: ${AXIS_MEANINGS[piece]}`;
+      letter.title = `${piece}: ${MEANINGS[piece]}`;
       letter.style.setProperty("--axis", axisColour(piece));
       if (!met.has(piece)) {
         letter.tabIndex = 0;

@@ -183,7 +183,7 @@ ${run.omitted.map((sentence) => `<p class="vip-omitted">${escape(sentence)}</p>`
 }
 
 /** The figure's HTML before any script has run. @param {object} data the model's values */
-export function lensFirstFrame(data) {
+export function firstFrame(data) {
   const model = { get: (key) => data[key] };
   try {
     const all = prepare({ get: (key) => (key === "state" ? "" : model.get(key)) });

@@ -1,10 +1,10 @@
 // The permute lens: step, scrub or play a recorded run and follow its elements.
 //
-// `renderLens({ model, el })` is anywidget's contract and serves notebooks and the site
+// `render({ model, el })` is anywidget's contract and serves notebooks and the site
 // alike.  On the site it finds the figure's HTML in place and only brings it to life.
 
 import { copyLink, renderWith, themeOf, watchLooks } from "./host.js";
-import { callHtml, codeHtml, figureHtml, headHtml, memoryHtml, prepare, sayText } from "./lens_html.js";
+import { callHtml, codeHtml, figureHtml, firstFrame as frameOf, headHtml, memoryHtml, prepare, sayText } from "./lens_html.js";
 import { memoryParts } from "./memory.js";
 import { paintParts } from "./paint.js";
 import { hit, paneParts } from "./panes.js";
@@ -15,8 +15,11 @@ import { birthName, rowWords, stepWords } from "./words.js";
 const MOVE_MS = 900;
 const REST_MS = 700;
 
+/** The figure's HTML before any script has run. */
+export const firstFrame = frameOf;
+
 /** anywidget's entry point. */
-export const renderLens = renderWith("lens", ["recording", "title", "picture", "hue", "light"], ({ model, el, again }) => {
+export const render = renderWith("lens", ["recording", "title", "picture", "hue", "light"], ({ model, el, again }) => {
   const all = prepare(model);
   if (again) all.problem = ""; // the state was for another run; nobody used a link
   if (!el.querySelector(":scope > .vip-stage")) el.innerHTML = figureHtml(all, { panes: "", strip: "" });
