@@ -44,7 +44,7 @@ def first_frame(lens_or_state) -> str:
     state = lens_or_state
     if isinstance(state, PermuteLens):
         state = state.page_state()
-    return site.first_frame("lens", state)
+    return site.first_frame("permute_lens", state)
 
 
 # --- An ordinary ipywidget -----------------------------------------------------------
@@ -256,7 +256,7 @@ def test_a_bundle_is_one_script_without_imports():
 
 @pytest.fixture
 def modules(tmp_path):
-    """`modules(a="...", b="...")`: these as files, a.js in one folder, b.js beside it."""
+    """`modules(a="...", b="...")`: these as files, each in a folder of its own."""
 
     def write(**sources: str) -> Path:
         for name, source in sources.items():
@@ -499,7 +499,8 @@ def test_every_cell_of_a_tensor_without_axes():
 # --- Any damage at all ---------------------------------------------------------------
 
 TRIAL = """
-const { callHtml, codeHtml, firstFrame, headHtml, memoryHtml, prepare, sayText } = $lens_html;
+const { callHtml, codeHtml, firstFrame, headHtml } = $lens_html;
+const { memoryHtml, prepare, sayText } = $lens_html;
 const { memoryParts } = $memory;
 const { paneParts } = $panes;
 const { drawWhole } = $paint;
@@ -563,7 +564,7 @@ def test_a_program_that_drew_a_first_frame_ends():
     program = (
         "from vip_tutorial.widgets import CostCalculator\n"
         "from vip_tutorial.widgets.site import first_frame\n"
-        "print(first_frame('costs', CostCalculator().page_state())[:9])\n"
+        "print(first_frame('cost_calculator', CostCalculator().page_state())[:9])\n"
     )
     # Where the engine is left open, about every second one hangs at its end.
     tries = [

@@ -1,8 +1,8 @@
 """Links to a state, as they are out in the world, with what they show.
 
-`links.json` has for each figure some links of every kind, good and bad, and for each link
-two texts: what the figure says then, with "#" for numbers that have a point, and the state
-that it would copy.  Add to it; never change a state, nor remove a link.
+`links.json` has for each figure some links of every kind, good and bad, and for each
+link two texts: what the figure says then, with "#" for numbers that have a point, and
+the state that it copies.  Add to it; never change a state, nor remove a link.
 """
 
 import json
@@ -48,11 +48,11 @@ FIGURES = {name: make for name, (make, _) in EXAMPLES.items()} | {
 }
 
 
-# Sends the figure to each link as a reader goes there, and reads what it says and copies.
+# Sends the figure to each link, as a reader goes there; what does it say and copy?
 FOLLOW = """async ([name, links]) => {
   const figure = document.getElementById(name);
   const press = (button) => figure.querySelector(`[data-do="${button}"]`).click();
-  navigator.clipboard.writeText = () => new Promise(() => {}); // it says so, when it likes
+  navigator.clipboard.writeText = () => new Promise(String); // late words
   const shown = [];
   for (const link of links) {
     press("reset");
@@ -72,7 +72,7 @@ FOLLOW = """async ([name, links]) => {
 def shown(figure, links: list[str]) -> list[list[str]]:
     found = figure.page.evaluate(FOLLOW, [figure.name, links])
     return [
-        [re.sub(r"[-−]?\d+\.\d+(e[-−]?\d+)?", "#", said), copied]
+        [re.sub("[-\N{MINUS SIGN}]?\\d+\\.\\d+(e-?\\d+)?", "#", said), copied]
         for said, copied in found
     ]
 

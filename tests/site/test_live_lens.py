@@ -16,7 +16,7 @@ C, N = 32, 8
 
 @pytest.fixture(scope="module")
 def core(engine_of):
-    return engine_of("live.js")
+    return engine_of("live_vip.js")
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +54,12 @@ def lens_of(core, widget, block, branch, code):
         core.eval(
             f"""(() => {{
           const data = {json.dumps(widget.page_state())};
-          const {{ figure, momentOf }} = $live;
+          const {{ figure, momentOf }} = $live_vip;
           const {{ formatOf, layoutOf, MARGIN }} = $scene;
           const scene = figure.prepare((key) => data[key]);
           const state = {json.dumps(state)};
-          const {{ run, plans }} = $live_lens.lensOf(scene, state, momentOf(scene, state));
+          const moment = momentOf(scene, state);
+          const {{ run, plans }} = $live_lens.lensOf(scene, state, moment);
           return JSON.stringify({code});
         }})()"""
         )
@@ -306,7 +307,7 @@ def test_the_first_frame_has_the_picture_too(open_figure, width):
 
 
 def test_too_many_numbers_are_not_drawn(open_figure, core):
-    assert core.eval("$run.MOST_DRAWN") == MOST_DRAWN
+    assert core.eval("$recording.MOST_DRAWN") == MOST_DRAWN
     torch.manual_seed(0)
     model = VisionPermutator(
         layers=[1],

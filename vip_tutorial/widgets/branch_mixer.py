@@ -58,9 +58,9 @@ class BranchMixer(BookWidget):
             the pictures do not fit, or there can be no such temperature.
     """
 
-    kind = "mixer"
-    module = "js/mixer.js"
-    styles = ("css/drawing.css", "css/mixer.css")
+    kind = "branch_mixer"
+    module = "js/branch_mixer.js"
+    styles = ("css/drawing.css", "css/branch_mixer.css")
     shown = ("size", "pictures", "blocks", "cooled")
 
     name = traitlets.Unicode("mixer").tag(sync=True)
@@ -254,7 +254,7 @@ def _check_by_itself(
 
 
 def _on_page(block: Mapping[str, Any], picture: Tensor) -> Tensor:
-    """What js/mixer.js computes from the same numbers: `(3, C)` of h, w and c."""
+    """What branch_mixer.js computes from the same numbers: `(3, C)` of h, w and c."""
     layers = [
         torch.tensor(numbers, dtype=torch.float64)
         for layer in (block["fc1"], block["fc2"])

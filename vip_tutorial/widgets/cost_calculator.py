@@ -17,8 +17,8 @@ class CostCalculator(BookWidget):
         start: State of the first picture, e.g. "v1;H=14;W=14;N=14;C=384".
     """
 
-    kind = "costs"
-    module = "js/costs.js"
-    styles = ("css/costs.css",)
+    kind = "cost_calculator"
+    module = "js/cost_calculator.js"
+    styles = ("css/cost_calculator.css",)
 
     name = traitlets.Unicode("costs").tag(sync=True)

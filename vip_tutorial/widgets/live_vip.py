@@ -17,7 +17,7 @@ from .host import BookWidget
 from .live_network import network_sizes, packed_weights
 from .pictures import shown_picture, written
 
-MOST_DRAWN = 2_048  # numbers, as in js/run.js
+MOST_DRAWN = 2_048  # numbers, as in js/recording.js
 _NAMES = "zero one two three four five six seven eight nine".split()
 
 
@@ -50,9 +50,9 @@ class LiveViP(BookWidget):
             the pictures, labels or images do not fit it.
     """
 
-    kind = "live"
-    module = "js/live.js"
-    styles = ("css/drawing.css", "css/lens.css", "css/live.css")
+    kind = "live_vip"
+    module = "js/live_vip.js"
+    styles = ("css/drawing.css", "css/permute_lens.css", "css/live_vip.css")
     shown = ("size", "pictures", "labels", "network", "weights", "means", "recordings")
     apart = ("weights", "recordings")
 

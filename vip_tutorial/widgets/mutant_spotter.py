@@ -40,9 +40,9 @@ class MutantSpotter(BookWidget):
         ValueError: If there is no mutant to ask about.
     """
 
-    kind = "spotter"
-    module = "js/spotter.js"
-    styles = ("css/spotter.css",)
+    kind = "mutant_spotter"
+    module = "js/mutant_spotter.js"
+    styles = ("css/mutant_spotter.css",)
     shown = ("game",)
 
     name = traitlets.Unicode("spotter").tag(sync=True)

@@ -28,9 +28,9 @@ class PermuteLens(BookWidget):
         ValueError: If `name` cannot stand in a link, or `picture` is not a picture.
     """
 
-    kind = "lens"
+    kind = "permute_lens"
     module = "js/permute_lens.js"
-    styles = ("css/lens.css",)
+    styles = ("css/permute_lens.css",)
     shown = ("recording", "hue", "light", "picture")
 
     recording = traitlets.Dict(help="The run, as JSON.").tag(sync=True)

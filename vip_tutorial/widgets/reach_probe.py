@@ -40,9 +40,9 @@ class ReachProbe(BookWidget):
             a token or `picture` not a picture of the tokens, or `reach` says so.
     """
 
-    kind = "reach"
-    module = "js/reach.js"
-    styles = ("css/reach.css",)
+    kind = "reach_probe"
+    module = "js/reach_probe.js"
+    styles = ("css/reach_probe.css",)
     shown = ("maps", "grid", "picture", "one_scale")
 
     maps = traitlets.List(help="The strengths of each map; see `_pack`.").tag(sync=True)

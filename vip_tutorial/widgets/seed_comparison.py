@@ -27,9 +27,9 @@ class SeedComparison(BookWidget):
         ValueError: If there are no two models, or the results of one do not fit.
     """
 
-    kind = "ablation"
-    module = "js/ablation.js"
-    styles = ("css/ablation.css",)
+    kind = "seed_comparison"
+    module = "js/seed_comparison.js"
+    styles = ("css/seed_comparison.css",)
     shown = ("models", "of")
 
     name = traitlets.Unicode("ablation").tag(sync=True)

@@ -34,9 +34,9 @@ class ShapePuzzles(BookWidget):
         ValueError: If `kinds` is empty or names an unknown kind, or `seed` is outside.
     """
 
-    kind = "puzzles"
-    module = "js/puzzles.js"
-    styles = ("css/puzzles.css",)
+    kind = "shape_puzzles"
+    module = "js/shape_puzzles.js"
+    styles = ("css/shape_puzzles.css",)
     shown = ("kinds",)
 
     name = traitlets.Unicode("puzzles").tag(sync=True)

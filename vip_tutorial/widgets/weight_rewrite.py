@@ -33,9 +33,9 @@ class WeightRewrite(BookWidget):
             token of the one image.
     """
 
-    kind = "rewrite"
-    module = "js/rewrite.js"
-    styles = ("css/rewrite.css",)
+    kind = "weight_rewrite"
+    module = "js/weight_rewrite.js"
+    styles = ("css/weight_rewrite.css",)
     shown = ("weights", "branches", "projection", "offset")
 
     weights = traitlets.List(help="Branch weights, (3, C).").tag(sync=True)

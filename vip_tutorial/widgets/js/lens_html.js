@@ -6,7 +6,7 @@ import { escape, linkHtml, problemHtml } from "./host.js";
 import { memoryParts, writes } from "./memory.js";
 import { drawWhole, paintSvg } from "./paint.js";
 import { fitsBlends, fitsNotes, hasFrames, paneParts } from "./panes.js";
-import { readRun, sizeOf } from "./run.js";
+import { readRun, sizeOf } from "./recording.js";
 import { fillOf, litAxis, moment, planScene } from "./scene.js";
 import { plainState, readState } from "./state.js";
 import { axisWords, cellWords, colourWords, rowWords, stepWords, tuple } from "./words.js";

@@ -9,7 +9,7 @@ import { callHtml, codeHtml, headHtml, sayText } from "./lens_html.js";
 import { applyLayer } from "./network.js";
 import { drawWhole, paintParts, paintSvg } from "./paint.js";
 import { hit, paneParts } from "./panes.js";
-import { MOST_DRAWN, ravel, readRun, sizeOf, unravel } from "./run.js";
+import { MOST_DRAWN, ravel, readRun, sizeOf, unravel } from "./recording.js";
 import { formatOf, neighbour, planScene } from "./scene.js";
 import { plainState } from "./state.js";
 import { rowWords } from "./words.js";

@@ -19,7 +19,7 @@ const REST_MS = 700;
 export const firstFrame = frameOf;
 
 /** anywidget's entry point. */
-export const render = renderWith("lens", ["recording", "title", "picture", "hue", "light"], ({ model, el, again }) => {
+export const render = renderWith("permute_lens", ["recording", "title", "picture", "hue", "light"], ({ model, el, again }) => {
   const all = prepare(model);
   if (again) all.problem = ""; // the state was for another run; nobody used a link
   if (!el.querySelector(":scope > .vip-stage")) el.innerHTML = figureHtml(all, { panes: "", strip: "" });

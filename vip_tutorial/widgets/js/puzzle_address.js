@@ -3,7 +3,7 @@
 import { addressIn, birthsIn, freshStrides, freshTensor, permuted } from "./strided.js";
 import { randomBelow, otherOrder, shuffledList, notYet } from "./puzzle_parts.js";
 import { readNumbers } from "./puzzle_reading.js";
-import { unravel } from "./run.js";
+import { unravel } from "./recording.js";
 import { tuple } from "./words.js";
 
 /** @returns {import("./puzzle_kinds.js").Puzzle} without its kind and number */

@@ -2,7 +2,7 @@
 
 import { addressIn, applyCall, birthsIn, freshStrides, freshTensor, tensorsAlong } from "./strided.js";
 import { randomBelow, callText, codeOf, otherOrder, axesSentence, shuffledList, notYet } from "./puzzle_parts.js";
-import { unravel } from "./run.js";
+import { unravel } from "./recording.js";
 import { tuple } from "./words.js";
 
 /** @returns {import("./puzzle_kinds.js").Puzzle} without its kind and number */

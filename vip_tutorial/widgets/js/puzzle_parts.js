@@ -2,7 +2,7 @@
 // verdict, sizes and chance.
 
 import { birthsIn } from "./strided.js";
-import { unravel } from "./run.js";
+import { unravel } from "./recording.js";
 import { tuple } from "./words.js";
 
 /** Which of the axes that births are counted along change within row `row` of a tensor. */

@@ -62,7 +62,7 @@ export function shadeOf(strength, { low, high }, shade) {
 }
 
 const figure = {
-  kind: "reach",
+  kind: "reach_probe",
   title: "Who sees whom",
   watched: ["maps", "grid", "picture", "one_scale"],
   help:

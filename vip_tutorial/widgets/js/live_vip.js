@@ -13,7 +13,7 @@ import { BRANCHES, branchSign, leaderOf, meanMark, meanWeights, overBranches, ro
 const HOLDS = { third: "one third each", mean: "the mean over the images" };
 
 export const figure = {
-  kind: "live",
+  kind: "live_vip",
   title: "A Vision Permutator at work",
   watched: ["size", "pictures", "labels", "network", "weights", "means", "recordings"],
   help:

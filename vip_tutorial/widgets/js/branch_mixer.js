@@ -39,7 +39,7 @@ const isTemperature = (t) => t >= TEMPERATURES[0] && t <= TEMPERATURES[1];
 const stepOf = (temperature) => Math.round(STEPS * Math.log10(temperature));
 
 const figure = {
-  kind: "mixer",
+  kind: "branch_mixer",
   title: "Which branches does each channel take?",
   watched: ["size", "pictures", "blocks", "cooled"],
   help: `${DRAWING_HELP} Click a point to follow its channel, or move the slider of the channel; a slider takes arrow keys, Home and End, too.`,

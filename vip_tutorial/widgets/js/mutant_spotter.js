@@ -201,7 +201,7 @@ function scoreWords(tried) {
 }
 
 const figure = {
-  kind: "spotter",
+  kind: "mutant_spotter",
   title: "One of the two is wrong",
   watched: ["game"],
   help:

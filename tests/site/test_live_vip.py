@@ -23,7 +23,7 @@ BRANCHES = "hwc"
 
 @pytest.fixture(scope="module")
 def core(engine_of):
-    return engine_of("live.js")
+    return engine_of("live_vip.js")
 
 
 @dataclass
@@ -265,7 +265,8 @@ def test_numbers_survive_the_way(core, dtype):
             p.copy_(numbers.repeat(p.numel() // 9 + 1)[: p.numel()].reshape(p.shape))
     widget = LiveViP(model, Scale(0, 1))
     assert widget.weights["dtype"] == str(dtype).removeprefix("torch.")
-    text = f"JSON.stringify([...$network.readWeights({json.dumps(widget.weights)}).subarray(0, 9)])"
+    read = f"$network.readWeights({json.dumps(widget.weights)})"
+    text = f"JSON.stringify([...{read}.subarray(0, 9)])"
     assert json.loads(core.eval(text)) == numbers.tolist()
 
 
@@ -606,7 +607,7 @@ def test_damaged_numbers_get_a_sentence(core, spoil):
     data = LiveViP(network(), S).page_state()
     data = json.loads(json.dumps(data))
     spoil(data)
-    html = core.eval(f"$live.firstFrame({json.dumps(data)})")
+    html = core.eval(f"$live_vip.firstFrame({json.dumps(data)})")
     assert html.startswith('<p class="vip-problem">This figure cannot be drawn: ')
     assert re.search(
         "damaged|no numbers|network's size|not a recorded run|do not exist", html
@@ -616,7 +617,7 @@ def test_damaged_numbers_get_a_sentence(core, spoil):
 def test_names_are_escaped(core):
     widget = LiveViP(network(), S, labels=["<b>", "<script>", "c"])
     assert "<script>" not in core.eval(
-        f"$live.firstFrame({json.dumps(widget.page_state())})"
+        f"$live_vip.firstFrame({json.dumps(widget.page_state())})"
     )
 
 

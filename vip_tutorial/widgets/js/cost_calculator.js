@@ -51,7 +51,7 @@ function numberText(count) {
 }
 
 const figure = {
-  kind: "costs",
+  kind: "cost_calculator",
   title: "What it costs, and where it fits",
   watched: [],
   help: "Type a size, or use the arrow keys in its field. <b>Make it fit</b> sets W and N to H, and C to a multiple of it.",

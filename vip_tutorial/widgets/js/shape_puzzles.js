@@ -10,7 +10,7 @@ import { judgeAnswer, makePuzzle, KINDS } from "./puzzle_kinds.js";
 import { isOrder } from "./puzzle_parts.js";
 import { readNumbers, tidyAnswer } from "./puzzle_reading.js";
 import { freshTensor } from "./strided.js";
-import { sizeOf, unravel } from "./run.js";
+import { sizeOf, unravel } from "./recording.js";
 import { tuple } from "./words.js";
 
 const LAST = 999;
@@ -18,7 +18,7 @@ const STRIP_LINE = 12; // cells of a strip before it is wrapped
 const HINTS = 3;
 
 const figure = {
-  kind: "puzzles",
+  kind: "shape_puzzles",
   title: "Shape puzzles",
   watched: ["kinds"],
   help:

@@ -19,7 +19,7 @@ from vip_tutorial.widgets.pictures import LEVELS
 
 @pytest.fixture(scope="module")
 def core(engine_of):
-    return engine_of("mixer.js")
+    return engine_of("branch_mixer.js")
 
 
 def module_and_embed(C=32, seed=0, **options):
@@ -48,7 +48,7 @@ def truth(module, embed, picture):
 def in_the_page(core, block, picture, temperature=1):
     ink = picture.double().flatten().tolist()
     given = f"{json.dumps(block)}, {json.dumps(ink)}, {temperature}"
-    found = core.eval(f"JSON.stringify($mixer.weightsOf({given}))")
+    found = core.eval(f"JSON.stringify($branch_mixer.weightsOf({given}))")
     points = json.loads(found)
     return torch.tensor([[p[b] for p in points] for b in "hwc"], dtype=torch.float64)
 
@@ -335,7 +335,7 @@ def test_a_temperature_that_is_said_wrongly():
 
 def first_frame(widget) -> str:
     site = pytest.importorskip("vip_tutorial.widgets.site", exc_type=ImportError)
-    return site.first_frame("mixer", widget.page_state())
+    return site.first_frame("branch_mixer", widget.page_state())
 
 
 DAMAGE = {
@@ -363,7 +363,7 @@ DAMAGE = {
 def test_damaged_numbers_get_a_sentence(core, spoil):
     data = mixer().page_state()
     spoil(data)
-    html = core.eval(f"$mixer.firstFrame({json.dumps(data)})")
+    html = core.eval(f"$branch_mixer.firstFrame({json.dumps(data)})")
     assert html.startswith('<p class="vip-problem">This figure cannot be drawn: ')
     assert "damaged" in html or "no size" in html
 
@@ -371,7 +371,7 @@ def test_damaged_numbers_get_a_sentence(core, spoil):
 def test_names_of_pictures_are_escaped(core):
     data = mixer().page_state()
     data["pictures"][0][0] = "<script>alert(1)</script>"
-    assert "<script>" not in core.eval(f"$mixer.firstFrame({json.dumps(data)})")
+    assert "<script>" not in core.eval(f"$branch_mixer.firstFrame({json.dumps(data)})")
 
 
 # --- A reader at work --------------------------------------------------------------

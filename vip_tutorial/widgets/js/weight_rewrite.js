@@ -79,7 +79,7 @@ const isTable = (rows, count, length) =>
   Array.isArray(rows) && rows.length === count && rows.every((row) => Array.isArray(row) && row.length === length && row.every(Number.isFinite));
 
 const figure = {
-  kind: "rewrite",
+  kind: "weight_rewrite",
   title: "Other weights, the same output",
   watched: ["weights", "branches", "projection", "offset"],
   help:

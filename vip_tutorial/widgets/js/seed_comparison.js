@@ -51,7 +51,7 @@ function pairOf(scene, state) {
 }
 
 const figure = {
-  kind: "ablation",
+  kind: "seed_comparison",
   title: "Which difference is noise?",
   watched: ["models", "of"],
   help:
