@@ -5,14 +5,13 @@
 import { axisColour } from "./colours.js";
 import { choiceField, wholeField } from "./figure.js";
 import { escape } from "./host.js";
-import { callHtml, codeHtml, headHtml, sayText } from "./lens_html.js";
+import { actOnLens } from "./lens_acts.js";
+import { callHtml, codeHtml, headHtml, optionsHtml, panesHtml, sayText } from "./lens_html.js";
 import { applyLayer } from "./network.js";
-import { drawWhole, paintParts, paintSvg } from "./paint.js";
-import { hit, paneParts } from "./panes.js";
+import { paintParts } from "./paint.js";
+import { paneParts } from "./panes.js";
 import { MOST_DRAWN, ravel, readRun, sizeOf, unravel } from "./recording.js";
-import { formatOf, neighbour, planScene } from "./scene.js";
-import { plainState } from "./state.js";
-import { rowWords } from "./words.js";
+import { formatOf, planScene } from "./scene.js";
 import { BRANCHES, signHtml } from "./triangle.js";
 
 const FILLS = { birth: "where it was born", value: "its value" };
@@ -91,7 +90,8 @@ export function lensOf(scene, state, { now }) {
   const at = Math.min(state.step, run.steps.length);
   const { axes } = run.tensors[run.steps[Math.max(0, at - 1)].output];
   const axis = state.axis < axes.length ? state.axis : -1;
-  return { ...lens, state: { ...plainState(), step: at, fill: state.fill, axis, cell: state.token * scene.network.C + state.channel } };
+  const cell = state.token * scene.network.C + state.channel;
+  return { ...lens, state: { step: at, cell, fill: state.fill, numbers: "none", axis, backward: false } };
 }
 
 function makeLens(scene, { branch, open }, { x }) {
@@ -129,18 +129,13 @@ function stepsHtml(state, { run, plans, state: at }, asleep) {
     ({ op }, i) => `<button type="button" data-do="step" data-value="${i + 1}"${i + 1 === at.step ? ' aria-current="step"' : ""}><small>${i + 1}</small> ${escape(op)}</button>`,
   );
   const walk = (label, to) => `<button type="button" data-do="step" data-value="${to}">${label}</button>`;
-  const fills = Object.entries(FILLS).map(([key, text]) => `<option value="${key}"${key === at.fill ? " selected" : ""}>${text}</option>`);
-  const ratio = ({ size, paneHeight }) => `${size.width} / ${paneHeight}`;
-  const label = `${words} ${rowWords(run, at)}`;
-  const svg = (format) => paintSvg(drawWhole(paneParts(plans[format], at, at.step)), `vip-${format}`, label);
-  const stage = asleep ? svg("wide") + svg("narrow") : '<canvas aria-hidden="true"></canvas>';
   return `
 <div class="vip-code">${codeHtml(run, at)}</div>
-<div class="vip-call">${callHtml(run, at, asleep, (axis) => `data-do="axis" data-value="${axis}"`)}</div>
+<div class="vip-call">${callHtml(run, at, asleep)}</div>
 <div class="vip-steps vip-scripted" role="group" aria-label="Steps of the branch">${steps.join("")}</div>
-<div class="vip-player vip-scripted">${walk("◀ Back", at.step - 1)}${walk("Next ▶", at.step + 1)}<label>Colour a cell by <select data-set="fill">${fills.join("")}</select></label></div>
+<div class="vip-player vip-scripted">${walk("◀ Back", at.step - 1)}${walk("Next ▶", at.step + 1)}${optionsHtml("fill", "Colour a cell by", FILLS, at.fill)}</div>
 <div class="vip-heads"><div>${headHtml(run, at, "left")}</div><div>${headHtml(run, at, "right")}</div></div>
-<div class="vip-stage" style="--wide:${ratio(plans.wide)};--narrow:${ratio(plans.narrow)}" tabindex="0" role="application" aria-roledescription="tensor" data-keys="walk" data-point="follow" aria-label="${escape(label)}">${stage}</div>
+${panesHtml({ run, plans }, at, words, asleep)}
 <p class="vip-note vip-live-words">${escape(words)}</p>`;
 }
 
@@ -157,28 +152,17 @@ export function paint(body, scene, state, moment, theme) {
 }
 
 /** What an action on the lens changes; undefined if it is no such action. */
-export function act(scene, state, moment, { name, value, key, shift, x, y, width }) {
+export function act(scene, state, moment, action) {
+  const { name, value } = action;
   const heard = (changes) => ({ ...changes, heard: heardOf(scene, { ...state, ...changes }, moment) });
   if (name === "branch") return heard(value ? { branch: value, step: 1, axis: -1 } : { branch: "" });
   const lens = lensOf(scene, state, moment);
   if (!lens) return undefined;
-  const { run, plans, state: at } = lens;
   const { C } = scene.network;
-  const stepTo = (step) => (step < 0 || step > run.steps.length || step === at.step ? undefined : heard({ step, axis: -1 }));
-  const follow = (cell) => (cell === undefined ? undefined : heard({ token: Math.floor(cell / C), channel: cell % C, axis: -1 }));
-  if (name === "step") return stepTo(+value);
-  if (name === "fill") return heard({ fill: value });
-  if (name === "axis") return heard({ axis: +value === at.axis ? -1 : +value });
-  if (name === "follow") {
-    const plan = plans[formatOf(width)];
-    return follow(hit(plan, at, at.step, x * plan.size.width, y * plan.paneHeight)?.home);
-  }
-  if (name !== "walk") return undefined;
-  const letter = key.length === 1 ? key.toLowerCase() : key;
-  const jump = { n: at.step + 1, p: at.step - 1, Home: 0, End: run.steps.length }[letter];
-  if (jump !== undefined) return stepTo(jump);
-  const [fromEnd, by] = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 1], ArrowUp: [1, -1] }[key] ?? [];
-  return by ? follow(neighbour(run, at, fromEnd + (shift ? 2 : 0), by)) : undefined;
+  const changes = actOnLens(lens, lens.state, lens.state.step, action);
+  if (!changes) return undefined;
+  const { slowly: _, cell, ...more } = changes; // nothing moves here
+  return heard({ ...more, ...(cell === undefined ? {} : { token: Math.floor(cell / C), channel: cell % C }) });
 }
 
 function heardOf(scene, state, moment) {

@@ -14,6 +14,16 @@ const UNKNOWN = "#999999"; // a cell that has no place in the input
 const MIN_PER_LINE = 24; // a short strip has wide cells, but not absurdly wide ones
 export const MARGIN = 4; // room for outlines
 
+/**
+ * @typedef {object} LensState what a lens shows
+ * @property {number} step steps done, 0 to the number of steps
+ * @property {number} cell input element that is followed, -1 for none
+ * @property {string} fill what colours a cell
+ * @property {string} numbers what is written in a cell
+ * @property {boolean} backward whether the gradient's way back is shown
+ * @property {number} axis axis of the step's output that is lit, -1 for none
+ */
+
 /** Everything about a lens's pictures that does not change while it is used. */
 export function planScene(run, options, format) {
   const size = SIZES[format];
