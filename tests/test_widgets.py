@@ -233,14 +233,24 @@ def test_arguments_of_another_type(run, argument):
 # --- The JavaScript core -------------------------------------------------------------
 
 
-def test_the_modules_import_no_more_than_they_use():
-    for file in JS.rglob("*.js"):
-        source = file.read_text(encoding="utf-8")
+def test_the_modules_import_what_they_use_and_no_more():
+    sources = {file: file.read_text(encoding="utf-8") for file in JS.rglob("*.js")}
+    of_others = r"^export (?:const|function) (\w+)"
+    exported = {
+        n for text in sources.values() for n in re.findall(of_others, text, re.M)
+    }
+    for file, source in sources.items():
         imports = re.findall(r"^import \{([^}]*)\} from .*;\n", source, re.M)
-        code = re.sub(r"^import.*\n", "", source, flags=re.M)
+        code = re.sub(r"^(import|\s*//|\s*/?\*).*\n", "", source, flags=re.M)
         taken = {name.split()[-1] for names in imports for name in names.split(",")}
         unused = {name for name in taken if not re.search(rf"\b{name}\b", code)}
         assert not unused, f"{file} has no use for {unused}"
+        for name in exported - taken:
+            called = rf"(?<![\w$]) (?<!\.)(?:\.\.\.)?{name}\(|[([{{!]{name}\("
+            own = rf"(function|const|let) {name}\b|[({{,] ?{name} ?[,}})]|^  {name}\("
+            assert re.search(own, code, re.M) or not re.search(called, code), (
+                f"{file} calls {name}, and does not import it"
+            )
 
 
 def test_a_bundle_is_one_script_without_imports():
@@ -368,7 +378,7 @@ const { readFields, writeFields } = $figure;
 const { figure: lens } = $permute_lens;
 function roundTrip(data, state) {
   const scene = lens.prepare((key) => data[key]);
-  const first = { step: 3, fill: "picture", numbers: "none", cell: 1, axis: 2, dir: "" };
+  const first = { ...state, step: 3, fill: "picture", cell: 1, axis: 2 };
   const text = writeFields(lens.fields, state);
   const { state: read, problem } = readFields(lens, text, first, scene);
   return JSON.stringify([read, problem]);

@@ -5,7 +5,9 @@ import pytest
 FOCUSED = """() => {
   const { activeElement: at } = document;
   const { part, do: name, value } = at.dataset;
-  return part ?? (name && (value ? `${name} ${value}` : name)) ?? at.tagName.toLowerCase();
+  if (part) return part;
+  if (name) return value ? `${name} ${value}` : name;
+  return at.tagName.toLowerCase();
 }"""
 
 

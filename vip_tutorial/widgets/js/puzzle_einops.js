@@ -1,7 +1,7 @@
 // Puzzles of the kind "which einops pattern does the same?"
 
 import { birthsIn, freshStrides, freshTensor, inverseOrder, permuted, tensorsAlong } from "./strided.js";
-import { alongRow, axesCount, randomBelow, codeOf, gridPicture, pictureSizes, rowsCompared, sameList, axesSentence, walkWords, notYet } from "./puzzle_parts.js";
+import { alongRow, axesCount, randomBelow, codeOf, gridPicture, pictureSizes, rowsCompared, sameList, axesSentence, walkWords, notYet, otherOrder } from "./puzzle_parts.js";
 import { readPattern, shapeOfSide, sizesOfNames } from "./puzzle_reading.js";
 import { tuple } from "./words.js";
 
