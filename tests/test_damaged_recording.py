@@ -140,7 +140,9 @@ def test_the_lens_says_so_instead_of_a_picture(recording):
     state = PermuteLens(Trace.from_json(recording)).page_state()
 
     def frame(*damage) -> str:
-        return first_frame("lens", {**state, "recording": damaged(recording, *damage)})
+        return first_frame(
+            "permute_lens", {**state, "recording": damaged(recording, *damage)}
+        )
 
     for path, value, _ in READ_BY_THE_LENS:
         told = frame(path, None if value in (NAN, INF) else value)

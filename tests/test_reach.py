@@ -212,12 +212,12 @@ def test_an_error_of_the_function_is_the_readers(x):
 
 @pytest.fixture(scope="module")
 def core(engine_of):
-    return engine_of("reach.js")
+    return engine_of("reach_probe.js")
 
 
 def unpacked(core, probe: ReachProbe, number: int = 0) -> list[float]:
     packed = json.dumps(probe.maps[number])
-    return list(core.eval(f"Array.from(unpackStrengths({packed}))"))
+    return list(core.eval(f"Array.from($reach_probe.unpackStrengths({packed}))"))
 
 
 @in_turn("scale", [1, 1e-30, 1e30, 1e-290])
@@ -248,12 +248,12 @@ def test_strengths_of_nothing(core, x):
 def test_the_shade_grows_with_the_strength(core):
     for shade in ("linear", "log"):
         told = [
-            core.eval(f"reachShade({s}, {{ low: 1e-6, high: 2 }}, '{shade}')")
+            core.eval(f"$reach_probe.shadeOf({s}, {{ low: 1e-6, high: 2 }}, '{shade}')")
             for s in (0, 1e-6, 1e-3, 1, 2)
         ]
         assert told == sorted(set(told)) and told[0] == 0
         assert told[1] == pytest.approx(0.1, abs=1e-5) and told[-1] == pytest.approx(1)
-    even = core.eval("reachShade(3, { low: 3, high: 3 }, 'log')")
+    even = core.eval("$reach_probe.shadeOf(3, { low: 3, high: 3 }, 'log')")
     assert even == 1
 
 

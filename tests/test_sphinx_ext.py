@@ -28,7 +28,7 @@ def package(tmp_path, monkeypatch):
         ("permute_mlp.py", "vip_package_digest"),
         ("tracing/axes.py", "vip_package_digest"),
         ("weights/row.json", "vip_package_digest"),
-        ("widgets/js/run.js", "vip_figures_digest"),
+        ("widgets/js/recording.js", "vip_figures_digest"),
         ("widgets/css/figure.css", "vip_figures_digest"),
     ],
 )
@@ -93,7 +93,7 @@ def test_a_figure_gets_its_first_frame_and_the_page_its_script(tmp_path):
     app = FakeApp(tmp_path)
     context = {"body": f"<p>a</p>{lens.static_html()}<p>b</p>", "script_files": []}
     sphinx_ext._finish_page(app, "page", "page.html", context, None)
-    assert app.added == ["vip-lens.css", "vip-lens.js"]
+    assert app.added == ["vip-permute_lens.css", "vip-permute_lens.js"]
     assert context["body"].count("<svg") == 4  # panes and memory, wide and narrow
     assert context["body"].startswith("<p>a</p>") and context["body"].endswith(
         "<p>b</p>"
@@ -106,13 +106,14 @@ def test_a_page_gets_what_its_figures_need_and_no_more(tmp_path):
     app = FakeApp(tmp_path)
     context = {"body": figures, "script_files": []}
     sphinx_ext._finish_page(app, "page", "page.html", context, None)
-    assert app.added == ["vip-costs-lens.css", "vip-costs-lens.js"]
+    name = "vip-cost_calculator-permute_lens"
+    assert app.added == [f"{name}.css", f"{name}.js"]
     style, script = ((tmp_path / "_static" / file).read_text() for file in app.added)
-    for there in ("renderCosts", "renderLens"):
-        assert there in script
-    assert "renderReach" not in script and "renderPuzzles" not in script
-    assert ".vip-lens" in style and ".vip-costs" in style
-    assert ".vip-reach" not in style
+    for there in ("cost_calculator", "permute_lens"):
+        assert f"const ${there} = " in script
+    assert "reach_probe" not in script and "puzzle" not in script
+    assert ".vip-permute_lens" in style and ".vip-cost_calculator" in style
+    assert ".vip-reach_probe" not in style
 
 
 def test_two_figures_of_one_name_stop_the_build():

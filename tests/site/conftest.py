@@ -47,7 +47,7 @@ def browser():
     """Chromium.  One a module: while Playwright is on, asyncio is not for others."""
     # The engine that draws first frames takes up an event loop that runs when it is
     # made.  Playwright's is not for it.
-    needed("vip_tutorial.widgets.site").first_frame("lens", {})
+    needed("vip_tutorial.widgets.site").first_frame("permute_lens", {})
     with needed("playwright.sync_api").sync_playwright() as playwright:
         try:
             browser = launch(playwright)

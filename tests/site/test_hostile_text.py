@@ -23,32 +23,40 @@ from vip_tutorial.widgets.site import first_frame
 HOSTILE = """<evil a="'" evil='' evil="">"""
 LABELS = ["one", "other"]
 FIGURES = {kind: make for kind, (make, _) in EXAMPLES.items()} | {
-    "lens": lambda: height_lens(picture=torch.rand(4, 4)),
+    "permute_lens": lambda: height_lens(picture=torch.rand(4, 4)),
     # Few pictures, blocks and mutants: each of them is treated alike.
-    "live": lambda: LiveViP(
+    "live_vip": lambda: LiveViP(
         VisionPermutator([1], [8], patch_size=1, img_size=4, in_chans=1, num_classes=2),
         Scale(0, 1),
         {"a": torch.rand(4, 4), "b": torch.rand(4, 4)},
         LABELS,
     ),
-    "spotter": lambda: MutantSpotter(MUTANTS[:2]),
+    "mutant_spotter": lambda: MutantSpotter(MUTANTS[:2]),
 }
 STATES = {kind: ["", another] for kind, (_, another) in EXAMPLES.items()} | {
-    "lens": ["", "v1;step=1;numbers=birth;cell=9", "v1;step=2;axis=1", "v1;step=4"],
-    "live": ["v1;other=b;off=1h;open=1;branch=h;step=1", "v1;open=1;branch=w;step=2"],
-    "spotter": ["", "v1;guess=A", "v1;round=2;guess=same"],
+    "permute_lens": [
+        "",
+        "v1;step=1;numbers=birth;cell=9",
+        "v1;step=2;axis=1",
+        "v1;step=4",
+    ],
+    "live_vip": [
+        "v1;other=b;off=1h;open=1;branch=h;step=1",
+        "v1;open=1;branch=w;step=2",
+    ],
+    "mutant_spotter": ["", "v1;guess=A", "v1;round=2;guess=same"],
 }
 # What is certainly seen of the data; so much may not be refused, or go unlooked at.
 SEEN = {
-    "ablation": {"models.*.label", "models.*.group"},
-    "lens": {"recording.omitted.*", "recording.tensors.*.axes.*"}
+    "seed_comparison": {"models.*.label", "models.*.group"},
+    "permute_lens": {"recording.omitted.*", "recording.tensors.*.axes.*"}
     | {f"recording.steps.*.{key}" for key in ("call", "op")}
     | {f"recording.steps.*.source.{key}" for key in ("file", "function", "text")},
-    "live": {"labels.*", "pictures.*.*", "recordings.h.steps.*.call"},
-    "mixer": {"pictures.*.*"},
-    "puzzles": {"name"},
-    "reach": {"maps.*.label"},
-    "spotter": {"game.views.*.title", "game.views.*.expect"}
+    "live_vip": {"labels.*", "pictures.*.*", "recordings.h.steps.*.call"},
+    "branch_mixer": {"pictures.*.*"},
+    "shape_puzzles": {"name"},
+    "reach_probe": {"maps.*.label"},
+    "mutant_spotter": {"game.views.*.title", "game.views.*.expect"}
     | {f"game.rounds.*.{key}" for key in ("fault", "seen", "method", "code.*.*")}
     | {f"game.rounds.*.{key}" for key in ("caught.*", "told.*")},
 }
@@ -109,7 +117,7 @@ def pattern(path: tuple) -> str:
 @pytest.mark.parametrize("kind", FIGURES)
 def test_no_figure_takes_text_for_html(kind):
     state = json.loads(json.dumps(FIGURES[kind]().page_state()))
-    if kind == "lens":
+    if kind == "permute_lens":
         state["recording"]["omitted"] = ["something was left out"]
     groups: dict[str, list[tuple]] = {}
     for path, value in leaves(state):
@@ -156,7 +164,7 @@ def test_a_living_lens_takes_no_text_for_html(open_page, places):
 
 
 def test_what_a_reader_types_is_no_html(open_figure):
-    opened = open_figure(FIGURES["puzzles"]())
+    opened = open_figure(FIGURES["shape_puzzles"]())
     opened.box.locator("[name=answer]").fill(HOSTILE)
     opened.box.locator("form button").first.click()
     assert "<evil" in opened.said

@@ -226,7 +226,7 @@ NEXT_STEP = "(el) => el.querySelector('[data-part=say]').textContent"
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_every_lens_of_a_chapter_lives(open_site, page, protocol):
     opened = open_site(page, protocol)
-    figures = opened.locator("[data-vip-widget=lens]")
+    figures = opened.locator("[data-vip-widget=permute_lens]")
     names = figures.evaluate_all("(all) => all.map((figure) => figure.id)")
     assert len(set(names)) == len(names), "two lenses share a name, and so a link"
     for name in names:
@@ -263,7 +263,7 @@ def test_no_lens_of_a_chapter_shifts_the_page(open_site, page):
 def test_the_theme_button_turns_the_figures_too(open_site):
     for chapter in CHAPTERS:
         opened = open_site(chapter)
-        figures = opened.locator("[data-vip-widget=lens]")
+        figures = opened.locator("[data-vip-widget=permute_lens]")
         if figures.count():
             break
     lens = Lens(opened, figures.first.get_attribute("id"))

@@ -16,7 +16,7 @@ SIZES = [(8, 8, 512), (4, 4, 8), (7, 7, 49), (16, 16, 384)]
 
 @pytest.fixture(scope="module")
 def core(engine_of):
-    return engine_of("costs.js")
+    return engine_of("cost_calculator.js")
 
 
 def counted(module: nn.Module, x: torch.Tensor) -> tuple[int, int]:
@@ -26,7 +26,7 @@ def counted(module: nn.Module, x: torch.Tensor) -> tuple[int, int]:
 
 @pytest.mark.parametrize("H, W, C", SIZES)
 def test_weights_and_multiply_adds(core, H, W, C):
-    rows = core.eval(f"costsOf({{ H: {H}, W: {W}, C: {C} }})")
+    rows = core.eval(f"$cost_calculator.costsOf({{ H: {H}, W: {W}, C: {C} }})")
     told = {row["key"]: (row["parameters"], row["macs"]) for row in rows}
     x = torch.randn(1, H, W, C)
     assert told["weighted"] == counted(WeightedPermuteMLP(C, H), x)
@@ -41,7 +41,7 @@ def test_weights_and_multiply_adds(core, H, W, C):
 )
 def test_what_fits_is_what_the_module_takes(core, sizes):
     H, W, N, C = sizes
-    found = core.eval(f"misfits({{ H: {H}, W: {W}, N: {N}, C: {C} }})")
+    found = core.eval(f"$cost_calculator.misfits({{ H: {H}, W: {W}, N: {N}, C: {C} }})")
     try:
         WeightedPermuteMLP(C, N)(torch.randn(1, H, W, C))
     except ValueError:

@@ -27,15 +27,17 @@ def models(**changes):
 
 @pytest.fixture(scope="module")
 def core(engine_of):
-    return engine_of("ablation.js")
+    return engine_of("seed_comparison.js")
 
 
 def test_the_deals_are_pythons(core):
     generator = random.Random(0)
     for runs in (1, 2, 3, 4, 5, 5):
         one, other = ([generator.randint(0, 20) for _ in range(runs)] for _ in "ab")
-        assert list(core.eval(f"ablationDeals({one}, {other})")) == deals(one, other)
-        told = core.eval(f"ablationChance({one}, {other})")
+        assert list(core.eval(f"$seed_comparison.dealsOf({one}, {other})")) == deals(
+            one, other
+        )
+        told = core.eval(f"$seed_comparison.chanceOf({one}, {other})")
         assert told["share"] == chance(one, other)
         assert told["as"] == round(chance(one, other) * told["of"])
 
@@ -46,7 +48,8 @@ def test_bars_hold_every_deal_and_are_far_or_not(core):
     for runs, of in [(5, 30), (6, 1000), (8, 400), (8, 5000)]:
         one, other = ([generator.randint(0, of) for _ in range(runs)] for _ in "ab")
         found = deals(one, other)
-        text = core.eval(f"JSON.stringify(ablationBars(ablationDeals({one}, {other})))")
+        dealt = f"$seed_comparison.dealsOf({one}, {other})"
+        text = core.eval(f"JSON.stringify($seed_comparison.barsOf({dealt}))")
         bars = json.loads(text)
         real = abs(found[0])
         assert len(bars) <= 290
@@ -63,7 +66,7 @@ def test_bars_hold_every_deal_and_are_far_or_not(core):
 
 def frame(core, start="", **changes):
     state = SeedComparison(models(), of=500, start=start).page_state() | changes
-    return core.eval(f"ablationFirstFrame({json.dumps(state)})")
+    return core.eval(f"$seed_comparison.firstFrame({json.dumps(state)})")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +132,7 @@ def test_ten_seeds_that_never_meet(core):
         for n, low in (("low", 100), ("high", 300))
     ]
     state = SeedComparison(ten, of=500, start="v1;seeds=10").page_state()
-    drawn = core.eval(f"ablationFirstFrame({json.dumps(state)})")
+    drawn = core.eval(f"$seed_comparison.firstFrame({json.dumps(state)})")
     assert "40.0 points apart; p = 2 / 184,756 &lt; 0.001." in drawn
     assert "less than once in 1,000" in drawn
     assert drawn.count("<rect") < 290

@@ -5,11 +5,11 @@ import { axisColour, pixelFill } from "./colours.js";
 import { choiceField, firstFrameOf, renderFigure, wholeField } from "./figure.js";
 import { escape } from "./host.js";
 
-const REACH_POWERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-const REACH_CELL = 40; // a token in the picture
-const REACH_EDGE = 18; // room for the numbers of rows and columns
-const REACH_THUMB = 10; // a token in the small picture of a map
-const REACH_FAINTEST = 0.1; // how opaque the shade of the weakest strength is
+const POWERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+const CELL = 40; // a token in the picture
+const EDGE = 18; // room for the numbers of rows and columns
+const THUMB = 10; // a token in the small picture of a map
+const FAINTEST = 0.1; // how opaque the shade of the weakest strength is
 
 /**
  * @typedef {object} ReachMap
@@ -24,13 +24,13 @@ export function unpackStrengths({ top, powers, digits }) {
   let used = 0;
   return Float64Array.from(powers, (power) => {
     if (power === ".") return 0;
-    const number = Number(`${digits.slice(used, used + 3)}e${top - REACH_POWERS.indexOf(power) - 2}`);
+    const number = Number(`${digits.slice(used, used + 3)}e${top - POWERS.indexOf(power) - 2}`);
     used += 3;
     return number;
   });
 }
 
-function readReachMap(map, tokens) {
+function readMap(map, tokens) {
   const { label, top, powers, digits } = map ?? {};
   if (![label, powers, digits].every((text) => typeof text === "string") || !Number.isInteger(top))
     throw new Error("one of its maps cannot be read");
@@ -49,20 +49,20 @@ function onOneScale(maps) {
 }
 
 /** How strongly output token `at` depends on each input token. */
-function reachSeenFrom(map, at, tokens) {
+function seenFrom(map, at, tokens) {
   return map.strengths.subarray(at * tokens, (at + 1) * tokens);
 }
 
 /** How opaque the shade of a strength is: 0 for none at all, and never 0 else. */
-export function reachShade(strength, { low, high }, shade) {
+export function shadeOf(strength, { low, high }, shade) {
   if (!strength) return 0;
   const span = Math.log(high / low);
   const share = shade === "linear" ? strength / high : span > 0 ? Math.log(strength / low) / span : 1;
-  return REACH_FAINTEST + (1 - REACH_FAINTEST) * share;
+  return FAINTEST + (1 - FAINTEST) * share;
 }
 
-const reachProbe = {
-  kind: "reach",
+const figure = {
+  kind: "reach_probe",
   title: "Who sees whom",
   watched: ["maps", "grid", "picture", "one_scale"],
   help:
@@ -83,7 +83,7 @@ const reachProbe = {
     const picture = get("picture") ?? null;
     if (picture && !(picture.length === rows && picture.every((row) => row.length === columns && row.every(Number.isFinite))))
       throw new Error("its picture does not fit the tokens");
-    const maps = (get("maps") ?? []).map((map) => readReachMap(map, tokens));
+    const maps = (get("maps") ?? []).map((map) => readMap(map, tokens));
     if (!maps.length) throw new Error("it has no map");
     return { rows, columns, tokens, picture: picture?.flat() ?? null, maps: get("one_scale") ? onOneScale(maps) : maps };
   },
@@ -93,15 +93,15 @@ const reachProbe = {
     const off = asleep ? " disabled" : "";
     return `
 <div class="vip-reach-stage">
-<div>${reachTokensSvg(scene, state)}
-<div class="vip-reach-key"><span><svg viewBox="0 0 16 16" aria-hidden="true">${reachZeroSvg(8, 8, 5, ' fill="none"')}</svg> exactly 0</span>
-<span>${reachNumber(map.low)} <svg class="vip-reach-ramp" viewBox="0 0 60 16" aria-hidden="true">${reachRampSvg(map, state.shade)}</svg> ${reachNumber(map.high)}</span>
+<div>${tokensSvg(scene, state)}
+<div class="vip-reach-key"><span><svg viewBox="0 0 16 16" aria-hidden="true">${zeroSvg(8, 8, 5, ' fill="none"')}</svg> exactly 0</span>
+<span>${numberText(map.low)} <svg class="vip-reach-ramp" viewBox="0 0 60 16" aria-hidden="true">${rampSvg(map, state.shade)}</svg> ${numberText(map.high)}</span>
 <span><svg viewBox="0 0 16 16" aria-hidden="true"><rect class="vip-reach-at" x="2" y="2" width="12" height="12"/></svg> the output token</span></div></div>
 <div class="vip-reach-maps" role="group" aria-label="Maps" style="--across:${scene.maps.length % 3 === 1 ? 2 : 3}">${scene.maps
       .map(
         (one, i) =>
-          `<button type="button" data-do="map" data-value="${i}" aria-pressed="${i === state.map}"${off}>${reachThumbSvg(scene, state, one)}` +
-          `<b>${escape(one.label)}</b> <span>${reachCount(scene, one, state.at)} of ${scene.tokens}</span></button>`,
+          `<button type="button" data-do="map" data-value="${i}" aria-pressed="${i === state.map}"${off}>${thumbSvg(scene, state, one)}` +
+          `<b>${escape(one.label)}</b> <span>${countOf(scene, one, state.at)} of ${scene.tokens}</span></button>`,
       )
       .join("")}</div>
 </div>
@@ -114,17 +114,17 @@ const reachProbe = {
 
   say(scene, state) {
     const map = scene.maps[state.map];
-    const seen = reachSeenFrom(map, state.at, scene.tokens);
-    if (state.read >= 0) return reachReadingWords(scene, state, seen);
-    const count = reachCount(scene, map, state.at);
-    const who = `“${map.label}”: the output token in ${reachPlace(scene, state.at)}`;
+    const seen = seenFrom(map, state.at, scene.tokens);
+    if (state.read >= 0) return readingWords(scene, state, seen);
+    const count = countOf(scene, map, state.at);
+    const who = `“${map.label}”: the output token in ${placeWords(scene, state.at)}`;
     if (!count) return `${who} depends on no input token.`;
     const [strong, weak] = [Math.max(...seen), Math.min(...seen.filter((s) => s > 0))];
     const share = `${count} of ${scene.tokens} input tokens, ${Math.round((100 * count) / scene.tokens)} %`;
-    const where = (strength) => (seen.indexOf(strength) === state.at ? "its own place" : reachPlace(scene, seen.indexOf(strength)));
+    const where = (strength) => (seen.indexOf(strength) === state.at ? "its own place" : placeWords(scene, seen.indexOf(strength)));
     return (
-      `${who} depends on ${share}${reachShapeWords(scene, state.at, seen)}. ` +
-      `Strongest ${reachNumber(strong)}, ${where(strong)}; weakest ${reachNumber(weak)}, ${where(weak)}.`
+      `${who} depends on ${share}${shapeWords(scene, state.at, seen)}. ` +
+      `Strongest ${numberText(strong)}, ${where(strong)}; weakest ${numberText(weak)}, ${where(weak)}.`
     );
   },
 
@@ -140,12 +140,12 @@ const reachProbe = {
     if (key === "Escape") return state.read < 0 ? undefined : { read: -1 };
     if (/^[1-8]$/.test(key)) return Number(key) <= scene.maps.length ? { map: Number(key) - 1 } : undefined;
     const from = shift && state.read >= 0 ? state.read : state.at;
-    const to = reachNeighbour(scene, from, key);
+    const to = neighbourOf(scene, from, key);
     return to === undefined ? undefined : { [shift ? "read" : "at"]: to };
   },
 };
 
-function reachNeighbour({ rows, columns }, token, key) {
+function neighbourOf({ rows, columns }, token, key) {
   const [down, right] = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[key] ?? [];
   if (down === undefined) return undefined;
   const row = Math.min(rows - 1, Math.max(0, Math.floor(token / columns) + down));
@@ -155,81 +155,81 @@ function reachNeighbour({ rows, columns }, token, key) {
 
 // --- what is drawn -------------------------------------------------------------------
 
-function reachTokensSvg(scene, state) {
+function tokensSvg(scene, state) {
   const { rows, columns, tokens, picture } = scene;
   const map = scene.maps[state.map];
-  const seen = reachSeenFrom(map, state.at, tokens);
-  const corner = (token) => [REACH_EDGE + (token % columns) * REACH_CELL, REACH_EDGE + Math.floor(token / columns) * REACH_CELL];
+  const seen = seenFrom(map, state.at, tokens);
+  const corner = (token) => [EDGE + (token % columns) * CELL, EDGE + Math.floor(token / columns) * CELL];
   const square = (token, inset, attributes) => {
     const [x, y] = corner(token);
-    return `<rect x="${x + inset}" y="${y + inset}" width="${REACH_CELL - 2 * inset}" height="${REACH_CELL - 2 * inset}" ${attributes}/>`;
+    return `<rect x="${x + inset}" y="${y + inset}" width="${CELL - 2 * inset}" height="${CELL - 2 * inset}" ${attributes}/>`;
   };
   const cells = Array.from(seen, (strength, token) => {
     const [x, y] = corner(token);
     const pixel = picture ? ` fill="${pixelFill(picture[token])}"` : ' fill="transparent"';
     const inside = strength
-      ? square(token, 1, `class="vip-reach-shade" fill-opacity="${reachShade(strength, map, state.shade).toFixed(3)}"`) + (picture ? square(token, 10, pixel) : "")
-      : `<rect x="${x}" y="${y}" width="${REACH_CELL}" height="${REACH_CELL}" fill="transparent"/>` + reachZeroSvg(x + REACH_CELL / 2, y + REACH_CELL / 2, picture ? 9 : 5, pixel);
+      ? square(token, 1, `class="vip-reach-shade" fill-opacity="${shadeOf(strength, map, state.shade).toFixed(3)}"`) + (picture ? square(token, 10, pixel) : "")
+      : `<rect x="${x}" y="${y}" width="${CELL}" height="${CELL}" fill="transparent"/>` + zeroSvg(x + CELL / 2, y + CELL / 2, picture ? 9 : 5, pixel);
     return `<g data-at="${token}">${inside}</g>`;
   });
   const numbers = [
-    ...Array.from({ length: columns }, (_, c) => reachEdgeSvg(REACH_EDGE + (c + 0.5) * REACH_CELL, REACH_EDGE - 5, c, "W", c === state.at % columns)),
-    ...Array.from({ length: rows }, (_, r) => reachEdgeSvg(REACH_EDGE / 2 - 1, REACH_EDGE + (r + 0.5) * REACH_CELL + 5, r, "H", r === Math.floor(state.at / columns))),
+    ...Array.from({ length: columns }, (_, c) => edgeSvg(EDGE + (c + 0.5) * CELL, EDGE - 5, c, "W", c === state.at % columns)),
+    ...Array.from({ length: rows }, (_, r) => edgeSvg(EDGE / 2 - 1, EDGE + (r + 0.5) * CELL + 5, r, "H", r === Math.floor(state.at / columns))),
   ];
   const read = state.read < 0 ? "" : square(state.read, 6, 'class="vip-reach-read"') + square(state.read, 6, 'class="vip-reach-read vip-reach-dashes"');
   return (
-    `<svg class="vip-reach-tokens" viewBox="0 0 ${REACH_EDGE + columns * REACH_CELL + 2} ${REACH_EDGE + rows * REACH_CELL + 2}" data-drag="tokens" data-keys="tokens" tabindex="0" ` +
+    `<svg class="vip-reach-tokens" viewBox="0 0 ${EDGE + columns * CELL + 2} ${EDGE + rows * CELL + 2}" data-drag="tokens" data-keys="tokens" tabindex="0" ` +
     `role="application" aria-label="${rows} by ${columns} tokens. Arrow keys move the output token, Shift and arrow keys read an input token.">` +
     `${numbers.join("")}${cells.join("")}${square(state.at, 2, 'class="vip-reach-at"')}${read}</svg>`
   );
 }
 
-function reachEdgeSvg(x, y, number, axis, lit) {
+function edgeSvg(x, y, number, axis, lit) {
   return `<text x="${x}" y="${y}" text-anchor="middle" class="${lit ? "vip-reach-lit" : ""}" style="--axis:${axisColour(axis)}">${number}</text>`;
 }
 
 /** A ring, filled with the token's pixel if there is a picture: no dependence at all. */
-function reachZeroSvg(x, y, radius, fill) {
+function zeroSvg(x, y, radius, fill) {
   return `<circle class="vip-reach-zero" cx="${x}" cy="${y}" r="${radius}"${fill}/>`;
 }
 
-function reachThumbSvg({ rows, columns, tokens }, state, map) {
-  const place = (token) => `x="${(token % columns) * REACH_THUMB}" y="${Math.floor(token / columns) * REACH_THUMB}" width="${REACH_THUMB}" height="${REACH_THUMB}"`;
-  const cells = Array.from(reachSeenFrom(map, state.at, tokens), (strength, token) =>
-    strength ? `<rect ${place(token)} fill-opacity="${reachShade(strength, map, state.shade).toFixed(2)}"/>` : "",
+function thumbSvg({ rows, columns, tokens }, state, map) {
+  const place = (token) => `x="${(token % columns) * THUMB}" y="${Math.floor(token / columns) * THUMB}" width="${THUMB}" height="${THUMB}"`;
+  const cells = Array.from(seenFrom(map, state.at, tokens), (strength, token) =>
+    strength ? `<rect ${place(token)} fill-opacity="${shadeOf(strength, map, state.shade).toFixed(2)}"/>` : "",
   );
   return (
-    `<svg viewBox="-1 -1 ${columns * REACH_THUMB + 2} ${rows * REACH_THUMB + 2}" aria-hidden="true"><g class="vip-reach-shade">${cells.join("")}</g>` +
+    `<svg viewBox="-1 -1 ${columns * THUMB + 2} ${rows * THUMB + 2}" aria-hidden="true"><g class="vip-reach-shade">${cells.join("")}</g>` +
     `<rect ${place(state.at)} class="vip-reach-at"/></svg>`
   );
 }
 
-function reachRampSvg(map, shade) {
+function rampSvg(map, shade) {
   const steps = 12;
   return Array.from({ length: steps }, (_, i) => {
     const strength = map.low + ((map.high - map.low) * i) / (steps - 1);
-    const opacity = shade === "linear" ? reachShade(strength, map, shade) : REACH_FAINTEST + ((1 - REACH_FAINTEST) * i) / (steps - 1);
+    const opacity = shade === "linear" ? shadeOf(strength, map, shade) : FAINTEST + ((1 - FAINTEST) * i) / (steps - 1);
     return `<rect x="${5 * i}" y="1" width="5" height="14" class="vip-reach-shade" fill-opacity="${opacity.toFixed(2)}"/>`;
   }).join("");
 }
 
 // --- what is said --------------------------------------------------------------------
 
-function reachCount({ tokens }, map, at) {
-  return reachSeenFrom(map, at, tokens).reduce((count, strength) => count + (strength > 0), 0);
+function countOf({ tokens }, map, at) {
+  return seenFrom(map, at, tokens).reduce((count, strength) => count + (strength > 0), 0);
 }
 
-function reachPlace({ columns }, token) {
+function placeWords({ columns }, token) {
   return `row ${Math.floor(token / columns)}, column ${token % columns}`;
 }
 
 /** "0.0123", "5e-7": three significant digits. */
-function reachNumber(strength) {
+function numberText(strength) {
   return String(Number(strength.toPrecision(3)));
 }
 
 /** What the tokens that are seen look like together: ": row 3", ": a cross", ... */
-function reachShapeWords({ rows, columns, tokens }, at, seen) {
+function shapeWords({ rows, columns, tokens }, at, seen) {
   const [row, column] = [Math.floor(at / columns), at % columns];
   const places = [...seen.keys()].filter((token) => seen[token] > 0).map((token) => [Math.floor(token / columns), token % columns]);
   const [rs, cs] = [0, 1].map((k) => places.map((place) => place[k]));
@@ -249,15 +249,15 @@ function reachShapeWords({ rows, columns, tokens }, at, seen) {
   return `; its row and column have ${Math.round((100 * cross) / total)} % of all the strength`;
 }
 
-function reachReadingWords(scene, state, seen) {
+function readingWords(scene, state, seen) {
   const strength = seen[state.read];
-  const who = `Input token in ${reachPlace(scene, state.read)}`;
-  const output = `the output token in ${reachPlace(scene, state.at)}`;
+  const who = `Input token in ${placeWords(scene, state.read)}`;
+  const output = `the output token in ${placeWords(scene, state.at)}`;
   if (!strength) return `${who}: exactly 0. A nudge there does not move ${output}.`;
   const strong = Math.max(...seen);
-  const share = strength === strong ? "the strongest of all" : `${reachNumber((100 * strength) / strong)} % of the strongest`;
-  return `${who}: ${reachNumber(strength)}, ${share} that ${output} depends on.`;
+  const share = strength === strong ? "the strongest of all" : `${numberText((100 * strength) / strong)} % of the strongest`;
+  return `${who}: ${numberText(strength)}, ${share} that ${output} depends on.`;
 }
 
-export const renderReach = renderFigure(reachProbe);
-export const reachFirstFrame = firstFrameOf(reachProbe);
+export const render = renderFigure(figure);
+export const firstFrame = firstFrameOf(figure);

@@ -2,32 +2,32 @@
 // can be switched off, held and looked into.  The arithmetic is in network.js.
 
 import { axisColour, valueFill } from "./colours.js";
-import { actOnDrawing, arrowMove, DRAWING_HELP, drawingFields, drawingHtml, drawingLevels, drawingTitle, readPictures, selectHtml } from "./drawing.js";
+import { act as actOnDrawing, arrowMove, HELP as DRAWING_HELP, fields as drawingFields, html as drawingHtml, levelsOf, titleOf, readPictures, selectHtml } from "./drawing.js";
 import { firstFrameOf, renderFigure, wholeField } from "./figure.js";
 import { escape } from "./host.js";
 import { isTable } from "./layers.js";
-import { actOnLiveLens, LIVE_LENS_HELP, liveLensFields, liveLensHtml, paintLiveLens, readRecordings } from "./live_lens.js";
-import { readNetwork, readWeights, runNetwork } from "./network.js";
-import { BRANCHES, branchSign, leaderOf, meanMark, meanWeights, overBranches, roundTenth, signHtml, THIRDS, triangleHtml, trianglePlace } from "./triangle.js";
+import { act as actOnLens, HELP as LENS_HELP, fields as lensFields, html as lensHtml, paint as paintLens, readRecordings } from "./live_lens.js";
+import { read as readNetwork, readWeights, run as runNetwork } from "./network.js";
+import { BRANCHES, branchSign, leaderOf, meanMark, meanWeights, overBranches, roundTenth, signHtml, THIRDS, html as triangleHtml, placeOf as cornerPlace } from "./triangle.js";
 
-const LIVE_HOLDS = { third: "one third each", mean: "the mean over the images" };
+const HOLDS = { third: "one third each", mean: "the mean over the images" };
 
-const liveFigure = {
-  kind: "live",
+export const figure = {
+  kind: "live_vip",
   title: "A Vision Permutator at work",
   watched: ["size", "pictures", "labels", "network", "weights", "means", "recordings"],
   help:
     `${DRAWING_HELP} Untick a branch to give it weight 0 in a block, or hold the weights. Open a block to see one channel of its tokens: ` +
-    `click a token, or Tab to the maps and move with the arrows, to read its numbers. ${LIVE_LENS_HELP}`,
+    `click a token, or Tab to the maps and move with the arrows, to read its numbers. ${LENS_HELP}`,
 
   fields: {
     ...drawingFields,
-    off: { usual: "", read: (text, scene) => liveList(scene, text, /^h?w?c?$/) && text },
-    hold: { usual: "", read: (text, scene) => liveList(scene, text, scene.means ? /^(third|mean)$/ : /^third$/) && text },
+    off: { usual: "", read: (text, scene) => listOf(scene, text, /^h?w?c?$/) && text },
+    hold: { usual: "", read: (text, scene) => listOf(scene, text, scene.means ? /^(third|mean)$/ : /^third$/) && text },
     open: wholeField(0, 0, (scene) => scene.network.blocks.length),
     channel: wholeField(0, 0, (scene) => scene.network.C - 1),
     token: wholeField(0, 0, (scene) => scene.network.N ** 2 - 1),
-    ...liveLensFields,
+    ...lensFields,
   },
 
   prepare(get) {
@@ -43,21 +43,21 @@ const liveFigure = {
   },
 
   html(scene, state, asleep) {
-    const moment = liveMoment(scene, state);
-    const cards = scene.network.blocks.map((_, i) => liveCard(scene, state, moment, i, asleep));
+    const moment = momentOf(scene, state);
+    const cards = scene.network.blocks.map((_, i) => cardHtml(scene, state, moment, i, asleep));
     return [
-      `<div class="vip-drawing-panes">${drawingHtml(scene, state, asleep)}${liveScores(scene, state, moment)}</div>`,
-      ...(cards.length > 1 ? [`<div class="vip-live-card vip-live-all"><strong>All blocks</strong>${liveControls(scene, moment, -1, asleep)}</div>`] : []),
+      `<div class="vip-drawing-panes">${drawingHtml(scene, state, asleep)}${scoresHtml(scene, state, moment)}</div>`,
+      ...(cards.length > 1 ? [`<div class="vip-live-card vip-live-all"><strong>All blocks</strong>${controlsHtml(scene, moment, -1, asleep)}</div>`] : []),
       `<div class="vip-live-blocks">${cards.join("")}</div>`,
-      ...(state.open ? [liveInside(scene, state, moment, asleep), `<div class="vip-live-inside">${liveLensHtml(scene, state, moment, asleep)}</div>`] : []),
+      ...(state.open ? [insideHtml(scene, state, moment, asleep), `<div class="vip-live-inside">${lensHtml(scene, state, moment, asleep)}</div>`] : []),
     ];
   },
 
   say(scene, state) {
-    const { now, free, kept, off, hold } = liveMoment(scene, state);
-    const title = drawingTitle(scene, state.picture);
+    const { now, free, kept, off, hold } = momentOf(scene, state);
+    const title = titleOf(scene, state.picture);
     const answer = ({ shares }) => {
-      const best = liveWinner(shares);
+      const best = winnerOf(shares);
       return `${scene.labels[best]}, with probability ${shares[best].toFixed(3)}`;
     };
     const next = ({ shares }) => {
@@ -65,27 +65,27 @@ const liveFigure = {
       return second === undefined ? "" : `; next comes ${scene.labels[second]}, ${shares[second].toFixed(3)}`;
     };
     const words = [];
-    const levels = new Set(drawingLevels(scene, state.picture));
+    const levels = new Set(levelsOf(scene, state.picture));
     if (levels.size === 1 && (levels.has(0) || levels.has(16)))
       words.push(`Every pixel is ${levels.has(0) ? "paper" : "ink"}: there is nothing to tell, but the network has no way to say so.`);
     words.push(`${title[0].toUpperCase()}${title.slice(1)}: the network answers ${answer(now)}${next(now)}.`);
     if (free) {
       const changes = off.map((branches, i) => [
         ...BRANCHES.filter(([b]) => branches.includes(b)).map(([, name]) => `${name} off`),
-        ...(hold[i] ? [`weights held at ${LIVE_HOLDS[hold[i]]}`] : []),
+        ...(hold[i] ? [`weights held at ${HOLDS[hold[i]]}`] : []),
       ]);
       const told = changes.map((list, i) => list.length && `block ${i + 1}: ${list.join(", ")}`).filter(Boolean);
       words.push(`That is with ${told.join("; ")}. Left alone it answers ${answer(free)}.`);
     }
-    if (kept) words.push(`Beside it, ${state.other === (state.picture || scene.first) ? "the same picture" : liveOther(scene, state)}: ${answer(kept)}.`);
+    if (kept) words.push(`Beside it, ${state.other === (state.picture || scene.first) ? "the same picture" : otherTitle(scene, state)}: ${answer(kept)}.`);
     return words.filter(Boolean).join(" ");
   },
 
   act(scene, state, action) {
     const { name, value, key } = action;
-    const { off, hold } = liveMoment(scene, state);
+    const { off, hold } = momentOf(scene, state);
     const [, what, number, branch] = /^(on|hold)(\d+)([hwc]?)$/.exec(name) ?? [];
-    const change = (list, to) => liveText(list.map((old, i) => (+number === 0 || i + 1 === +number ? to(old) : old)));
+    const change = (list, to) => textOf(list.map((old, i) => (+number === 0 || i + 1 === +number ? to(old) : old)));
     if (what === "on") {
       const put = (old) => BRANCHES.map(([b]) => ((b === branch ? !value : old.includes(b)) ? b : "")).join("");
       return { off: change(off, put) };
@@ -97,37 +97,37 @@ const liveFigure = {
       const { N } = scene.network;
       const token = key === undefined ? +value : arrowMove({ H: N, W: N }, state.token, key);
       if (token === undefined || (key === undefined && token === state.token)) return undefined;
-      return { token, heard: liveToken(scene, { ...state, token }) };
+      return { token, heard: tokenWords(scene, { ...state, token }) };
     }
-    return actOnLiveLens(scene, state, liveMoment(scene, state), action) ?? actOnDrawing(scene, state, action);
+    return actOnLens(scene, state, momentOf(scene, state), action) ?? actOnDrawing(scene, state, action);
   },
 
   paint(body, scene, state, theme) {
-    if (state.open && state.branch) paintLiveLens(body, scene, state, liveMoment(scene, state), theme);
+    if (state.open && state.branch) paintLens(body, scene, state, momentOf(scene, state), theme);
   },
 };
 
 // --- What is changed in the blocks ---------------------------------------------------
 
 /** "1h.2wc" as ["h", "wc"]; undefined if it is no such text, or not how we write it. */
-function liveList({ network }, text, allowed) {
+function listOf({ network }, text, allowed) {
   const found = network.blocks.map(() => "");
   for (const part of text.split(".").filter(Boolean)) {
     const [, number, word] = /^(\d+)([a-z]+)$/.exec(part) ?? [];
     if (!word || !(number - 1 in found) || !allowed.test(word)) return undefined;
     found[number - 1] = word;
   }
-  return liveText(found) === text ? found : undefined;
+  return textOf(found) === text ? found : undefined;
 }
 
-function liveText(list) {
+function textOf(list) {
   return list.map((word, i) => word && `${i + 1}${word}`).filter(Boolean).join(".");
 }
 
 /** All that is drawn and said of a state: the network as it is, left alone, and elsewhere. */
-function liveMoment(scene, state) {
-  const off = liveList(scene, state.off, /^h?w?c?$/);
-  const hold = liveList(scene, state.hold, /^(third|mean)$/);
+export function momentOf(scene, state) {
+  const off = listOf(scene, state.off, /^h?w?c?$/);
+  const hold = listOf(scene, state.hold, /^(third|mean)$/);
   const thirds = Array.from({ length: scene.network.C }, () => THIRDS);
   const changes = off.map((branches, i) => ({ off: branches, fixed: { third: thirds, mean: scene.means?.[i] }[hold[i]] }));
   const run = (picture, isFree = false) => {
@@ -135,7 +135,7 @@ function liveMoment(scene, state) {
     if (!scene.runs.has(key)) {
       if (scene.runs.size > 5) scene.runs.clear(); // enough for a picture's sentence, HTML and numbers
       const none = { off: "" };
-      scene.runs.set(key, runNetwork(scene.network, drawingLevels(scene, picture).map((level) => level / 16), isFree ? changes.map(() => none) : changes));
+      scene.runs.set(key, runNetwork(scene.network, levelsOf(scene, picture).map((level) => level / 16), isFree ? changes.map(() => none) : changes));
     }
     return scene.runs.get(key);
   };
@@ -145,40 +145,40 @@ function liveMoment(scene, state) {
 
 // --- The answer ----------------------------------------------------------------------
 
-const liveWinner = (shares) => shares.indexOf(Math.max(...shares));
+const winnerOf = (shares) => shares.indexOf(Math.max(...shares));
 
-function liveOther(scene, { other, picture }) {
-  const title = drawingTitle(scene, other);
-  return title === drawingTitle(scene, picture) ? "what you kept" : title;
+function otherTitle(scene, { other, picture }) {
+  const title = titleOf(scene, other);
+  return title === titleOf(scene, picture) ? "what you kept" : title;
 }
 
 /** A number as it is read: with a true minus, and as many digits as help. */
-const liveNumber = (x) => (Math.abs(x) < 1e5 ? x.toFixed(3).replace("-0.000", "0.000") : x.toExponential(2)).replace("-", "−");
+const numberText = (x) => (Math.abs(x) < 1e5 ? x.toFixed(3).replace("-0.000", "0.000") : x.toExponential(2)).replace("-", "−");
 
-function liveScores(scene, state, { now, free, kept }) {
+function scoresHtml(scene, state, { now, free, kept }) {
   const runs = [now, free, kept];
   const most = Math.max(1e-9, ...runs.flatMap((run) => (run ? run.scores.map(Math.abs) : [])));
   const x = (score) => roundTenth(50 + (49 * score) / most);
-  const best = liveWinner(now.shares);
+  const best = winnerOf(now.shares);
   const bar = (score) => `<rect x="${Math.min(50, x(score))}" width="${roundTenth(Math.abs(x(score) - 50))}" y="2" height="8"/>`;
   const tick = (kind, run, i) => (run ? `<path d="M${x(run.scores[i])},0V12" class="vip-live-${kind}"/>` : "");
   const share = (run, i) => (run ? `<td class="vip-number">${run.shares[i].toFixed(3)}</td>` : "");
   const rows = scene.labels.map(
     (label, i) =>
       `<tr${i === best ? ' class="vip-live-best"' : ""}><th scope="row">${i === best ? "▸ " : ""}${escape(label)}</th>` +
-      `<td class="vip-live-bar"><svg viewBox="0 0 100 12" preserveAspectRatio="none" role="img" aria-label="score ${liveNumber(now.scores[i])}">` +
+      `<td class="vip-live-bar"><svg viewBox="0 0 100 12" preserveAspectRatio="none" role="img" aria-label="score ${numberText(now.scores[i])}">` +
       `<path d="M50,0V12" class="vip-live-zero"/>${bar(now.scores[i])}${tick("free", free, i)}${tick("kept", kept, i)}</svg></td>` +
       `${share(now, i)}${share(free, i)}${share(kept, i)}</tr>`,
   );
   const head = (run, text) => (run ? `<th scope="col" class="vip-number">${escape(text)}</th>` : "");
-  const heads = [head(now, free || kept ? "now" : "probability"), head(free, "left alone\u00a0┆"), head(kept, `${kept ? liveOther(scene, state) : ""}\u00a0┃`)];
+  const heads = [head(now, free || kept ? "now" : "probability"), head(free, "left alone\u00a0┆"), head(kept, `${kept ? otherTitle(scene, state) : ""}\u00a0┃`)];
   return `<div class="vip-scroll vip-live-scores" tabindex="0" role="group" aria-label="Scores of the classes"><table><thead><tr><th scope="col">class</th><th scope="col">score</th>${heads.join("")}</tr></thead><tbody>${rows.join("")}</tbody></table></div>`;
 }
 
 // --- The blocks ----------------------------------------------------------------------
 
 /** The switches of block i, or with -1 those of all blocks. */
-function liveControls(scene, { now, off, hold }, i, asleep) {
+function controlsHtml(scene, { now, off, hold }, i, asleep) {
   const mine = (list) => (i < 0 ? list : [list[i]]);
   const mean = i < 0 ? undefined : meanWeights(now.steps[i].points);
   const boxes = BRANCHES.map(([b, name]) => {
@@ -188,24 +188,24 @@ function liveControls(scene, { now, off, hold }, i, asleep) {
   });
   const held = new Set(mine(hold));
   const chosen = held.size > 1 ? "various" : [...held][0];
-  const choices = [["", "as computed"], ["third", LIVE_HOLDS.third], ...(scene.means ? [["mean", LIVE_HOLDS.mean]] : []), ...(held.size > 1 ? [["various", "various"]] : [])];
+  const choices = [["", "as computed"], ["third", HOLDS.third], ...(scene.means ? [["mean", HOLDS.mean]] : []), ...(held.size > 1 ? [["various", "various"]] : [])];
   return `<div class="vip-inputs">${boxes.join("")}${selectHtml(`hold${i + 1}`, "weights", chosen, choices, asleep)}</div>`;
 }
 
-function liveCard(scene, state, moment, i, asleep) {
+function cardHtml(scene, state, moment, i, asleep) {
   const { points } = moment.now.steps[i];
-  const dots = points.map((point) => branchSign(leaderOf(point), trianglePlace(point, 1)));
-  const ring = state.open === i + 1 ? trianglePlace(points[state.channel], 1) : undefined;
-  const inside = `${dots.join("")}${meanMark(trianglePlace(meanWeights(points), 1))}${ring ? `<circle cx="${ring[0]}" cy="${ring[1]}" r="13" class="vip-triangle-ring"/>` : ""}`;
+  const dots = points.map((point) => branchSign(leaderOf(point), cornerPlace(point, 1)));
+  const ring = state.open === i + 1 ? cornerPlace(points[state.channel], 1) : undefined;
+  const inside = `${dots.join("")}${meanMark(cornerPlace(meanWeights(points), 1))}${ring ? `<circle cx="${ring[0]}" cy="${ring[1]}" r="13" class="vip-triangle-ring"/>` : ""}`;
   const isOpen = state.open === i + 1;
   return `<div class="vip-live-card"><div class="vip-live-head"><strong>Block ${i + 1}</strong>
 <button type="button" class="vip-scripted" data-do="open" data-value="${isOpen ? 0 : i + 1}" aria-expanded="${isOpen}">${isOpen ? "Close" : "Open"}<span class="vip-unseen"> block ${i + 1}</span></button></div>
 ${triangleHtml(`the weights of ${points.length} channels, and their mean`, 1, inside)}
-${liveControls(scene, moment, i, asleep)}</div>`;
+${controlsHtml(scene, moment, i, asleep)}</div>`;
 }
 
 /** The six maps of an opened block: name, values, and what stands before its number. */
-function liveMaps(scene, state, { now, off }) {
+function mapsOf(scene, state, { now, off }) {
   const i = state.open - 1;
   const { before, outputs, points, blend, after } = now.steps[i];
   const share = overBranches((b) => (off[i].includes(b) ? 0 : points[state.channel][b]));
@@ -221,10 +221,10 @@ function liveMaps(scene, state, { now, off }) {
 }
 
 /** The numbers of the token that is looked at, as a sentence. */
-function liveToken(scene, state) {
+function tokenWords(scene, state) {
   const { N, C } = scene.network;
-  const { share, maps } = liveMaps(scene, state, liveMoment(scene, state));
-  const [before, h, w, c, blend, after] = maps.map(({ values }) => liveNumber(values[state.token * C + state.channel]));
+  const { share, maps } = mapsOf(scene, state, momentOf(scene, state));
+  const [before, h, w, c, blend, after] = maps.map(({ values }) => numberText(values[state.token * C + state.channel]));
   const sum = [["h", h], ["w", w], ["c", c]].map(([b, value]) => `${share[b].toFixed(3)} × ${value.startsWith("−") ? `(${value})` : value}`);
   return (
     `Row ${Math.floor(state.token / N)}, column ${state.token % N}, channel ${state.channel}: the token holds ${before}. ` +
@@ -232,9 +232,9 @@ function liveToken(scene, state) {
   );
 }
 
-function liveInside(scene, state, moment, asleep) {
+function insideHtml(scene, state, moment, asleep) {
   const { N, C } = scene.network;
-  const { share, maps } = liveMaps(scene, state, moment);
+  const { share, maps } = mapsOf(scene, state, moment);
   const of = ({ values }) => Array.from({ length: N * N }, (_, token) => values[token * C + state.channel]);
   const strongest = (kind) => Math.max(...maps.filter(({ scale }) => scale === kind).flatMap(of).map(Math.abs));
   const most = { tokens: strongest("tokens"), branches: strongest("branches") };
@@ -247,15 +247,15 @@ function liveInside(scene, state, moment, asleep) {
     return (
       `<div class="vip-live-map"${colour}><span>${map.branch ? signHtml(map.branch) : ""}${map.name}</span>` +
       `<svg viewBox="-.05 -.05 ${N + 0.1} ${N + 0.1}" aria-hidden="true">${cells.join("")}${square(state.token, 'class="vip-live-cursor"/>')}</svg>` +
-      `<b class="vip-number">${liveNumber(values[state.token])}</b>${factor}</div>`
+      `<b class="vip-number">${numberText(values[state.token])}</b>${factor}</div>`
     );
   });
   return `<div class="vip-live-inside">
 <strong>Inside of block ${state.open}</strong>
 <label class="vip-follow">channel <b>${state.channel}</b> <input type="range" min="0" max="${C - 1}" value="${state.channel}" data-set="channel"${asleep ? " disabled" : ""}></label>
-<div class="vip-live-maps" tabindex="0" role="application" data-keys="token" data-drag="token" aria-label="Channel ${state.channel} of the tokens. ${liveToken(scene, state)}">${pictures.join("")}</div>
-<p class="vip-note">${liveToken(scene, state)} Orange is above zero, blue below; the branches and their blend are shaded on one scale, the tokens on another.</p></div>`;
+<div class="vip-live-maps" tabindex="0" role="application" data-keys="token" data-drag="token" aria-label="Channel ${state.channel} of the tokens. ${tokenWords(scene, state)}">${pictures.join("")}</div>
+<p class="vip-note">${tokenWords(scene, state)} Orange is above zero, blue below; the branches and their blend are shaded on one scale, the tokens on another.</p></div>`;
 }
 
-export const renderLive = renderFigure(liveFigure);
-export const liveFirstFrame = firstFrameOf(liveFigure);
+export const render = renderFigure(figure);
+export const firstFrame = firstFrameOf(figure);

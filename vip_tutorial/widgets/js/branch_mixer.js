@@ -2,15 +2,15 @@
 // the three branches because of it.  Three weights that sum to 1 are a point in a triangle.
 
 import { axisColour } from "./colours.js";
-import { actOnDrawing, DRAWING_HELP, drawingFields, drawingHtml, drawingLevels, drawingTitle, readPictures, selectHtml } from "./drawing.js";
+import { act as actOnDrawing, HELP as DRAWING_HELP, fields as drawingFields, html as drawingHtml, levelsOf, titleOf, readPictures, selectHtml } from "./drawing.js";
 import { choiceField, firstFrameOf, renderFigure, wholeField } from "./figure.js";
 import { gelu, isTable, linear, softmax } from "./layers.js";
-import { BRANCHES, branchSign, leaderOf, meanMark, meanWeights, overBranches, roundTenth, signHtml, THIRDS, triangleHtml, trianglePlace } from "./triangle.js";
+import { BRANCHES, branchSign, leaderOf, meanMark, meanWeights, overBranches, roundTenth, signHtml, THIRDS, html as triangleHtml, placeOf as cornerPlace } from "./triangle.js";
 
-const MIXER_ZOOMS = ["1", "2", "4", "8"];
-const MIXER_STEPS = 20; // of the temperature's slider, in a factor of ten
-const MIXER_TEMPERATURES = [0.01, 100];
-const MIXER_DECIDED = 0.9; // with more than this a channel takes one branch
+const ZOOMS = ["1", "2", "4", "8"];
+const STEPS = 20; // of the temperature's slider, in a factor of ten
+const TEMPERATURES = [0.01, 100];
+const DECIDED = 0.9; // with more than this a channel takes one branch
 
 /**
  * @typedef {object} Block what the weights of one module are made from
@@ -26,7 +26,7 @@ const MIXER_DECIDED = 0.9; // with more than this a channel takes one branch
  * @param {number} temperature what the softmax gets is divided by it
  * @returns {Weights[]}
  */
-export function mixerWeights({ order, curves, fc1, fc2 }, picture, temperature = 1) {
+export function weightsOf({ order, curves, fc1, fc2 }, picture, temperature = 1) {
   const ink = curves.length ? curves.flatMap((curve) => picture.map((level) => curve[Math.round(16 * level)])) : picture;
   const numbers = linear(fc2, linear(fc1, ink).map(gelu)).map((number) => number / temperature);
   return Array.from({ length: numbers.length / 3 }, (_, channel) => {
@@ -35,11 +35,11 @@ export function mixerWeights({ order, curves, fc1, fc2 }, picture, temperature =
   });
 }
 
-const mixerIsTemperature = (t) => t >= MIXER_TEMPERATURES[0] && t <= MIXER_TEMPERATURES[1];
-const mixerStep = (temperature) => Math.round(MIXER_STEPS * Math.log10(temperature));
+const isTemperature = (t) => t >= TEMPERATURES[0] && t <= TEMPERATURES[1];
+const stepOf = (temperature) => Math.round(STEPS * Math.log10(temperature));
 
-const mixerFigure = {
-  kind: "mixer",
+const figure = {
+  kind: "branch_mixer",
   title: "Which branches does each channel take?",
   watched: ["size", "pictures", "blocks", "cooled"],
   help: `${DRAWING_HELP} Click a point to follow its channel, or move the slider of the channel; a slider takes arrow keys, Home and End, too.`,
@@ -49,10 +49,10 @@ const mixerFigure = {
     channel: wholeField(0, 0, (scene) => scene.channels - 1),
     show: choiceField("cloud", ["cloud", "mean"]),
     freeze: choiceField("no", ["no", "yes"]),
-    zoom: choiceField("1", MIXER_ZOOMS),
+    zoom: choiceField("1", ZOOMS),
     temperature: {
       usual: 1,
-      read: (text, scene) => (scene.cooled && /^\d{1,3}(\.\d{1,4})?$/.test(text) && mixerIsTemperature(+text) ? +text : undefined),
+      read: (text, scene) => (scene.cooled && /^\d{1,3}(\.\d{1,4})?$/.test(text) && isTemperature(+text) ? +text : undefined),
     },
   },
 
@@ -71,29 +71,29 @@ const mixerFigure = {
   html(scene, state, asleep) {
     const off = asleep ? " disabled" : "";
     const box = (set, on, label) => `<label><input type="checkbox" data-set="${set}"${on ? " checked" : ""}${off}> ${label}</label>`;
-    const mix = mixerMoment(scene, state);
+    const mix = momentOf(scene, state);
     return `
 <div class="vip-drawing-panes">
 ${drawingHtml(scene, state, asleep)}
 <div>
-${mixerTriangle(state, mix)}
+${cloudHtml(state, mix)}
 <div class="vip-inputs">
-${selectHtml("zoom", "enlarge", state.zoom, MIXER_ZOOMS.map((zoom) => [zoom, `${zoom} ×`]), asleep)}
+${selectHtml("zoom", "enlarge", state.zoom, ZOOMS.map((zoom) => [zoom, `${zoom} ×`]), asleep)}
 ${box("show", state.show === "mean", "only the mean")}
 ${box("freeze", state.freeze === "yes", "freeze at one third")}
 </div></div></div>
-${scene.cooled ? mixerSlider(state, off) : ""}
+${scene.cooled ? sliderHtml(state, off) : ""}
 <label class="vip-follow">follow channel <b>${state.channel}</b> <input type="range" min="0" max="${mix.points.length - 1}" value="${state.channel}" data-set="channel"${off}></label>
-${mixerTable(state, mix)}`;
+${tableHtml(state, mix)}`;
   },
 
   say(scene, state) {
-    const { points, before, moves, mean, leads, outside } = mixerMoment(scene, state);
-    const [now, other] = [state.picture, state.other].map((picture) => drawingTitle(scene, picture));
+    const { points, before, moves, mean, leads, outside } = momentOf(scene, state);
+    const [now, other] = [state.picture, state.other].map((picture) => titleOf(scene, picture));
     const then = other === now ? "what you kept" : other;
     const list = (weights) => BRANCHES.map(([b]) => weights[b].toFixed(3)).join(", ");
     const words = [];
-    if (scene.cooled && state.freeze === "no") words.push(mixerTemperatureWords(scene, state, points));
+    if (scene.cooled && state.freeze === "no") words.push(temperatureWords(scene, state, points));
     if (state.freeze === "yes")
       words.push("Frozen: every channel takes one third of each branch, whatever the picture. That is the plain sum of the branches, divided by 3.");
     else if (state.show === "mean") {
@@ -103,7 +103,7 @@ ${mixerTable(state, mix)}`;
       const most = Math.max(...moves);
       words.push(
         most < 1e-6
-          ? `From ${then} to ${now} no point moves: ${mixerIsAlike(scene, state) ? "both have the same pooled vector" : "at this temperature each channel stays where it is"}.`
+          ? `From ${then} to ${now} no point moves: ${isAlike(scene, state) ? "both have the same pooled vector" : "at this temperature each channel stays where it is"}.`
           : `From ${then} to ${now}, channel ${moves.indexOf(most)} moves farthest: one of its weights changes by ${most.toPrecision(2)}. ` +
               `Over all channels that is ${(moves.reduce((a, b) => a + b) / moves.length).toPrecision(2)} on average.`,
       );
@@ -123,44 +123,44 @@ ${mixerTable(state, mix)}`;
     if (name === "show") return { show: value ? "mean" : "cloud" };
     if (name === "freeze") return { freeze: value ? "yes" : "no" };
     if (name === "zoom") return { zoom: value };
-    if (name === "temperature") return { temperature: Number((10 ** (value / MIXER_STEPS)).toPrecision(3)) };
+    if (name === "temperature") return { temperature: Number((10 ** (value / STEPS)).toPrecision(3)) };
     return name === "channel" ? { channel: +value } : actOnDrawing(scene, state, action);
   },
 };
 
 // --- The temperature -----------------------------------------------------------------
 
-function mixerTemperatureWords({ channels }, { temperature }, points) {
-  const decided = points.filter((p) => Math.max(...BRANCHES.map(([b]) => p[b])) > MIXER_DECIDED).length;
-  const [low, high] = MIXER_TEMPERATURES;
+function temperatureWords({ channels }, { temperature }, points) {
+  const decided = points.filter((p) => Math.max(...BRANCHES.map(([b]) => p[b])) > DECIDED).length;
+  const [low, high] = TEMPERATURES;
   const does =
     { 1: "nothing is changed", [low]: "the coldest here", [high]: "the hottest here" }[temperature] ??
     (temperature < 1 ? "what lies apart is driven farther apart" : "all is drawn to the middle");
-  return `Temperature ${temperature}: ${does}. ${decided} of ${channels} channels take more than ${MIXER_DECIDED} of one branch.`;
+  return `Temperature ${temperature}: ${does}. ${decided} of ${channels} channels take more than ${DECIDED} of one branch.`;
 }
 
-function mixerSlider(state, off) {
-  const [low, high] = MIXER_TEMPERATURES.map(mixerStep);
+function sliderHtml(state, off) {
+  const [low, high] = TEMPERATURES.map(stepOf);
   return (
     `<label class="vip-follow">temperature <b>${state.temperature}</b> <input type="range" min="${low}" max="${high}" ` +
-    `value="${mixerStep(state.temperature)}" data-set="temperature" aria-label="temperature" aria-valuetext="${state.temperature}"${off}></label>`
+    `value="${stepOf(state.temperature)}" data-set="temperature" aria-label="temperature" aria-valuetext="${state.temperature}"${off}></label>`
   );
 }
 
 // --- The cloud -----------------------------------------------------------------------
 
-const mixerLevels = (scene, picture) => drawingLevels(scene, picture).map((level) => level / 16);
+const inkOf = (scene, picture) => levelsOf(scene, picture).map((level) => level / 16);
 
 /** Whether the weights come out alike with no temperature, and so at any. */
-function mixerIsAlike(scene, state) {
-  const [one, other] = [state.picture, state.other].map((picture) => mixerWeights(scene.block, mixerLevels(scene, picture), 1));
+function isAlike(scene, state) {
+  const [one, other] = [state.picture, state.other].map((picture) => weightsOf(scene.block, inkOf(scene, picture), 1));
   return one.every((point, i) => BRANCHES.every(([b]) => Math.abs(point[b] - other[i][b]) < 1e-6));
 }
 
 /** All that is drawn and said of a state: the points, and where they were before. */
-function mixerMoment(scene, state) {
+function momentOf(scene, state) {
   const cloud = (picture) => {
-    const points = mixerWeights(scene.block, mixerLevels(scene, picture), state.temperature);
+    const points = weightsOf(scene.block, inkOf(scene, picture), state.temperature);
     return state.freeze === "yes" ? points.map(() => THIRDS) : points;
   };
   const points = cloud(state.picture);
@@ -171,12 +171,12 @@ function mixerMoment(scene, state) {
     moves: before?.map((old, i) => Math.max(...BRANCHES.map(([b]) => Math.abs(points[i][b] - old[b])))),
     mean: meanWeights(points),
     leads: overBranches((b) => points.filter((p) => leaderOf(p) === b).length),
-    outside: state.show === "mean" ? 0 : points.filter((p) => !trianglePlace(p, +state.zoom)).length,
+    outside: state.show === "mean" ? 0 : points.filter((p) => !cornerPlace(p, +state.zoom)).length,
   };
 }
 
-function mixerTriangle(state, { points, before, mean }) {
-  const place = (weights) => trianglePlace(weights, +state.zoom);
+function cloudHtml(state, { points, before, mean }) {
+  const place = (weights) => cornerPlace(weights, +state.zoom);
   const follow = (channel) => `data-do="channel" data-value="${channel}"`;
   const targets = points.map((point, channel) => [place(point), channel]).filter(([to]) => to);
   const dots = targets.map(([to, channel]) => {
@@ -199,7 +199,7 @@ function mixerTriangle(state, { points, before, mean }) {
   return triangleHtml(what, +state.zoom, `${cloud}${x ? `${meanMark([x, y])}<text x="${x + 11}" y="${y + 19}">mean</text>` : ""}`);
 }
 
-function mixerTable(state, { points, before, mean, leads }) {
+function tableHtml(state, { points, before, mean, leads }) {
   const tick = (kind, share) => `<path d="M${roundTenth(100 * share)},0V12" class="vip-mixer-${kind}"/>`;
   const rows = BRANCHES.map(([b, name]) => {
     const share = points[state.channel][b];
@@ -215,5 +215,5 @@ function mixerTable(state, { points, before, mean, leads }) {
   return `<table><thead><tr><th scope="col">branch</th>${head.join("")}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
 }
 
-export const renderMixer = renderFigure(mixerFigure);
-export const mixerFirstFrame = firstFrameOf(mixerFigure);
+export const render = renderFigure(figure);
+export const firstFrame = firstFrameOf(figure);

@@ -18,17 +18,25 @@ from vip_tutorial.widgets.shape_puzzles import KINDS
 ROOT = Path(__file__).parents[2]
 SEEDS = range(40)
 NUMBERS = range(1, 9)  # two of each level
-EXPORT = """((kind, seeds, numbers) => JSON.stringify(seeds.flatMap((seed) =>
-  numbers.map((number) => makePuzzle(kind, seed, number)))))"""
+EXPORT = """((kind, seeds, numbers) => {
+  const { makePuzzle } = $puzzle_kinds;
+  const ofSeed = (seed) => numbers.map((number) => makePuzzle(kind, seed, number));
+  return JSON.stringify(seeds.flatMap(ofSeed));
+})"""
 JUDGE = """((kind, seed, number, answers) => {
+  const { judgeAnswer, makePuzzle } = $puzzle_kinds;
   const puzzle = makePuzzle(kind, seed, number);
   return JSON.stringify(answers.map((answer) => judgeAnswer(puzzle, answer)));
+})"""
+READ = """((text, names) => {
+  const { readNumbers, tidyAnswer } = $puzzle_reading;
+  return JSON.stringify(readNumbers(tidyAnswer(text, "").text, names));
 })"""
 
 
 @pytest.fixture(scope="module")
 def core(engine_of):
-    return engine_of("puzzles.js")
+    return engine_of("shape_puzzles.js")
 
 
 def call(core, function: str, *arguments):
@@ -194,8 +202,7 @@ def test_pictures_of_shapes_hold_what_pytorch_makes(core, puzzles):
     ],
 )
 def test_a_shape_in_any_notation(core, answer):
-    read = "((text) => JSON.stringify(readNumbers(tidyAnswer(text, '').text)))"
-    assert call(core, read, answer) == {"numbers": [2, 3, 4]}
+    assert call(core, READ, answer) == {"numbers": [2, 3, 4]}
 
 
 @pytest.mark.parametrize(
@@ -210,17 +217,13 @@ def test_a_shape_in_any_notation(core, answer):
     ],
 )
 def test_products_and_quotients(core, typed, read):
-    names = "{ B: 2, S: 3, H: 4, N: 5, W: 3 }"
-    code = (
-        f"((text) => JSON.stringify(readNumbers(tidyAnswer(text, '').text, {names})))"
-    )
-    assert call(core, code, typed) == {"numbers": read}
+    names = {"B": 2, "S": 3, "H": 4, "N": 5, "W": 3}
+    assert call(core, READ, typed, names) == {"numbers": read}
 
 
 @pytest.mark.parametrize("typed", ["19/2", "19/0", "19//0", "19/x", "0/0"])
 def test_what_is_no_whole_number_is_none(core, typed):
-    code = "((text) => JSON.stringify(readNumbers(tidyAnswer(text, '').text)))"
-    assert "whole number" in call(core, code, typed)["problem"]
+    assert "whole number" in call(core, READ, typed)["problem"]
 
 
 def test_a_shape_with_too_many_or_too_few_places(core):
@@ -342,7 +345,10 @@ def test_strides_of_views_are_pytorchs(core):
             strides = None
         given = {"shape": list(x.shape), "strides": list(x.stride())}
         found = call(
-            core, "((t, w) => JSON.stringify(viewStrides(t, w)))", given, wanted
+            core,
+            "((t, w) => JSON.stringify($strided.viewStrides(t, w)))",
+            given,
+            wanted,
         )
         assert found == strides, (given, wanted)
         views += strides is not None

@@ -23,7 +23,7 @@ BRANCHES = "hwc"
 
 @pytest.fixture(scope="module")
 def core(engine_of):
-    return engine_of("live.js")
+    return engine_of("live_vip.js")
 
 
 @dataclass
@@ -112,10 +112,10 @@ def in_the_page(core, widget, images, off=(), held=()):
     pixels = images.double().flatten(1).tolist()
     found = core.eval(
         f"""(() => {{
-          const weights = readWeights({json.dumps(widget.weights)});
-          const network = readNetwork({json.dumps(widget.network)}, weights);
+          const weights = $network.readWeights({json.dumps(widget.weights)});
+          const network = $network.read({json.dumps(widget.network)}, weights);
           const changes = {json.dumps(changes)};
-          const run = (picture) => runNetwork(network, picture, changes).scores;
+          const run = (picture) => $network.run(network, picture, changes).scores;
           return JSON.stringify({json.dumps(pixels)}.map(run));
         }})()""",
         timeout_sec=120,
@@ -220,10 +220,10 @@ def test_what_happens_inside_of_a_block(core, trained):
     found = json.loads(
         core.eval(
             f"""(() => {{
-          const network = readNetwork({json.dumps(widget.network)},
-            readWeights({json.dumps(widget.weights)}));
+          const network = $network.read({json.dumps(widget.network)},
+            $network.readWeights({json.dumps(widget.weights)}));
           const none = {{ off: "" }};
-          const step = runNetwork(network, {pixels}, [none, none]).steps[1];
+          const step = $network.run(network, {pixels}, [none, none]).steps[1];
           const {{ before, outputs: {{ h, w, c }}, blend, after, points }} = step;
           const flat = [before, h, w, c, blend, after].map((x) => [...x]);
           return JSON.stringify({{ flat, points }});
@@ -265,9 +265,8 @@ def test_numbers_survive_the_way(core, dtype):
             p.copy_(numbers.repeat(p.numel() // 9 + 1)[: p.numel()].reshape(p.shape))
     widget = LiveViP(model, Scale(0, 1))
     assert widget.weights["dtype"] == str(dtype).removeprefix("torch.")
-    text = (
-        f"JSON.stringify([...readWeights({json.dumps(widget.weights)}).subarray(0, 9)])"
-    )
+    read = f"$network.readWeights({json.dumps(widget.weights)})"
+    text = f"JSON.stringify([...{read}.subarray(0, 9)])"
     assert json.loads(core.eval(text)) == numbers.tolist()
 
 
@@ -608,7 +607,7 @@ def test_damaged_numbers_get_a_sentence(core, spoil):
     data = LiveViP(network(), S).page_state()
     data = json.loads(json.dumps(data))
     spoil(data)
-    html = core.eval(f"liveFirstFrame({json.dumps(data)})")
+    html = core.eval(f"$live_vip.firstFrame({json.dumps(data)})")
     assert html.startswith('<p class="vip-problem">This figure cannot be drawn: ')
     assert re.search(
         "damaged|no numbers|network's size|not a recorded run|do not exist", html
@@ -618,7 +617,7 @@ def test_damaged_numbers_get_a_sentence(core, spoil):
 def test_names_are_escaped(core):
     widget = LiveViP(network(), S, labels=["<b>", "<script>", "c"])
     assert "<script>" not in core.eval(
-        f"liveFirstFrame({json.dumps(widget.page_state())})"
+        f"$live_vip.firstFrame({json.dumps(widget.page_state())})"
     )
 
 

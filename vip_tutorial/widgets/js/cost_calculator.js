@@ -5,7 +5,7 @@ import { axisColour } from "./colours.js";
 import { escape } from "./host.js";
 import { firstFrameOf, renderFigure, wholeField } from "./figure.js";
 
-const COST_SIZES = {
+const SIZES = {
   H: { label: "rows of tokens", high: 256 },
   W: { label: "tokens in a row", high: 256 },
   N: { label: "segments", high: 256 },
@@ -46,22 +46,22 @@ export function misfits({ H, W, N, C }) {
 }
 
 /** 1234567 as "1,234,567", or "1.23e15" where that is too long to read. */
-function figureOf(count) {
+function numberText(count) {
   return count < 1e12 ? count.toLocaleString("en") : count.toExponential(2).replace("e+", "e");
 }
 
-const calculator = {
-  kind: "costs",
+const figure = {
+  kind: "cost_calculator",
   title: "What it costs, and where it fits",
   watched: [],
   help: "Type a size, or use the arrow keys in its field. <b>Make it fit</b> sets W and N to H, and C to a multiple of it.",
   fields: Object.fromEntries(
-    Object.entries({ H: 8, W: 8, N: 8, C: 512 }).map(([size, usual]) => [size, wholeField(usual, 1, COST_SIZES[size].high)]),
+    Object.entries({ H: 8, W: 8, N: 8, C: 512 }).map(([size, usual]) => [size, wholeField(usual, 1, SIZES[size].high)]),
   ),
   prepare: () => ({}),
 
   html(scene, state, asleep) {
-    const inputs = Object.entries(COST_SIZES).map(
+    const inputs = Object.entries(SIZES).map(
       ([size, { label, high }]) =>
         `<label><b class="vip-axis" style="--axis:${axisColour(size)}">${size}</b> ${label} <input type="number" min="1" max="${high}" ` +
         `step="1" value="${state[size]}" data-set="${size}"${asleep ? " disabled" : ""}></label>`,
@@ -72,7 +72,7 @@ const calculator = {
     const cell = (row, key) =>
       fits.length && row.fixed ? '<td class="vip-number"><span>does not run</span></td>' : bar(row[key], key);
     const bar = (value, key) =>
-      `<td class="vip-number"><span>${figureOf(value)}</span><svg viewBox="0 0 100 4" aria-hidden="true" preserveAspectRatio="none">` +
+      `<td class="vip-number"><span>${numberText(value)}</span><svg viewBox="0 0 100 4" aria-hidden="true" preserveAspectRatio="none">` +
       `<rect width="${(100 * Math.log10(value + 1)) / Math.log10(most[key] + 1)}" height="4"/></svg></td>`;
     return `
 <div class="vip-inputs">${inputs.join("")}
@@ -91,20 +91,20 @@ const calculator = {
   },
 
   say(scene, state) {
-    if (state.bad) return `${state.bad} must be a whole number from 1 to ${COST_SIZES[state.bad].high}.`;
+    if (state.bad) return `${state.bad} must be a whole number from 1 to ${SIZES[state.bad].high}.`;
     const found = misfits(state);
     if (found.length) return `${capital(found.join("; "))}.`;
     const [weighted, , attention] = costsOf(state);
     const ratio = attention.macs / weighted.macs;
-    return `The weighted module has ${figureOf(weighted.parameters)} weights. Attention takes ${ratio.toFixed(2)} times its multiply-adds at this size.`;
+    return `The weighted module has ${numberText(weighted.parameters)} weights. Attention takes ${ratio.toFixed(2)} times its multiply-adds at this size.`;
   },
 
   act(scene, state, { name, value }) {
     if (name === "fit") {
       const { H } = state;
-      return { W: H, N: H, C: Math.min(Math.max(1, Math.round(state.C / H), Math.ceil(4 / H)) * H, Math.floor(COST_SIZES.C.high / H) * H), bad: "" };
+      return { W: H, N: H, C: Math.min(Math.max(1, Math.round(state.C / H), Math.ceil(4 / H)) * H, Math.floor(SIZES.C.high / H) * H), bad: "" };
     }
-    if (!(name in COST_SIZES)) return undefined;
+    if (!(name in SIZES)) return undefined;
     const read = this.fields[name].read(String(value));
     return read === undefined ? { bad: name } : { [name]: read, bad: "" };
   },
@@ -121,5 +121,5 @@ function capital(text) {
   return text[0].toUpperCase() + text.slice(1);
 }
 
-export const renderCosts = renderFigure(calculator);
-export const costsFirstFrame = firstFrameOf(calculator);
+export const render = renderFigure(figure);
+export const firstFrame = firstFrameOf(figure);

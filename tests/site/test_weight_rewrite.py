@@ -32,7 +32,7 @@ def x():
 
 @pytest.fixture(scope="module")
 def core(engine_of):
-    return engine_of("rewrite.js")
+    return engine_of("weight_rewrite.js")
 
 
 def token(widget):
@@ -62,7 +62,9 @@ def measured(mixer, x):
 def test_its_numbers_are_those_of_the_rewritten_network(core, network, x, steps):
     widget = WeightRewrite(mixers(network)[0], x, at=AT)
     state = json.dumps(dict(zip("hwc", steps)))
-    got = core.eval(f"rewriteToken({token(widget)}, rewriteFactors({state}))")
+    got = core.eval(
+        f"$weight_rewrite.tokenOf({token(widget)}, $weight_rewrite.factorsOf({state}))"
+    )
     factors = 2.0 ** (torch.tensor(steps, dtype=torch.float64) / 8)
     truth = measured(mixers(rescaled(network, factors))[0], x)
     for name, numbers in truth.items():
@@ -77,9 +79,10 @@ def test_its_numbers_are_those_of_the_rewritten_network(core, network, x, steps)
 def test_the_weights_that_are_wished_for(core, network, x, wanted):
     widget = WeightRewrite(mixers(network)[0], x, at=AT)
     got = core.eval(
-        f"(() => {{ const token = {token(widget)};"
-        f" const state = rewriteTowards(token, {list(wanted)});"
-        " return rewriteToken(token, rewriteFactors(state)).means; })()"
+        "(({ factorsOf, tokenOf, towards }) => {"
+        f" const token = {token(widget)};"
+        f" const state = towards(token, {list(wanted)});"
+        " return tokenOf(token, factorsOf(state)).means; })($weight_rewrite)"
     )
     assert list(got) == pytest.approx(wanted, abs=0.02)
 
@@ -200,9 +203,9 @@ def test_damaged_numbers_get_a_sentence(network, x, damage):
     from vip_tutorial.widgets.site import first_frame
 
     state = WeightRewrite(mixers(network)[0], x, at=AT).page_state()
-    assert "<table>" in first_frame("rewrite", state)
+    assert "<table>" in first_frame("weight_rewrite", state)
     for broken in (None, state[damage][:-1], [["a"]]):
-        frame = first_frame("rewrite", state | {damage: broken})
+        frame = first_frame("weight_rewrite", state | {damage: broken})
         assert "vip-problem" in frame and "<table>" not in frame
 
 
@@ -211,4 +214,4 @@ def test_a_weight_that_is_not_positive_gets_a_sentence(network, x):
 
     state = WeightRewrite(mixers(network)[0], x, at=AT).page_state()
     state["weights"][1][3] = 0
-    assert "not all positive" in first_frame("rewrite", state)
+    assert "not all positive" in first_frame("weight_rewrite", state)

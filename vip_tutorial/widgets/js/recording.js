@@ -5,7 +5,7 @@
 export const MOST_DRAWN = 2048;
 
 const LONGEST_STRIP = 4 * MOST_DRAWN; // of memory, with the gaps between the elements
-const RUN_KINDS = ["move", "mix", "pointwise", "reduce", "other"];
+const KINDS = ["move", "mix", "pointwise", "reduce", "other"];
 const MASK_BITS = 24; // a multiple of the number of hues, so that a bit tells its hue
 
 /** Number of elements of a shape. @param {number[]} shape */
@@ -104,7 +104,7 @@ function isStep(step, tensors) {
   const rank = before.length;
   const isOrder = () => isWhole(order, rank) && new Set(order).size === rank && String(order.map((axis) => before[axis])) === String(after);
   return (
-    RUN_KINDS.includes(kind) &&
+    KINDS.includes(kind) &&
     typeof step.copy === "boolean" &&
     (kind === "move" || (order == null && step.map == null)) &&
     (order == null || isOrder()) &&

@@ -6,19 +6,19 @@ import { escape } from "./host.js";
 import { choiceField, firstFrameOf, renderFigure, wholeField } from "./figure.js";
 import { arrange, fitCell } from "./layout.js";
 import { Drawing, paintSvg } from "./paint.js";
-import { judgeAnswer, makePuzzle, PUZZLE_KINDS } from "./puzzle_kinds.js";
+import { judgeAnswer, makePuzzle, KINDS } from "./puzzle_kinds.js";
 import { isOrder } from "./puzzle_parts.js";
 import { readNumbers, tidyAnswer } from "./puzzle_reading.js";
 import { freshTensor } from "./strided.js";
-import { sizeOf, unravel } from "./run.js";
+import { sizeOf, unravel } from "./recording.js";
 import { tuple } from "./words.js";
 
-const LAST_PUZZLE = 999;
+const LAST = 999;
 const STRIP_LINE = 12; // cells of a strip before it is wrapped
-const PUZZLE_HINTS = 3;
+const HINTS = 3;
 
-const puzzles = {
-  kind: "puzzles",
+const figure = {
+  kind: "shape_puzzles",
   title: "Shape puzzles",
   watched: ["kinds"],
   help:
@@ -26,34 +26,34 @@ const puzzles = {
     "With focus on a row of axes, left and right choose one, and with Shift they move it.",
   fields: {
     kind: choiceField("shape", (scene) => scene.kinds),
-    number: wholeField(1, 1, LAST_PUZZLE),
+    number: wholeField(1, 1, LAST),
     seed: wholeField(1, 0, 999999),
   },
 
   prepare(get) {
     const kinds = get("kinds");
-    if (!Array.isArray(kinds) || !kinds.length || !kinds.every((kind) => Object.hasOwn(PUZZLE_KINDS, kind)))
-      throw new Error(`its kinds of puzzles are none of ${Object.keys(PUZZLE_KINDS).join(", ")}`);
+    if (!Array.isArray(kinds) || !kinds.length || !kinds.every((kind) => Object.hasOwn(KINDS, kind)))
+      throw new Error(`its kinds of puzzles are none of ${Object.keys(KINDS).join(", ")}`);
     return { kinds };
   },
 
   html(scene, state, asleep) {
-    const { puzzle, work, id } = currentPuzzle(scene, state);
+    const { puzzle, work, id } = current(scene, state);
     const off = asleep ? " disabled" : "";
     return `
-${puzzleKindsHtml(scene, puzzle, off)}
+${kindsHtml(scene, puzzle, off)}
 <div class="vip-puzzle-row vip-scripted" data-keys="walk">
   <button type="button" data-do="walk" data-value="-1"${asleep || state.number === 1 ? " disabled" : ""}>◂ Previous</button>
   <strong>Puzzle ${puzzle.number}</strong>
-  <button type="button" data-do="walk" data-value="1"${asleep || state.number === LAST_PUZZLE ? " disabled" : ""}>Next ▸</button>
+  <button type="button" data-do="walk" data-value="1"${asleep || state.number === LAST ? " disabled" : ""}>Next ▸</button>
   <span class="vip-note">level ${puzzle.level} of 4${state.solved?.length ? `; solved: ${state.solved.length}` : ""}</span>
 </div>
 <p class="vip-ask" aria-live="polite">${escape(puzzle.ask)}</p>
 <p class="vip-line"><code>${escape(puzzle.code)}</code></p>
-<div class="vip-desk">${puzzlePictureHtml(startPicture(puzzle), puzzle)}
-<div>${puzzleAnswerHtml(scene, puzzle, work, id, off)}
-${puzzleHintsHtml(puzzle, work)}</div></div>
-${puzzleVerdictHtml(puzzle, work)}
+<div class="vip-desk">${pictureHtml(startPicture(puzzle), puzzle)}
+<div>${answerHtml(scene, puzzle, work, id, off)}
+${hintsHtml(puzzle, work)}</div></div>
+${verdictHtml(puzzle, work)}
 <div class="vip-unscripted">
   <details><summary>Hints</summary><ol>${puzzle.hints.map((hint) => `<li>${escape(hint)}</li>`).join("")}</ol></details>
   <details><summary>The answer</summary><p><code>${escape(puzzle.answer)}</code></p></details>
@@ -61,8 +61,8 @@ ${puzzleVerdictHtml(puzzle, work)}
   },
 
   say(scene, state) {
-    const { puzzle, work } = currentPuzzle(scene, state);
-    if (work.last === "hint") return `Hint ${work.hints} of ${PUZZLE_HINTS}: ${puzzle.hints[work.hints - 1]}`;
+    const { puzzle, work } = current(scene, state);
+    if (work.last === "hint") return `Hint ${work.hints} of ${HINTS}: ${puzzle.hints[work.hints - 1]}`;
     if (work.last === "answer") return `The answer is ${puzzle.answer}. ${judgeAnswer(puzzle, puzzle.answer).words}`;
     if (work.given === undefined) return `A cell is one number; its colour says where it was born. ${coloursSaid(puzzle)}`;
     const { right, words } = judgeAnswer(puzzle, work.given);
@@ -70,16 +70,16 @@ ${puzzleVerdictHtml(puzzle, work)}
   },
 
   act(scene, state, { name, value, key, shift }) {
-    const { puzzle, work, id, kind } = currentPuzzle(scene, state);
+    const { puzzle, work, id, kind } = current(scene, state);
     const go = (changes) => ({ kind, number: state.number, seed: state.seed, ...changes });
     const worked = (changes) => go({ work: { ...work, id, ...changes } });
     if (name === "kind" && scene.kinds.includes(value)) return go({ kind: value, number: 1 });
     if (name === "walk") {
       const by = key === undefined ? Number(value) : { ArrowLeft: -1, ArrowRight: 1 }[key];
       const number = state.number + by;
-      return number >= 1 && number <= LAST_PUZZLE ? go({ number }) : undefined;
+      return number >= 1 && number <= LAST ? go({ number }) : undefined;
     }
-    if (name === "hint" && work.hints < PUZZLE_HINTS) return worked({ hints: work.hints + 1, last: "hint" });
+    if (name === "hint" && work.hints < HINTS) return worked({ hints: work.hints + 1, last: "hint" });
     if (name === "hint") return worked({ last: "answer", looked: true });
     if (name === "answer") {
       const given = typeof value === "string" ? value : String(value?.answer ?? "");
@@ -91,7 +91,7 @@ ${puzzleVerdictHtml(puzzle, work)}
 };
 
 /** The puzzle that a state shows, and what the reader has done with it. */
-function currentPuzzle(scene, state) {
+function current(scene, state) {
   const kind = scene.kinds.includes(state.kind) ? state.kind : scene.kinds[0];
   const id = `${kind}-${state.seed}-${state.number}`;
   if (scene.made?.id !== id) scene.made = { id, puzzle: makePuzzle(kind, state.seed, state.number) };
@@ -125,7 +125,7 @@ function orderAct(puzzle, work, worked, { name, value, key, shift }) {
   return worked({ order: moved, picked, typed: tuple(moved) });
 }
 
-function puzzleChipsHtml({ name }, puzzle, work) {
+function chipsHtml({ name }, puzzle, work) {
   const { order, picked } = axesOfWork(puzzle, work);
   const letter = puzzle.choose[picked];
   const chip = (place) => {
@@ -144,45 +144,45 @@ function puzzleChipsHtml({ name }, puzzle, work) {
 
 // --- parts of the picture ------------------------------------------------------------------------
 
-function puzzleKindsHtml({ kinds }, puzzle, off) {
+function kindsHtml({ kinds }, puzzle, off) {
   if (kinds.length < 2) return "";
   const button = (kind) =>
-    `<button type="button" data-do="kind" data-value="${kind}" aria-pressed="${kind === puzzle.kind}"${off}>${PUZZLE_KINDS[kind]}</button>`;
+    `<button type="button" data-do="kind" data-value="${kind}" aria-pressed="${kind === puzzle.kind}"${off}>${KINDS[kind]}</button>`;
   return `<div class="vip-puzzle-row vip-choice vip-scripted" role="group" aria-label="Kind of puzzle">${kinds.map(button).join("")}</div>`;
 }
 
-function puzzleAnswerHtml(scene, puzzle, work, id, off) {
-  const hint = `<button type="button" data-do="hint" class="vip-scripted"${off || (work.last === "answer" ? " disabled" : "")}>${work.hints < PUZZLE_HINTS ? "A hint" : "The answer"}</button>`;
+function answerHtml(scene, puzzle, work, id, off) {
+  const hint = `<button type="button" data-do="hint" class="vip-scripted"${off || (work.last === "answer" ? " disabled" : "")}>${work.hints < HINTS ? "A hint" : "The answer"}</button>`;
   if (puzzle.options) {
     const option = (word) => `<button type="button" data-do="answer" data-value="${word}" class="vip-scripted"${off}>A ${word}</button>`;
     return `<div class="vip-puzzle-row vip-answer" data-key="${id}">${puzzle.options.map(option).join("")} ${hint}</div>`;
   }
   const typed = puzzle.choose ? ` data-set="typed" value="${escape(work.typed ?? "")}"` : "";
-  return `${puzzle.choose ? puzzleChipsHtml(scene, puzzle, work) : ""}
+  return `${puzzle.choose ? chipsHtml(scene, puzzle, work) : ""}
 <form class="vip-puzzle-row vip-answer" data-submit="answer" data-key="${id}">
 <label>Your answer <input type="text" name="answer" autocomplete="off" autocapitalize="off" spellcheck="false"
   placeholder="${escape(`such as ${puzzle.example}`)}"${typed}${off}></label>
 <button type="submit" class="vip-scripted"${off}>Check</button> ${hint}</form>`;
 }
 
-function puzzleHintsHtml(puzzle, { hints, last }) {
+function hintsHtml(puzzle, { hints, last }) {
   const shown = puzzle.hints.slice(0, hints - (last === "hint" ? 1 : 0)); // the newest is said
   return `<ol class="vip-hints">${shown.map((hint) => `<li>${escape(hint)}</li>`).join("")}</ol>`;
 }
 
-function puzzleVerdictHtml(puzzle, work) {
+function verdictHtml(puzzle, work) {
   if (work.last === "answer") {
     const { wanted } = judgeAnswer(puzzle, puzzle.answer);
-    return `<p class="vip-verdict">The answer: <code>${escape(puzzle.answer)}</code></p>${puzzlePairHtml([wanted], puzzle)}`;
+    return `<p class="vip-verdict">The answer: <code>${escape(puzzle.answer)}</code></p>${pairHtml([wanted], puzzle)}`;
   }
   if (work.given === undefined) return "";
   const { right, mine, wanted } = judgeAnswer(puzzle, work.given);
   const mark = right ? "✓ Right." : "✗ Not yet.";
-  return `<p class="vip-verdict ${right ? "vip-good" : "vip-bad"}">${mark}</p>${puzzlePairHtml([mine, wanted], puzzle)}`;
+  return `<p class="vip-verdict ${right ? "vip-good" : "vip-bad"}">${mark}</p>${pairHtml([mine, wanted], puzzle)}`;
 }
 
-function puzzlePairHtml(pictures, puzzle) {
-  return `<div class="vip-pair">${pictures.filter(Boolean).map((picture) => puzzlePictureHtml(picture, puzzle)).join("")}</div>`;
+function pairHtml(pictures, puzzle) {
+  return `<div class="vip-pair">${pictures.filter(Boolean).map((picture) => pictureHtml(picture, puzzle)).join("")}</div>`;
 }
 
 function startPicture(puzzle) {
@@ -203,7 +203,7 @@ function coloursSaid({ born }) {
 }
 
 /** A small grid of cells, coloured by birth, with a caption. */
-function puzzlePictureHtml(picture, puzzle) {
+function pictureHtml(picture, puzzle) {
   const { births, labels, mark } = picture;
   const length = births.length;
   // A strip is wrapped like text.
@@ -236,5 +236,5 @@ function puzzlePictureHtml(picture, puzzle) {
   );
 }
 
-export const renderPuzzles = renderFigure(puzzles);
-export const puzzlesFirstFrame = firstFrameOf(puzzles);
+export const render = renderFigure(figure);
+export const firstFrame = firstFrameOf(figure);

@@ -19,7 +19,7 @@ from vip_tutorial.widgets.pictures import LEVELS
 
 @pytest.fixture(scope="module")
 def core(engine_of):
-    return engine_of("mixer.js")
+    return engine_of("branch_mixer.js")
 
 
 def module_and_embed(C=32, seed=0, **options):
@@ -48,7 +48,7 @@ def truth(module, embed, picture):
 def in_the_page(core, block, picture, temperature=1):
     ink = picture.double().flatten().tolist()
     given = f"{json.dumps(block)}, {json.dumps(ink)}, {temperature}"
-    found = core.eval(f"JSON.stringify(mixerWeights({given}))")
+    found = core.eval(f"JSON.stringify($branch_mixer.weightsOf({given}))")
     points = json.loads(found)
     return torch.tensor([[p[b] for p in points] for b in "hwc"], dtype=torch.float64)
 
@@ -59,10 +59,10 @@ def in_the_page(core, block, picture, temperature=1):
 def test_erf_and_gelu(core):
     xs = torch.linspace(-9, 9, 1801, dtype=torch.float64)
     xs = torch.cat([xs, torch.tensor([1e-9, -1e-300, 0.0], dtype=torch.float64)])
-    found = json.loads(core.eval(f"JSON.stringify({xs.tolist()}.map(erf))"))
+    found = json.loads(core.eval(f"JSON.stringify({xs.tolist()}.map($layers.erf))"))
     for x, y in zip(xs.tolist(), found):
         assert math.isclose(y, math.erf(x), rel_tol=2e-15, abs_tol=1e-300), x
-    found = json.loads(core.eval(f"JSON.stringify({xs.tolist()}.map(gelu))"))
+    found = json.loads(core.eval(f"JSON.stringify({xs.tolist()}.map($layers.gelu))"))
     found = torch.tensor(found, dtype=torch.float64)
     torch.testing.assert_close(found, nn.functional.gelu(xs), rtol=0, atol=1e-14)
 
@@ -83,7 +83,7 @@ def test_weights_are_pytorchs(core, C, bias, order):
 
 @pytest.mark.parametrize("scores", [[0, 1, -2], [1000, 1001, 999], [-2000, 0, 5]])
 def test_softmax(core, scores):
-    found = json.loads(core.eval(f"JSON.stringify(softmax({scores}))"))
+    found = json.loads(core.eval(f"JSON.stringify($layers.softmax({scores}))"))
     truth = torch.tensor(scores, dtype=torch.float64).softmax(0)
     torch.testing.assert_close(torch.tensor(found, dtype=torch.float64), truth)
 
@@ -182,7 +182,9 @@ def test_the_labels_follow_the_order():
 
 def test_places_in_the_triangle(core):
     def place(weights, zoom=1):
-        found = core.eval(f"JSON.stringify(trianglePlace({weights}, {zoom}) ?? null)")
+        found = core.eval(
+            f"JSON.stringify($triangle.placeOf({weights}, {zoom}) ?? null)"
+        )
         return json.loads(found)
 
     corners = {"h": [200, 30], "w": [372, 328], "c": [28, 328]}
@@ -333,7 +335,7 @@ def test_a_temperature_that_is_said_wrongly():
 
 def first_frame(widget) -> str:
     site = pytest.importorskip("vip_tutorial.widgets.site", exc_type=ImportError)
-    return site.first_frame("mixer", widget.page_state())
+    return site.first_frame("branch_mixer", widget.page_state())
 
 
 DAMAGE = {
@@ -361,7 +363,7 @@ DAMAGE = {
 def test_damaged_numbers_get_a_sentence(core, spoil):
     data = mixer().page_state()
     spoil(data)
-    html = core.eval(f"mixerFirstFrame({json.dumps(data)})")
+    html = core.eval(f"$branch_mixer.firstFrame({json.dumps(data)})")
     assert html.startswith('<p class="vip-problem">This figure cannot be drawn: ')
     assert "damaged" in html or "no size" in html
 
@@ -369,7 +371,7 @@ def test_damaged_numbers_get_a_sentence(core, spoil):
 def test_names_of_pictures_are_escaped(core):
     data = mixer().page_state()
     data["pictures"][0][0] = "<script>alert(1)</script>"
-    assert "<script>" not in core.eval(f"mixerFirstFrame({json.dumps(data)})")
+    assert "<script>" not in core.eval(f"$branch_mixer.firstFrame({json.dumps(data)})")
 
 
 # --- A reader at work --------------------------------------------------------------

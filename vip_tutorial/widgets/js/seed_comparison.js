@@ -3,11 +3,11 @@
 import { escape } from "./host.js";
 import { firstFrameOf, renderFigure, wholeField } from "./figure.js";
 
-const ABLATION_PLOT = { width: 660, left: 50, right: 610 };
-const ABLATION_CHANCE = 0.05;
-const ABLATION_NOISE = 0.2;
-const ABLATION_MOST = 10; // seeds: 184,756 deals, in some milliseconds
-const ABLATION_BARS = 140;
+const PLOT = { width: 660, left: 50, right: 610 };
+const CHANCE = 0.05;
+const NOISE = 0.2;
+const MOST_SEEDS = 10; // seeds: 184,756 deals, in some milliseconds
+const MOST_BARS = 140;
 
 /**
  * What the difference would be for every way to deal the results out, in sums over a
@@ -15,7 +15,7 @@ const ABLATION_BARS = 140;
  * @param {number[]} one @param {number[]} other as many
  * @returns {number[]}
  */
-export function ablationDeals(one, other) {
+export function dealsOf(one, other) {
   const all = [...one, ...other];
   const total = all.reduce((a, b) => a + b, 0);
   const found = [];
@@ -28,30 +28,30 @@ export function ablationDeals(one, other) {
 }
 
 /** How many deals differ at least as much as the first, and how many there are. */
-export function ablationChance(one, other) {
-  const found = ablationDeals(one, other);
+export function chanceOf(one, other) {
+  const found = dealsOf(one, other);
   const as = found.filter((d) => Math.abs(d) >= Math.abs(found[0])).length;
   return { found, as, of: found.length, share: as / found.length };
 }
 
 /** "184,756" */
-const ablationCount = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
+const grouped = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
 
-const ablationMean = (numbers) => numbers.reduce((a, b) => a + b, 0) / numbers.length;
+const meanOf = (numbers) => numbers.reduce((a, b) => a + b, 0) / numbers.length;
 
 /** The two models as chosen, and what came of the seeds that are looked at. */
-function ablationPair(scene, state) {
+function pairOf(scene, state) {
   const find = (name, otherwise) => scene.models.find((m) => m.name === name) ?? scene.models[otherwise];
   const models = [find(state.one, 0), find(state.other, 1)];
   const seen = models.map((m) => m.right.slice(0, state.seeds));
   const key = String(seen); // what is looked at is asked for several times a frame
-  if (scene.dealt?.key !== key) scene.dealt = { key, ...ablationChance(...seen) };
-  const means = seen.map((right) => (100 * ablationMean(right)) / scene.of);
+  if (scene.dealt?.key !== key) scene.dealt = { key, ...chanceOf(...seen) };
+  const means = seen.map((right) => (100 * meanOf(right)) / scene.of);
   return { models, seen, means, ...scene.dealt };
 }
 
-const comparison = {
-  kind: "ablation",
+const figure = {
+  kind: "seed_comparison",
   title: "Which difference is noise?",
   watched: ["models", "of"],
   help:
@@ -76,13 +76,13 @@ const comparison = {
       if (!Array.isArray(model.right) || model.right.length !== most || !model.right.every(isCount))
         throw new Error(`the results of ${model.name} are not as many whole numbers up to ${of} as those of the first model`);
     }
-    if (!(most >= 5 && most <= ABLATION_MOST)) throw new Error("each model needs five to ten seeds");
+    if (!(most >= 5 && most <= MOST_SEEDS)) throw new Error("each model needs five to ten seeds");
     const groups = new Set(models.map(({ group }) => group));
     return { models, of, most, named: ({ label, group }) => (groups.size > 1 ? `${label}, ${group}` : label) };
   },
 
   html(scene, state, asleep) {
-    const pair = ablationPair(scene, state);
+    const pair = pairOf(scene, state);
     const off = asleep ? " disabled" : "";
     const options = (chosen) =>
       scene.models
@@ -94,16 +94,16 @@ const comparison = {
     return `
 <div class="vip-inputs">${select("one", "●", 0)}${select("other", "◆", 1)}
 <label>seeds of each: <b>${state.seeds}</b><input type="range" min="2" max="${scene.most}" step="1" value="${state.seeds}" data-set="seeds"${off}></label></div>
-${ablationDots(scene, state, pair)}
-<p class="vip-note">All ${ablationCount(pair.of)} ways to deal these ${2 * state.seeds} results to two models, by the difference that would come out. Strong bars: at least as large as the real one, at ▼.</p>
-${ablationPile(scene, state, pair)}
-<p class="vip-verdict ${pair.share > ABLATION_CHANCE ? "vip-bad" : "vip-good"}">${ablationVerdict(scene, state, pair)}</p>`;
+${dotsSvg(scene, state, pair)}
+<p class="vip-note">All ${grouped(pair.of)} ways to deal these ${2 * state.seeds} results to two models, by the difference that would come out. Strong bars: at least as large as the real one, at ▼.</p>
+${pileSvg(scene, state, pair)}
+<p class="vip-verdict ${pair.share > CHANCE ? "vip-bad" : "vip-good"}">${verdictOf(scene, state, pair)}</p>`;
   },
 
   say(scene, state) {
-    const { models, means, as, of } = ablationPair(scene, state);
+    const { models, means, as, of } = pairOf(scene, state);
     const [one, other] = models.map((m) => `“${scene.named(m)}”`);
-    return `${one} names ${means[0].toFixed(1)} % right in the mean, ${other} ${means[1].toFixed(1)} %. ${ablationCount(as)} of ${ablationCount(of)} deals of the ${2 * state.seeds} results differ at least as much.`;
+    return `${one} names ${means[0].toFixed(1)} % right in the mean, ${other} ${means[1].toFixed(1)} %. ${grouped(as)} of ${grouped(of)} deals of the ${2 * state.seeds} results differ at least as much.`;
   },
 
   act(scene, state, { name, value }) {
@@ -113,26 +113,26 @@ ${ablationPile(scene, state, pair)}
   },
 };
 
-function ablationVerdict(scene, state, { models, means, as, of, share }) {
+function verdictOf(scene, state, { models, means, as, of, share }) {
   const gap = Math.abs(means[0] - means[1]).toFixed(1);
   const isRare = share < 0.0005;
-  const p = `p = ${ablationCount(as)} / ${ablationCount(of)} ${isRare ? "&lt; 0.001" : `= ${share.toFixed(3)}`}`;
+  const p = `p = ${grouped(as)} / ${grouped(of)} ${isRare ? "&lt; 0.001" : `= ${share.toFixed(3)}`}`;
   if (models[0] === models[1]) return "These are the same networks.";
-  if (2 / of > ABLATION_CHANCE)
+  if (2 / of > CHANCE)
     return `${gap} points apart; ${p}. With ${state.seeds} seeds each, p cannot be below 2 / ${of} = ${(2 / of).toFixed(2)}: nothing could convince you.`;
   const often = as === of ? "every time" : isRare ? "less than once in 1,000" : `about ${Math.round(1000 * share)} times in 1,000`;
   const verdict =
-    share > ABLATION_NOISE
+    share > NOISE
       ? "Call it noise until you know more."
-      : share > ABLATION_CHANCE
+      : share > CHANCE
         ? "That is too often to rule chance out, and too seldom to be sure that it is chance."
         : "That is seldom. How many pairs have you tried before this one?";
   return `${gap} points apart; ${p}. Chance alone does this ${often}. ${verdict}`;
 }
 
 /** Accuracy of every seed, one row for each model. */
-function ablationDots(scene, state, { models, seen, means }) {
-  const { width, left, right } = ABLATION_PLOT;
+function dotsSvg(scene, state, { models, seen, means }) {
+  const { width, left, right } = PLOT;
   const all = models.flatMap((m) => m.right).map((r) => (100 * r) / scene.of);
   const low = Math.floor(Math.min(...all) - 0.5);
   const high = Math.min(100, Math.ceil(Math.max(...all) + 0.5));
@@ -163,10 +163,10 @@ function ablationDots(scene, state, { models, seen, means }) {
  * bar is either as far or it is not; only the middle one, which both sides share, is cut.
  * @returns {{from: number, to: number, count: number}[]}
  */
-export function ablationBars(found) {
+export function barsOf(found) {
   const real = Math.abs(found[0]);
   const most = found.reduce((a, d) => Math.max(a, Math.abs(d)), 0);
-  const step = 2 * Math.ceil((most + 1) / ABLATION_BARS); // they are an even number apart
+  const step = 2 * Math.ceil((most + 1) / MOST_BARS); // they are an even number apart
   const bars = new Map();
   for (const d of found) {
     const size = Math.abs(d);
@@ -181,12 +181,12 @@ export function ablationBars(found) {
 }
 
 /** The bars, as high as there are deals for a difference. */
-function ablationPile(scene, state, { found, as, of }) {
-  const { width, left, right } = ABLATION_PLOT;
+function pileSvg(scene, state, { found, as, of }) {
+  const { width, left, right } = PLOT;
   const points = (d) => (100 * d) / scene.of / state.seeds;
   const most = found.reduce((a, d) => Math.max(a, Math.abs(d)), 1) * 1.08;
   const at = (d) => (left + right) / 2 + ((right - left) / 2) * (d / most);
-  const piles = ablationBars(found);
+  const piles = barsOf(found);
   const height = ({ from, to, count }) => (2 * count) / (to - from + 2);
   const tall = 76 / Math.max(...piles.map(height));
   const gap = at(2) - at(0) > 3 ? 1 : 0;
@@ -205,10 +205,10 @@ function ablationPile(scene, state, { found, as, of }) {
   const x = at(found[0]);
   const mark = `<path class="vip-real" d="M${x - 6},4H${x + 6}L${x},13Z"/>`;
   return (
-    `<svg class="vip-pile" viewBox="0 0 ${width} 124" role="img" aria-label="${ablationCount(as)} of ${ablationCount(of)} deals differ by ${Math.abs(points(found[0])).toFixed(1)} points or more.">` +
+    `<svg class="vip-pile" viewBox="0 0 ${width} 124" role="img" aria-label="${grouped(as)} of ${grouped(of)} deals differ by ${Math.abs(points(found[0])).toFixed(1)} points or more.">` +
     `<path class="vip-tick" d="M${left},96H${right}"/>${ticks.join("")}${bars.join("")}${mark}</svg>`
   );
 }
 
-export const renderAblation = renderFigure(comparison);
-export const ablationFirstFrame = firstFrameOf(comparison);
+export const render = renderFigure(figure);
+export const firstFrame = firstFrameOf(figure);

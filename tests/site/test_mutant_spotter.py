@@ -34,7 +34,7 @@ def some():
 @pytest.fixture(scope="module")
 def core(engine_of):
     """The JavaScript module, with no page around it."""
-    return engine_of("spotter.js")
+    return engine_of("mutant_spotter.js")
 
 
 # --- What Python tells it ----------------------------------------------------------
@@ -125,7 +125,7 @@ def test_arguments_that_it_cannot_take(arguments, error, told):
 def test_it_does_not_weigh_much(spotter):
     state = json.dumps(spotter.page_state())
     assert len(gzip.compress(state.encode())) < 15_000
-    source = bundle("spotter.js").split("// spotter.js")[1]
+    source = bundle("mutant_spotter.js").split("// mutant_spotter.js")[1]
     assert len(gzip.compress(source.encode())) < 5_000
 
 
@@ -141,7 +141,8 @@ def test_what_rows_and_columns_hold(core, spotter):
     ]
     assert len(images) > 20
     for image in images:
-        told = core.eval(f"JSON.stringify(spotSums({image}, SPOT_FORMS.image))")
+        sums = f"$mutant_spotter.sumsOf({image}, $mutant_spotter.FORMS.image)"
+        told = core.eval(f"JSON.stringify({sums})")
         grid = torch.tensor(image).reshape(8, 8)
         assert json.loads(told) == {
             "rows": grid.sum(1).tolist(),
@@ -154,11 +155,11 @@ def test_what_is_said_of_images_is_in_digits(core):
     right = [0] * 56 + [90] * 8  # a bar at the bottom
     wrong = ([0] * 7 + [90]) * 8  # and one at the right
     given = json.dumps([45] + [0] * 63)
-    said = core.eval(f"spotImagesSaid([{right}, {wrong}], {given})")
+    said = core.eval(f"$mutant_spotter.imagesSaid([{right}, {wrong}], {given})")
     bar, ones = "0 0 0 0 0 0 0 9", "1 1 1 1 1 1 1 1"
     assert f"in A {bar} and {ones}, with 56 cells empty" in said
     assert f"in B {ones} and {bar}, with 56 cells empty" in said
-    blank = core.eval(f"spotImagesSaid([{right}, {[0] * 64}], {[0] * 64})")
+    blank = core.eval(f"$mutant_spotter.imagesSaid([{right}, {[0] * 64}], {[0] * 64})")
     assert "in B nothing. In what goes in: nothing." in blank
 
 
@@ -167,7 +168,8 @@ def test_weights_are_what_they_were(core, some):
     found = evidence(WeightedPermuteMLP, named("sum pooled").module)
     right = told["pictures"][1 - told["wrong"]]
     weights = core.eval(
-        f"JSON.stringify(spotWeights({right}, SPOT_FORMS.shares, {told['top']}))"
+        "(({ weightsOf, FORMS }) => JSON.stringify("
+        f"weightsOf({right}, FORMS.shares, {told['top']})))($mutant_spotter)"
     )
     assert (torch.tensor(json.loads(weights)) - found.right.T).abs().max() < 1e-3
 
@@ -183,9 +185,8 @@ def test_weights_are_what_they_were(core, some):
     ],
 )
 def test_what_differs_in_two_lines_is_marked(core, one, other, marked):
-    html = json.loads(
-        core.eval(f"JSON.stringify(spotMarked({json.dumps(one)}, {json.dumps(other)}))")
-    )
+    marks = f"$mutant_spotter.markedHtml({json.dumps(one)}, {json.dumps(other)})"
+    html = json.loads(core.eval(f"JSON.stringify({marks})"))
     inside = [h.split("<mark>")[-1].split("</mark>")[0] for h in html if "<mark>" in h]
     assert inside == [text for text in marked if text]
     assert "<" not in html[0].replace("<mark>", "").replace("</mark>", "")
@@ -303,7 +304,7 @@ DAMAGE = {
 def test_damaged_data_gets_a_sentence(core, some, sentence):
     state = json.loads(json.dumps(some.page_state()))
     DAMAGE[sentence](state["game"])
-    html = core.eval(f"spotterFirstFrame({json.dumps(state)})")
+    html = core.eval(f"$mutant_spotter.firstFrame({json.dumps(state)})")
     assert "cannot be drawn" in html and sentence in html
 
 
@@ -316,6 +317,6 @@ def test_what_stands_in_the_data_is_text(core, some):
     for view in state["game"]["views"].values():
         view.update(title=evil, expect=evil)
     state["start"] = "v1;guess=A"
-    html = core.eval(f"spotterFirstFrame({json.dumps(state)})")
+    html = core.eval(f"$mutant_spotter.firstFrame({json.dumps(state)})")
     assert "cannot be drawn" not in html and "onerror" in html
     assert "<img" not in html
