@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checks import whole_number
+from ._util.arguments import whole_number
 from .data import Labelled
 
 # By what a file is, not by its name.  Pillow knows more, and runs another program for

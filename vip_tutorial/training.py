@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from . import runs
-from .checks import (
+from ._util.arguments import (
     check_contents,
     check_dense,
     checked_path,
