@@ -25,9 +25,9 @@ from torch import Tensor
 
 from ._util.arguments import whole_number
 from .branch_weights import ask_each, weights_by_block
-from .data import Labelled
 from .permute_mlp import WeightedPermuteMLP
-from .training import accuracy
+from .training.data import Labelled
+from .training.fit import accuracy
 from .vision_permutator import VisionPermutator
 
 BRANCHES = ("height", "width", "channel")

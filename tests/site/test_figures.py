@@ -8,7 +8,7 @@ import torch
 from figure_driver import Figure
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP, bundled
-from vip_tutorial.data import as_tokens
+from vip_tutorial.training.data import as_tokens
 from vip_tutorial.widgets import (
     BranchMixer,
     CostCalculator,

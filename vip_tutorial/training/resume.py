@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ._util.files import write_atomically
+from .._util.files import write_atomically
 from .data import Labelled
 
 State = dict[str, Any]
