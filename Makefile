@@ -97,7 +97,7 @@ weights: setup
 measurements: setup
 	@$(RUN) -m vip_tutorial.branch_experiment
 	@$(RUN) -m vip_tutorial.ablations
-	@$(RUN) -m vip_tutorial.beyond.experiments
+	@$(RUN) -m vip_tutorial.experiments.mixers
 
 .PHONY: bench
 bench: setup

@@ -23,7 +23,7 @@ from vip_tutorial.checkpoints import (
     resample_weights,
     save_checkpoint,
 )
-from vip_tutorial.fast import made_fast
+from vip_tutorial.mixers.fast import made_fast
 from vip_tutorial.permute_mlp import PermuteMLP, WeightedPermuteMLP
 from vip_tutorial.vision_permutator import VisionPermutator
 

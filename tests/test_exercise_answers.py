@@ -10,9 +10,9 @@ import torch
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, max_pool2d
 
 from vip_tutorial import exercises
-from vip_tutorial.beyond.multi_scale import MultiScalePermuteMLP
 from vip_tutorial.chance import chance, deals
 from vip_tutorial.exercises import ch09
+from vip_tutorial.mixers.multi_scale import MultiScalePermuteMLP
 from vip_tutorial.mutants import MUTANTS, HeightTransposed, SoftmaxOverBatch
 
 RIGHT, WRONG = {}, {}

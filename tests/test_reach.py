@@ -8,9 +8,9 @@ from tables import in_turn
 from torch import nn
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
+from vip_tutorial.mixers.rivals import Convolution, SelfAttention, TokenMixing
 from vip_tutorial.oracles import channel_matrix, height_matrix, width_matrix
 from vip_tutorial.reach import MOST_NUMBERS, in_line, reach
-from vip_tutorial.token_mixers import Convolution, SelfAttention, TokenMixing
 from vip_tutorial.widgets import ReachProbe
 
 H = W = N = 4

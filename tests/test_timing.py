@@ -11,9 +11,9 @@ import torch
 from tables import in_turn
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP, timing
-from vip_tutorial.beyond.dynamic import DynamicPermuteMLP
-from vip_tutorial.beyond.lightweight import LightPermuteMLP
 from vip_tutorial.counting import count_bytes_moved, count_multiply_adds
+from vip_tutorial.mixers.dynamic import DynamicPermuteMLP
+from vip_tutorial.mixers.lightweight import LightPermuteMLP
 from vip_tutorial.timing import interleaved, parts
 
 

@@ -78,7 +78,7 @@ def products(p: dict[str, Tensor], x: Tensor) -> None:
 
 def bench_module() -> None:
     from vip_tutorial import WeightedPermuteMLP
-    from vip_tutorial.fast import made_fast
+    from vip_tutorial.mixers.fast import made_fast
 
     for shape in SHAPES:
         torch.manual_seed(0)

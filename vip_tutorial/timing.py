@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ._util.arguments import check_input, real_number, whole_number
-from .fast import FastPermuteMLP
+from .mixers.fast import FastPermuteMLP
 from .permute_mlp import WeightedPermuteMLP
 
 Ways = dict[str, Callable[[], Any]]

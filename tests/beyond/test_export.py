@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from vip_tutorial import bundled, checkpoints
-from vip_tutorial.beyond import export
-from vip_tutorial.beyond.export import loaded, quantised, run_onnx, to_onnx
-from vip_tutorial.beyond.lightweight import LightPermuteMLP
+from vip_tutorial.mixers.lightweight import LightPermuteMLP
+from vip_tutorial.networks import onnx as export
+from vip_tutorial.networks.onnx import loaded, quantised, run_onnx, to_onnx
 from vip_tutorial.training import predict
 from vip_tutorial.vision_permutator import VisionPermutator
 
@@ -199,7 +199,7 @@ def test_nothing_else_imports_onnx_runtime():
         and re.search(r"(import|from) onnxruntime", path.read_text(encoding="utf-8"))
     }
     # The second has the first imported before.
-    assert found == {"vip_tutorial/beyond/export.py", "tests/beyond/test_export.py"}
+    assert found == {"vip_tutorial/networks/onnx.py", "tests/beyond/test_export.py"}
 
 
 # --- What cannot be done --------------------------------------------------------------

@@ -6,7 +6,7 @@ from tables import in_turn
 from tolerances import tolerance
 
 from vip_tutorial import WeightedPermuteMLP
-from vip_tutorial.beyond.multi_scale import (
+from vip_tutorial.mixers.multi_scale import (
     BlendedBranches,
     LocalPermuteMLP,
     MultiScalePermuteMLP,

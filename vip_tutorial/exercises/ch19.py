@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ..beyond.any_size import WAYS, AnySizePermuteMLP
+from ..mixers.any_size import WAYS, AnySizePermuteMLP
 from ..reach import reach
 from .runner import Ask, described, list_of, own_luck, run
 

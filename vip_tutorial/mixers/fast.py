@@ -27,8 +27,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
-from .branch_weights import pooled_from_means, weights_of_pooled
-from .permute_mlp import Branches, WeightedPermuteMLP
+from ..branch_weights import pooled_from_means, weights_of_pooled
+from ..permute_mlp import Branches, WeightedPermuteMLP
 
 Network = TypeVar("Network", bound=nn.Module)
 

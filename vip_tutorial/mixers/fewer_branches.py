@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from ._util.arguments import check_input
-from .permute_mlp import PermuteMLP
+from .._util.arguments import check_input
+from ..permute_mlp import PermuteMLP
 
 
 class ReducedPermuteMLP(PermuteMLP):

@@ -24,9 +24,9 @@ from torch.nn.functional import linear
 
 from .._util.arguments import conversion, grid_sides, whole_number
 from ..checkpoints import interpolation, on_other_rows, trained_size
-from ..fast import FastPermuteMLP
 from ..permute_mlp import WeightedPermuteMLP
 from ..vision_permutator import Downsample, VisionPermutator
+from .fast import FastPermuteMLP
 
 WAYS = ("resample", "tiles", "strided")
 

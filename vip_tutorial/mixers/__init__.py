@@ -11,7 +11,7 @@ Each class is called like a `WeightedPermuteMLP`, and a network takes it by one
 argument; what else it wants to know is filled in with `functools.partial`:
 
     >>> from functools import partial
-    >>> from vip_tutorial.beyond.dynamic import DynamicPermuteMLP
+    >>> from vip_tutorial.mixers.dynamic import DynamicPermuteMLP
     >>> from vip_tutorial.vision_permutator import VisionPermutator
     >>> mixer = partial(DynamicPermuteMLP, weights="token")
     >>> model = VisionPermutator([2], [32], img_size=56, token_mixer=mixer)

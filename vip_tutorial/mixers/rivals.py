@@ -13,7 +13,7 @@ et al., "An Image is Worth 16x16 Words", arXiv:2010.11929; Tolstikhin et al.,
 import torch
 from torch import Tensor, nn
 
-from .permute_mlp import Mlp
+from ..permute_mlp import Mlp
 
 
 class SelfAttention(nn.Module):

@@ -1,6 +1,6 @@
 """What the token mixers of this folder are worth, measured: five seeds each, or ten.
 
-`python -m vip_tutorial.beyond.experiments` trains them all and writes
+`python -m vip_tutorial.experiments.mixers` trains them all and writes
 `measured/beyond.json`; it takes an hour or two on one core.
 
     digits   8 x 8 tokens, the recipe of `ablations`
@@ -20,15 +20,15 @@ from torch.nn.functional import interpolate
 from .. import measured
 from ..ablations import DEPTH, DIM, MIXERS, RECIPE, SEEDS, pictures
 from ..counting import count_multiply_adds, count_parameters
+from ..mixers.any_size import WAYS, for_size
+from ..mixers.dynamic import DynamicPermuteMLP
+from ..mixers.lightweight import LightPermuteMLP
+from ..mixers.multi_scale import LocalPermuteMLP, MultiScalePermuteMLP
 from ..permute_mlp import PermuteMLP, WeightedPermuteMLP
 from ..training.data import Labelled, Scale
 from ..training.fit import Recipe, accuracy, fit, predict, small_network
 from ..training.tasks import task
 from ..vision_permutator import VisionPermutator
-from .any_size import WAYS, for_size
-from .dynamic import DynamicPermuteMLP
-from .lightweight import LightPermuteMLP
-from .multi_scale import LocalPermuteMLP, MultiScalePermuteMLP
 
 # By name: class or partial of a token mixer, and channels of a token.
 VARIANTS: dict[str, tuple[Callable[..., nn.Module], int]] = {
