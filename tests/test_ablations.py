@@ -24,12 +24,12 @@ from vip_tutorial.ablations import (
     pictures,
     right,
 )
-from vip_tutorial.counting import count_multiply_adds, count_parameters
 from vip_tutorial.mixers import fewer_branches
 from vip_tutorial.mixers.fewer_branches import ReducedPermuteMLP
 from vip_tutorial.mixers.rivals import Placed, SelfAttention
-from vip_tutorial.oracles import channel_einsum, height_einsum, width_einsum
-from vip_tutorial.reach import reach
+from vip_tutorial.study.cost import count_multiply_adds, count_parameters
+from vip_tutorial.study.oracles import channel_einsum, height_einsum, width_einsum
+from vip_tutorial.study.reach import reach
 from vip_tutorial.training import fit, predict
 
 CHOICES = ["h", "w", "c", "hw", "ch", "wc", "hwc"]

@@ -10,7 +10,7 @@ from torch import nn
 
 from vip_tutorial import PermuteMLP, branch_experiment, bundled, measured
 from vip_tutorial.branch_experiment import SEEDS
-from vip_tutorial.branch_importance import (
+from vip_tutorial.study.branch_importance import (
     BRANCHES,
     SomeBranches,
     accuracy_alone,
@@ -27,7 +27,7 @@ from vip_tutorial.branch_importance import (
     weights_changed,
     without,
 )
-from vip_tutorial.branch_weights import weights_by_block
+from vip_tutorial.study.branch_weights import weights_by_block
 from vip_tutorial.training import accuracy, small_network
 from vip_tutorial.training.data import Labelled
 from vip_tutorial.vision_permutator import VisionPermutator

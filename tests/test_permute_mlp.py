@@ -10,7 +10,8 @@ from tables import in_turn
 from tolerances import MEASURED, error, tolerance
 from torch import nn
 
-from vip_tutorial import Mlp, PermuteMLP, WeightedPermuteMLP, oracles
+from vip_tutorial import Mlp, PermuteMLP, WeightedPermuteMLP
+from vip_tutorial.study import oracles
 
 
 def weighted(N=4, S=3, **options) -> WeightedPermuteMLP:

@@ -7,10 +7,10 @@ from tables import in_turn
 from test_shape_comments import B, C, N, complaints
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
-from vip_tutorial.counting import count_multiply_adds, count_parameters
 from vip_tutorial.mixers import rivals
 from vip_tutorial.mixers.rivals import Convolution, SelfAttention, TokenMixing
-from vip_tutorial.reach import reach
+from vip_tutorial.study.cost import count_multiply_adds, count_parameters
+from vip_tutorial.study.reach import reach
 
 SOURCE = Path(rivals.__file__).read_text(encoding="utf-8")
 

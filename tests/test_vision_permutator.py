@@ -8,7 +8,8 @@ from torch import nn
 from torch.nn.functional import conv2d, gelu, layer_norm, linear
 from torch.utils.flop_counter import FlopCounterMode
 
-from vip_tutorial import PermuteMLP, oracles
+from vip_tutorial import PermuteMLP
+from vip_tutorial.study import oracles
 from vip_tutorial.vision_permutator import (
     DropPath,
     PermutatorBlock,

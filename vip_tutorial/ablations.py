@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 from . import measured
-from .counting import count_multiply_adds, count_parameters
 from .mixers.fewer_branches import ReducedPermuteMLP
 from .mixers.rivals import Convolution, Placed, SelfAttention, TokenMixing
 from .permute_mlp import PermuteMLP, WeightedPermuteMLP
+from .study.cost import count_multiply_adds, count_parameters
 from .training.data import Labelled, Scale, digits
 from .training.fit import Recipe, accuracy, fit, small_network
 from .vision_permutator import VisionPermutator

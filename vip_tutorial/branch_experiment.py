@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 from . import measured
-from .branch_importance import (
+from .bundled import TRAININGS, Training, pictures_for
+from .study.branch_importance import (
     BRANCHES,
     SomeBranches,
     accuracy_alone,
@@ -28,8 +29,7 @@ from .branch_importance import (
     output_shares,
     weights_changed,
 )
-from .branch_weights import weights_by_block
-from .bundled import TRAININGS, Training, pictures_for
+from .study.branch_weights import weights_by_block
 from .training.data import Labelled, Scale
 from .training.fit import accuracy, fit, small_network
 from .vision_permutator import VisionPermutator

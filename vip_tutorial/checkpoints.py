@@ -39,8 +39,8 @@ from ._util.files import (
     settings,
     write_atomically,
 )
-from .branch_weights import exchanged_order
 from .permute_mlp import Branches, WeightedPermuteMLP
+from .study.branch_weights import exchanged_order
 from .vision_permutator import Downsample, VisionPermutator
 
 OFFICIAL_SIZE = 224  # side of the images that the authors' checkpoints are for

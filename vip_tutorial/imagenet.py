@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 
 from ._util.arguments import real_number, whole_number
-from .counting import count_multiply_adds
+from .study.cost import count_multiply_adds
 from .vision_permutator import SIZES, VisionPermutator
 
 RATE, RATE_BATCH = 1e-3, 1024  # learning rate for so many images in a step

@@ -19,7 +19,7 @@ from vip_tutorial.checkpoints import (
 from vip_tutorial.mixers.any_size import WAYS, AnySizePermuteMLP, for_size, stretched
 from vip_tutorial.mixers.dynamic import DynamicPermuteMLP
 from vip_tutorial.mixers.fast import made_fast
-from vip_tutorial.oracles import height_einsum, width_einsum
+from vip_tutorial.study.oracles import height_einsum, width_einsum
 from vip_tutorial.vision_permutator import VisionPermutator
 
 N, C = 4, 12

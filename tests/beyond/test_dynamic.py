@@ -11,7 +11,7 @@ from vip_tutorial import WeightedPermuteMLP
 from vip_tutorial.checkpoints import load_checkpoint, save_checkpoint
 from vip_tutorial.experiments.mixers import as_models
 from vip_tutorial.mixers.dynamic import KINDS, DynamicPermuteMLP
-from vip_tutorial.reach import in_line, reach
+from vip_tutorial.study.reach import in_line, reach
 from vip_tutorial.training import Recipe, fit, small_network
 from vip_tutorial.training.data import Labelled
 from vip_tutorial.vision_permutator import VisionPermutator

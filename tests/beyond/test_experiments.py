@@ -7,8 +7,8 @@ import torch
 from tables import in_turn
 
 from vip_tutorial import measured
-from vip_tutorial.counting import count_multiply_adds, count_parameters
 from vip_tutorial.experiments import mixers
+from vip_tutorial.study.cost import count_multiply_adds, count_parameters
 from vip_tutorial.training import small_network, tasks
 from vip_tutorial.training.data import Labelled
 

@@ -11,8 +11,8 @@ from vip_tutorial.mixers.multi_scale import (
     LocalPermuteMLP,
     MultiScalePermuteMLP,
 )
-from vip_tutorial.oracles import height_einsum, width_einsum
-from vip_tutorial.reach import reach
+from vip_tutorial.study.oracles import height_einsum, width_einsum
+from vip_tutorial.study.reach import reach
 from vip_tutorial.vision_permutator import VisionPermutator
 
 KINDS = [MultiScalePermuteMLP, LocalPermuteMLP]

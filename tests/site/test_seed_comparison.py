@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from vip_tutorial.chance import chance, deals
+from vip_tutorial.study.permutation_test import chance, deals
 from vip_tutorial.widgets import SeedComparison
 
 RIGHT = {

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..mixers.rivals import Convolution
 from ..permute_mlp import PermuteMLP
-from ..reach import reach
+from ..study.reach import reach
 from .runner import Ask, own_luck, run, truth
 
 _SIDES = (3, 5, 6)

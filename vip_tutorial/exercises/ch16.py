@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..mixers.lightweight import LightPermuteMLP
-from ..reach import reach
+from ..study.reach import reach
 from .ch01 import Sees, check_who_sees_whom
 from .runner import own_luck
 

@@ -19,12 +19,12 @@ from torch.nn.functional import interpolate
 
 from .. import measured
 from ..ablations import DEPTH, DIM, MIXERS, RECIPE, SEEDS, pictures
-from ..counting import count_multiply_adds, count_parameters
 from ..mixers.any_size import WAYS, for_size
 from ..mixers.dynamic import DynamicPermuteMLP
 from ..mixers.lightweight import LightPermuteMLP
 from ..mixers.multi_scale import LocalPermuteMLP, MultiScalePermuteMLP
 from ..permute_mlp import PermuteMLP, WeightedPermuteMLP
+from ..study.cost import count_multiply_adds, count_parameters
 from ..training.data import Labelled, Scale
 from ..training.fit import Recipe, accuracy, fit, predict, small_network
 from ..training.tasks import task

@@ -27,8 +27,8 @@ import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 
-from ..branch_weights import pooled_from_means, weights_of_pooled
 from ..permute_mlp import Branches, WeightedPermuteMLP
+from ..study.branch_weights import pooled_from_means, weights_of_pooled
 
 Network = TypeVar("Network", bound=nn.Module)
 

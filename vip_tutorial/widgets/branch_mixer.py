@@ -9,8 +9,8 @@ import traitlets
 from torch import Tensor, nn
 
 from .._util.arguments import real_number
-from ..branch_weights import pooled_path, pooled_sum
 from ..permute_mlp import Mlp, WeightedPermuteMLP
+from ..study.branch_weights import pooled_path, pooled_sum
 from ..training.data import digit, patterns
 from .host import BookWidget
 from .pictures import LEVELS, shown_picture, written

@@ -9,7 +9,7 @@ import torch
 import traitlets
 from torch import Tensor
 
-from ..branch_weights import weights_by_block
+from ..study.branch_weights import weights_by_block
 from ..tracing import trace
 from ..training.data import Scale, digits, patterns
 from ..vision_permutator import VisionPermutator

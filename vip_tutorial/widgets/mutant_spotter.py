@@ -9,10 +9,10 @@ from typing import Any
 
 import traitlets
 
-from ..contract import CHECKS, failures
-from ..evidence import VIEWS, Evidence, evidence
-from ..mutants import MUTANTS, Mutant
 from ..permute_mlp import WeightedPermuteMLP
+from ..study.faults.checks import CHECKS, failures
+from ..study.faults.mutants import MUTANTS, Mutant
+from ..study.faults.views import VIEWS, Evidence, evidence
 from .host import BookWidget
 
 # Checks that say of a fault little more than that there is one.
@@ -23,8 +23,8 @@ _LEVELS = {"image": 99, "matrix": 1, "shares": 999, "bars": 999}
 class MutantSpotter(BookWidget):
     """Guess which of two pictures is wrong, then see the fault and what catches it.
 
-    All that is shown has been run: both pictures (see `vip_tutorial.evidence`), the
-    lines of code, and what each check of `vip_tutorial.contract` says.
+    All that is shown has been run: both pictures (see `vip_tutorial.study.faults.views`), the
+    lines of code, and what each check of `vip_tutorial.study.faults.checks` says.
 
     Args:
         mutants: Which faulty modules to ask about; all of `MUTANTS` if None.  A class

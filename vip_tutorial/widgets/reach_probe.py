@@ -7,7 +7,7 @@ import torch
 import traitlets
 from torch import Tensor
 
-from ..reach import reach
+from ..study.reach import reach
 from .host import BookWidget
 
 MOST_TOKENS = 256
@@ -18,7 +18,7 @@ _POWERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 class ReachProbe(BookWidget):
     """Show which input tokens each output token depends on, and how strongly.
 
-    The strengths are exact: see `vip_tutorial.reach.reach`, which measures them.
+    The strengths are exact: see `vip_tutorial.study.reach.reach`, which measures them.
 
     Args:
         maps: The functions to probe, by the label that each has in the figure, e.g.

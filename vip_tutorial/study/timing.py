@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ._util.arguments import check_input, real_number, whole_number
-from .mixers.fast import FastPermuteMLP
-from .permute_mlp import WeightedPermuteMLP
+from .._util.arguments import check_input, real_number, whole_number
+from ..mixers.fast import FastPermuteMLP
+from ..permute_mlp import WeightedPermuteMLP
 
 Ways = dict[str, Callable[[], Any]]
 

@@ -17,7 +17,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from .oracles import weighted_permute_mlp_einsum
+from ..oracles import weighted_permute_mlp_einsum
 
 Factory = Callable[[int, int], nn.Module]
 Check = Callable[..., None]

@@ -23,12 +23,12 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ._util.arguments import whole_number
+from .._util.arguments import whole_number
+from ..permute_mlp import WeightedPermuteMLP
+from ..training.data import Labelled
+from ..training.fit import accuracy
+from ..vision_permutator import VisionPermutator
 from .branch_weights import ask_each, weights_by_block
-from .permute_mlp import WeightedPermuteMLP
-from .training.data import Labelled
-from .training.fit import accuracy
-from .vision_permutator import VisionPermutator
 
 BRANCHES = ("height", "width", "channel")
 

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .permute_mlp import WeightedPermuteMLP
-from .vision_permutator import PermutatorBlock, VisionPermutator
+from ..permute_mlp import WeightedPermuteMLP
+from ..vision_permutator import PermutatorBlock, VisionPermutator
 
 _TRIES = 4
 

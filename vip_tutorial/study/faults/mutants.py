@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn.functional import dropout, gelu
 
-from .permute_mlp import WeightedPermuteMLP
+from ...permute_mlp import WeightedPermuteMLP
 
 # --- The height branch -------------------------------------------------------------
 
