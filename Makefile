@@ -45,7 +45,7 @@ help:
 	@echo '                 ARGS=--all runs the slow ones, too'
 	@echo 'make test-timm   run the tests of the models in timm, in .venv-timm (5 GB)'
 	@echo 'make serve       build the site and serve it on http://localhost:$(PORT)'
-	@echo 'make weights     train the networks of vip_tutorial/weights anew (a minute)'
+	@echo 'make weights     train the networks of vip_tutorial/networks/weights anew (a minute)'
 	@echo 'make measurements  repeat the experiments of vip_tutorial/measured (hours)'
 	@echo 'make bench       time the code and the pages; prints, asserts nothing'
 	@echo 'make lint        check the Python code; `make format` mends what it can'
@@ -91,7 +91,7 @@ test-timm:
 
 .PHONY: weights
 weights: setup
-	@$(RUN) -m vip_tutorial.bundled
+	@$(RUN) -m vip_tutorial.networks.pretrained
 
 .PHONY: measurements
 measurements: setup

@@ -8,8 +8,9 @@ import torch
 from tables import in_turn
 from torch import nn
 
-from vip_tutorial import PermuteMLP, branch_experiment, bundled, measured
+from vip_tutorial import PermuteMLP, branch_experiment, measured
 from vip_tutorial.branch_experiment import SEEDS
+from vip_tutorial.networks import pretrained
 from vip_tutorial.study.branch_importance import (
     BRANCHES,
     SomeBranches,
@@ -510,10 +511,10 @@ def test_at_their_means_the_weights_of_every_block_are(monkeypatch):
 def test_the_first_seed_is_the_network_that_comes_with_the_package(name):
     how = branch_experiment.PROBLEMS[name]
     test = branch_experiment.images(how)[1]
-    theirs = bundled.scale(name)(bundled.pictures(name)[1])
+    theirs = pretrained.scale(name)(pretrained.pictures(name)[1])
     torch.testing.assert_close(test.images, theirs.images)
     written = measured.results("branches")["problems"][name]["networks"][0]
-    found = branch_experiment.readings(bundled.load(name), test)
+    found = branch_experiment.readings(pretrained.load(name), test)
     assert set(found) == set(written)
     for key, numbers in found.items():
         # Trained on this machine or that, the last digits differ.
@@ -523,11 +524,11 @@ def test_the_first_seed_is_the_network_that_comes_with_the_package(name):
 
 def test_the_file_says_what_the_experiment_does():
     written = measured.results("branches")
-    assert written["recipe"] == vars(bundled.FOR_TASKS)
+    assert written["recipe"] == vars(pretrained.FOR_TASKS)
     assert set(written["problems"]) == set(branch_experiment.PROBLEMS)
     for name, found in written["problems"].items():
         how = branch_experiment.PROBLEMS[name]
-        assert how.recipe == bundled.FOR_TASKS
+        assert how.recipe == pretrained.FOR_TASKS
         assert len(found["networks"]) == branch_experiment.SEEDS
         assert set(found["only"]) == set(BRANCHES)
         assert {len(a) for a in found["only"].values()} == {
@@ -536,14 +537,16 @@ def test_the_file_says_what_the_experiment_does():
         assert ("without_needed" in found) == (name in branch_experiment.NEEDED)
     heights = torch.tensor(written["digits"]["height"])
     assert heights.shape == (branch_experiment.SEEDS_DIGITS, 2, 10)
-    how = bundled.TRAININGS["digits"]
+    how = pretrained.TRAININGS["digits"]
     test = branch_experiment.images(how)[1]
-    found = branch_experiment.weights_by_class(bundled.load("digits"), test)[..., 0]
+    found = branch_experiment.weights_by_class(pretrained.load("digits"), test)[..., 0]
     torch.testing.assert_close(found, heights[0], atol=0.02, rtol=0)
 
 
 def test_the_experiment_trains_what_it_says():
-    how = bundled.Training("few", "row", recipe=bundled.Recipe(epochs=1, batch=1500))
+    how = pretrained.Training(
+        "few", "row", recipe=pretrained.Recipe(epochs=1, batch=1500)
+    )
     one = branch_experiment.trained(how, seed=3, kept=["width"])
     (mixer,) = mixers(one)
     assert isinstance(mixer, SomeBranches) and mixer.kept == ("width",)
@@ -593,7 +596,9 @@ def test_a_problem_is_measured_with_and_without_its_branches(name, monkeypatch):
 @pytest.mark.slow
 def test_a_network_is_retrained_and_measured(monkeypatch):
     """Nothing replaced but the number of pictures: no training, no accuracy."""
-    how = bundled.Training("few", "row", recipe=bundled.Recipe(epochs=1, batch=1500))
+    how = pretrained.Training(
+        "few", "row", recipe=pretrained.Recipe(epochs=1, batch=1500)
+    )
     monkeypatch.setitem(branch_experiment.PROBLEMS, "row", how)
     monkeypatch.setattr(branch_experiment, "SEEDS", 1)
     monkeypatch.setattr(branch_experiment, "SEEDS_RETRAINED", 1)

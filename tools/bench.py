@@ -361,12 +361,12 @@ def bench_figure(browser, address: str, name: str) -> None:
 
 def bench_network(browser) -> None:
     """The digit network, run as the page runs it."""
-    from vip_tutorial import bundled
+    from vip_tutorial.networks import pretrained
     from vip_tutorial.widgets import LiveViP
     from vip_tutorial.widgets.bundle import bundle
 
-    _, test = bundled.pictures("digits")
-    live = LiveViP(bundled.load("digits"), bundled.scale("digits"))
+    _, test = pretrained.pictures("digits")
+    live = LiveViP(pretrained.load("digits"), pretrained.scale("digits"))
     page = browser.new_page()
     page.add_script_tag(content=bundle("network.js"))
     given = [live.network, live.weights, test.images[:300].flatten(1).tolist()]

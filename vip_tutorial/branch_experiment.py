@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from . import measured
-from .bundled import TRAININGS, Training, pictures_for
+from .networks.pretrained import TRAININGS, Training, pictures_for
 from .study.branch_importance import (
     BRANCHES,
     SomeBranches,

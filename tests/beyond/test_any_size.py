@@ -10,15 +10,15 @@ from tables import in_turn
 from torch import nn
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
-from vip_tutorial.checkpoints import (
+from vip_tutorial.mixers.any_size import WAYS, AnySizePermuteMLP, for_size, stretched
+from vip_tutorial.mixers.dynamic import DynamicPermuteMLP
+from vip_tutorial.mixers.fast import made_fast
+from vip_tutorial.networks.checkpoints import (
     load_checkpoint,
     read_checkpoint,
     save_checkpoint,
     trained_size,
 )
-from vip_tutorial.mixers.any_size import WAYS, AnySizePermuteMLP, for_size, stretched
-from vip_tutorial.mixers.dynamic import DynamicPermuteMLP
-from vip_tutorial.mixers.fast import made_fast
 from vip_tutorial.study.oracles import height_einsum, width_einsum
 from vip_tutorial.vision_permutator import VisionPermutator
 

@@ -13,7 +13,6 @@ import torch
 from tables import in_turn
 from torch.nn.functional import avg_pool2d, pad
 
-from vip_tutorial.checkpoints import load_checkpoint, save_checkpoint
 from vip_tutorial.mixers.any_size import WAYS, AnySizePermuteMLP
 from vip_tutorial.mixers.dynamic import DynamicPermuteMLP
 from vip_tutorial.mixers.fewer_branches import ReducedPermuteMLP
@@ -23,6 +22,7 @@ from vip_tutorial.mixers.multi_scale import (
     LocalPermuteMLP,
     MultiScalePermuteMLP,
 )
+from vip_tutorial.networks.checkpoints import load_checkpoint, save_checkpoint
 from vip_tutorial.study.branch_importance import SomeBranches
 from vip_tutorial.study.oracles import channel_einsum, height_einsum, width_einsum
 from vip_tutorial.vision_permutator import VisionPermutator

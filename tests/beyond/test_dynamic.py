@@ -8,9 +8,9 @@ import torch
 from tables import in_turn
 
 from vip_tutorial import WeightedPermuteMLP
-from vip_tutorial.checkpoints import load_checkpoint, save_checkpoint
 from vip_tutorial.experiments.mixers import as_models
 from vip_tutorial.mixers.dynamic import KINDS, DynamicPermuteMLP
+from vip_tutorial.networks.checkpoints import load_checkpoint, save_checkpoint
 from vip_tutorial.study.reach import in_line, reach
 from vip_tutorial.training import Recipe, fit, small_network
 from vip_tutorial.training.data import Labelled

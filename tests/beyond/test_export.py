@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from vip_tutorial import bundled, checkpoints
 from vip_tutorial.mixers.lightweight import LightPermuteMLP
+from vip_tutorial.networks import checkpoints, pretrained
 from vip_tutorial.networks import onnx as export
 from vip_tutorial.networks.onnx import loaded, quantised, run_onnx, to_onnx
 from vip_tutorial.training import predict
@@ -31,9 +31,9 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def digits():
     """The bundled network, and standardised test digits with their labels."""
-    model = bundled.load("digits")
-    _, test = bundled.pictures("digits")
-    return model, bundled.scale("digits")(test)
+    model = pretrained.load("digits")
+    _, test = pretrained.pictures("digits")
+    return model, pretrained.scale("digits")(test)
 
 
 @pytest.fixture(scope="module")

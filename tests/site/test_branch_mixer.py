@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from vip_tutorial import PermuteMLP, WeightedPermuteMLP, bundled
+from vip_tutorial import PermuteMLP, WeightedPermuteMLP
 from vip_tutorial.mixers.dynamic import DynamicPermuteMLP
+from vip_tutorial.networks import pretrained
 from vip_tutorial.study.branch_weights import exchanged_order, weights_by_block
 from vip_tutorial.training.data import as_tokens, digit, patterns
 from vip_tutorial.widgets import BranchMixer
@@ -131,7 +132,7 @@ def test_the_temperature_is_pytorchs(core, temperature):
 
 def first_block(temperature=None, **options):
     """The first block of the trained network, as a figure, and the network."""
-    model, scale = bundled.load("digits"), bundled.scale("digits")
+    model, scale = pretrained.load("digits"), pretrained.scale("digits")
 
     def embed(picture):
         return model.patch_embed(((picture - scale.mean) / scale.spread)[None, None])

@@ -7,7 +7,8 @@ import pytest
 import torch
 from figure_driver import Figure
 
-from vip_tutorial import PermuteMLP, WeightedPermuteMLP, bundled
+from vip_tutorial import PermuteMLP, WeightedPermuteMLP
+from vip_tutorial.networks import pretrained
 from vip_tutorial.training.data import as_tokens
 from vip_tutorial.widgets import (
     BranchMixer,
@@ -57,7 +58,7 @@ EXAMPLES = {
     ),
     "cost_calculator": (lambda: CostCalculator(), "v1;H=14;W=14;N=14;C=392"),
     "live_vip": (
-        lambda: LiveViP(bundled.load("digits"), bundled.scale("digits")),
+        lambda: LiveViP(pretrained.load("digits"), pretrained.scale("digits")),
         "v1;picture=noise;other=seven;off=1h;hold=2third;open=1;channel=5;token=9;"
         "branch=h;step=3;fill=value",
     ),

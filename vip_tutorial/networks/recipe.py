@@ -1,6 +1,6 @@
 """Training the real thing: the paper's recipe as numbers, and what it would cost.
 
-`python -m vip_tutorial.imagenet vip_s7 --gpus 8 --per-gpu 256` prints the recipe as a
+`python -m vip_tutorial.networks.recipe vip_s7 --gpus 8 --per-gpu 256` prints the recipe as a
 configuration file for timm's training script.
 
 Sources: the paper, Hou et al., arXiv:2106.12368, section 4.1 and table 1, for rate,
@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ._util.arguments import real_number, whole_number
-from .study.cost import count_multiply_adds
-from .vision_permutator import SIZES, VisionPermutator
+from .._util.arguments import real_number, whole_number
+from ..study.cost import count_multiply_adds
+from ..vision_permutator import SIZES, VisionPermutator
 
 RATE, RATE_BATCH = 1e-3, 1024  # learning rate for so many images in a step
 DROP_PATH = {"vip_s14": 0.1, "vip_s7": 0.1, "vip_m7": 0.2, "vip_l7": 0.3}

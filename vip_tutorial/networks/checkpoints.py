@@ -28,8 +28,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ._util.arguments import check_contents, checked_path, whole_number
-from ._util.files import (
+from .._util.arguments import check_contents, checked_path, whole_number
+from .._util.files import (
     Settings,
     check_finite,
     check_weight,
@@ -39,9 +39,9 @@ from ._util.files import (
     settings,
     write_atomically,
 )
-from .permute_mlp import Branches, WeightedPermuteMLP
-from .study.branch_weights import exchanged_order
-from .vision_permutator import Downsample, VisionPermutator
+from ..permute_mlp import Branches, WeightedPermuteMLP
+from ..study.branch_weights import exchanged_order
+from ..vision_permutator import Downsample, VisionPermutator
 
 OFFICIAL_SIZE = 224  # side of the images that the authors' checkpoints are for
 _ARTICLES = "reweighting"  # the often reprinted listing's name of `reweight`

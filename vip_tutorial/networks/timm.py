@@ -1,7 +1,7 @@
 """The four Vision Permutators by name in timm, for all that timm can do with a model.
 
     >>> import timm
-    >>> import vip_tutorial.timm_models  # registers vip_s14, vip_s7, vip_m7, vip_l7
+    >>> import vip_tutorial.networks.timm  # registers vip_s14, vip_s7, vip_m7, vip_l7
     >>> model = timm.create_model("vip_s7", num_classes=10, drop_path_rate=0.1)
 
 timm's training script then trains them, with its augmentation, mixup, moving average
@@ -20,8 +20,8 @@ from timm.models import build_model_with_cfg, generate_default_cfgs, register_mo
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from ._util.arguments import real_number
-from .vision_permutator import SIZES, VisionPermutator
+from .._util.arguments import real_number
+from ..vision_permutator import SIZES, VisionPermutator
 
 
 class TimmVisionPermutator(VisionPermutator):

@@ -13,12 +13,12 @@ from typing import Any
 
 import torch
 
-from ._util.files import write_atomically
+from .._util.files import write_atomically
+from ..training import data, tasks
+from ..training.data import Labelled, Scale
+from ..training.fit import History, Recipe, accuracy, arguments_for, fit, small_network
+from ..vision_permutator import VisionPermutator
 from .checkpoints import load_checkpoint, save_checkpoint
-from .training import data, tasks
-from .training.data import Labelled, Scale
-from .training.fit import History, Recipe, accuracy, arguments_for, fit, small_network
-from .vision_permutator import VisionPermutator
 
 WEIGHTS = Path(__file__).parent / "weights"
 FOR_TASKS = Recipe(epochs=10, batch=32, lr=5e-3)
