@@ -46,7 +46,7 @@ help:
 	@echo 'make test-timm   run the tests of the models in timm, in .venv-timm (5 GB)'
 	@echo 'make serve       build the site and serve it on http://localhost:$(PORT)'
 	@echo 'make weights     train the networks of vip_tutorial/networks/weights anew (a minute)'
-	@echo 'make measurements  repeat the experiments of vip_tutorial/measured (hours)'
+	@echo 'make measurements  repeat the experiments of vip_tutorial/experiments/results (hours)'
 	@echo 'make bench       time the code and the pages; prints, asserts nothing'
 	@echo 'make lint        check the Python code; `make format` mends what it can'
 	@echo 'make notebooks   strip the outputs of book/*.ipynb and renew their first cell'
@@ -95,8 +95,8 @@ weights: setup
 
 .PHONY: measurements
 measurements: setup
-	@$(RUN) -m vip_tutorial.branch_experiment
-	@$(RUN) -m vip_tutorial.ablations
+	@$(RUN) -m vip_tutorial.experiments.branches
+	@$(RUN) -m vip_tutorial.experiments.ablations
 	@$(RUN) -m vip_tutorial.experiments.mixers
 
 .PHONY: bench

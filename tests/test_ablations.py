@@ -8,8 +8,10 @@ import torch
 from tables import in_turn
 from test_shape_comments import B, C, N, complaints
 
-from vip_tutorial import PermuteMLP, ablations, measured, vision_permutator
-from vip_tutorial.ablations import (
+from vip_tutorial import PermuteMLP, vision_permutator
+from vip_tutorial.experiments import ablations
+from vip_tutorial.experiments import results as measured
+from vip_tutorial.experiments.ablations import (
     DEPTH,
     DIM,
     EXPERIMENTS,

@@ -17,8 +17,6 @@ import torch
 from torch import nn
 from torch.nn.functional import interpolate
 
-from .. import measured
-from ..ablations import DEPTH, DIM, MIXERS, RECIPE, SEEDS, pictures
 from ..mixers.any_size import WAYS, for_size
 from ..mixers.dynamic import DynamicPermuteMLP
 from ..mixers.lightweight import LightPermuteMLP
@@ -29,6 +27,8 @@ from ..training.data import Labelled, Scale
 from ..training.fit import Recipe, accuracy, fit, predict, small_network
 from ..training.tasks import task
 from ..vision_permutator import VisionPermutator
+from . import results as measured
+from .ablations import DEPTH, DIM, MIXERS, RECIPE, SEEDS, pictures
 
 # By name: class or partial of a token mixer, and channels of a token.
 VARIANTS: dict[str, tuple[Callable[..., nn.Module], int]] = {

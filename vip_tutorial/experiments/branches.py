@@ -3,7 +3,7 @@
 Fifteen seeds of a network for each of five problems, read in every way that
 `branch_importance` knows, and the same networks trained with a single branch or without
 the one that a problem needs; and ten seeds for the handwritten digits.  Takes about
-half an hour on one thread: `python -m vip_tutorial.branch_experiment`.
+half an hour on one thread: `python -m vip_tutorial.experiments.branches`.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from . import measured
-from .networks.pretrained import TRAININGS, Training, pictures_for
-from .study.branch_importance import (
+from ..networks.pretrained import TRAININGS, Training, pictures_for
+from ..study.branch_importance import (
     BRANCHES,
     SomeBranches,
     accuracy_alone,
@@ -29,10 +28,11 @@ from .study.branch_importance import (
     output_shares,
     weights_changed,
 )
-from .study.branch_weights import weights_by_block
-from .training.data import Labelled, Scale
-from .training.fit import accuracy, fit, small_network
-from .vision_permutator import VisionPermutator
+from ..study.branch_weights import weights_by_block
+from ..training.data import Labelled, Scale
+from ..training.fit import accuracy, fit, small_network
+from ..vision_permutator import VisionPermutator
+from . import results
 
 SEEDS = 15
 SEEDS_RETRAINED = 2
@@ -196,7 +196,7 @@ def _plain(numbers: Tensor, digits: int = 4) -> list:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    measured.write(
+    results.write(
         "branches",
         {
             "recipe": asdict(TRAININGS["row"].recipe),

@@ -1,6 +1,6 @@
 """An ablation small enough to repeat: fourteen token mixers, one recipe, five seeds.
 
-`python -m vip_tutorial.ablations` trains them all on scikit-learn's digits and writes
+`python -m vip_tutorial.experiments.ablations` trains them all on scikit-learn's digits and writes
 `measured/ablations.json`; it takes about a quarter of an hour
 on one quiet core.
 """
@@ -13,14 +13,14 @@ from typing import Any
 import torch
 from torch import nn
 
-from . import measured
-from .mixers.fewer_branches import ReducedPermuteMLP
-from .mixers.rivals import Convolution, Placed, SelfAttention, TokenMixing
-from .permute_mlp import PermuteMLP, WeightedPermuteMLP
-from .study.cost import count_multiply_adds, count_parameters
-from .training.data import Labelled, Scale, digits
-from .training.fit import Recipe, accuracy, fit, small_network
-from .vision_permutator import VisionPermutator
+from ..mixers.fewer_branches import ReducedPermuteMLP
+from ..mixers.rivals import Convolution, Placed, SelfAttention, TokenMixing
+from ..permute_mlp import PermuteMLP, WeightedPermuteMLP
+from ..study.cost import count_multiply_adds, count_parameters
+from ..training.data import Labelled, Scale, digits
+from ..training.fit import Recipe, accuracy, fit, small_network
+from ..vision_permutator import VisionPermutator
+from . import results as measured
 
 DIM, DEPTH = 32, 2
 SEEDS = (0, 1, 2, 3, 4)
