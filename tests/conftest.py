@@ -197,7 +197,7 @@ def engine_of():
     def make(*modules: str):
         engine = pytest.importorskip("py_mini_racer").MiniRacer()
         engines.append(engine)
-        from vip_tutorial.widgets.bundle import bundle
+        from vip_tutorial.lens.figure.bundle import bundle
 
         engine.eval(bundle(*modules))
         return engine

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from vip_tutorial import WeightedPermuteMLP, trace
-from vip_tutorial.tracing import Trace
+from vip_tutorial.lens.tracing import Trace
 from vip_tutorial.widgets import PermuteLens
 
 NAN, INF = math.nan, math.inf

@@ -19,8 +19,8 @@ import traitlets
 from tables import in_turn
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP, trace
+from vip_tutorial.lens.figure.bundle import bundle
 from vip_tutorial.widgets import BranchExplorer, PermuteLens
-from vip_tutorial.widgets.bundle import bundle
 
 ROOT = Path(__file__).parents[1]
 JS = ROOT / "vip_tutorial" / "widgets" / "js"
@@ -369,7 +369,7 @@ def test_the_wheel_holds_the_javascript_and_the_styles(tmp_path):
         if file.is_file() and "__pycache__" not in file.parts
     }
     assert files <= packed
-    assert {"vip_tutorial/widgets/css/figure.css"} < files
+    assert {"vip_tutorial/lens/figure/figure.css"} < files
 
 
 STATES = """

@@ -361,9 +361,9 @@ def bench_figure(browser, address: str, name: str) -> None:
 
 def bench_network(browser) -> None:
     """The digit network, run as the page runs it."""
+    from vip_tutorial.lens.figure.bundle import bundle
     from vip_tutorial.networks import pretrained
     from vip_tutorial.widgets import LiveViP
-    from vip_tutorial.widgets.bundle import bundle
 
     _, test = pretrained.pictures("digits")
     live = LiveViP(pretrained.load("digits"), pretrained.scale("digits"))

@@ -3,8 +3,8 @@
 The core needs torch alone; `vip_tutorial.widgets` also needs anywidget and ipywidgets.
 """
 
+from .lens.tracing import Trace, trace
 from .permute_mlp import Mlp, PermuteMLP, WeightedPermuteMLP
-from .tracing import Trace, trace
 
 __version__ = "0.1.0"
 __all__ = ["Mlp", "PermuteMLP", "Trace", "WeightedPermuteMLP", "trace"]

@@ -25,7 +25,7 @@ from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 
-from ..widgets.host import page_json
+from ..lens.figure.host import page_json
 from ..widgets.site import first_frame, set_apart, site_script, site_style
 
 _PACKAGE = Path(__file__).parents[1]

@@ -19,7 +19,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from .. import permute_mlp
-from ..tracing import Step, Trace, trace
+from ..lens.tracing import Step, Trace, trace
 
 N, S = 5, 8  # of the module that runs; its grid is N x N
 C = N * S

@@ -15,12 +15,12 @@
 Needs anywidget and ipywidgets, 7.7 or 8: `pip install "vip_tutorial[widgets]"`.
 """
 
+from ..lens.permute_lens.permute_lens import PermuteLens
 from .branch_mixer import BranchMixer
 from .cost_calculator import CostCalculator
 from .explorer import BranchExplorer
 from .live_vip import LiveViP
 from .mutant_spotter import MutantSpotter
-from .permute_lens import PermuteLens
 from .reach_probe import ReachProbe
 from .seed_comparison import SeedComparison
 from .shape_puzzles import ShapePuzzles

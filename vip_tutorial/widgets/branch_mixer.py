@@ -9,10 +9,10 @@ import traitlets
 from torch import Tensor, nn
 
 from .._util.arguments import real_number
+from ..lens.figure.host import BookWidget
 from ..permute_mlp import Mlp, WeightedPermuteMLP
 from ..study.branch_weights import pooled_path, pooled_sum
 from ..training.data import digit, patterns
-from .host import BookWidget
 from .pictures import LEVELS, shown_picture, written
 
 TEMPERATURES = 0.01, 100.0  # from one branch alone to a third of each, nearly

@@ -2,7 +2,7 @@
 
 import traitlets
 
-from .host import BookWidget
+from ..lens.figure.host import BookWidget
 
 
 class CostCalculator(BookWidget):

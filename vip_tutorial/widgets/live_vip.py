@@ -9,11 +9,11 @@ import torch
 import traitlets
 from torch import Tensor
 
+from ..lens.figure.host import BookWidget
+from ..lens.tracing import trace
 from ..study.branch_weights import weights_by_block
-from ..tracing import trace
 from ..training.data import Scale, digits, patterns
 from ..vision_permutator import VisionPermutator
-from .host import BookWidget
 from .live_network import network_sizes, packed_weights
 from .pictures import shown_picture, written
 

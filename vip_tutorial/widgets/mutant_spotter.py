@@ -9,11 +9,11 @@ from typing import Any
 
 import traitlets
 
+from ..lens.figure.host import BookWidget
 from ..permute_mlp import WeightedPermuteMLP
 from ..study.faults.checks import CHECKS, failures
 from ..study.faults.mutants import MUTANTS, Mutant
 from ..study.faults.views import VIEWS, Evidence, evidence
-from .host import BookWidget
 
 # Checks that say of a fault little more than that there is one.
 _GENERAL = ["blend", "transpose", "formula", "gradient"]

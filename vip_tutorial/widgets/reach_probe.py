@@ -7,8 +7,8 @@ import torch
 import traitlets
 from torch import Tensor
 
+from ..lens.figure.host import BookWidget
 from ..study.reach import reach
-from .host import BookWidget
 
 MOST_TOKENS = 256
 MOST_MAPS = 8

@@ -6,7 +6,7 @@ from typing import Any
 import traitlets
 
 from .._util.arguments import whole_number
-from .host import BookWidget
+from ..lens.figure.host import BookWidget
 
 
 class SeedComparison(BookWidget):

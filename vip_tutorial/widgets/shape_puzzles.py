@@ -5,7 +5,7 @@ from typing import Any
 
 import traitlets
 
-from .host import BookWidget
+from ..lens.figure.host import BookWidget
 
 KINDS = ("shape", "order", "copy", "address", "einops")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from py_mini_racer import MiniRacer
 
-from .bundle import bundle, constant
-from .host import BookWidget, style
+from ..lens.figure.bundle import bundle, constant
+from ..lens.figure.host import BookWidget, style
 
 # The package has imported them all by now.
 WIDGETS = BookWidget.kinds

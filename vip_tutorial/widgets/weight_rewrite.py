@@ -6,8 +6,8 @@ import torch
 import traitlets
 from torch import Tensor, nn
 
+from ..lens.figure.host import BookWidget
 from ..permute_mlp import Mlp, WeightedPermuteMLP
-from .host import BookWidget
 
 
 class WeightRewrite(BookWidget):

@@ -1,9 +1,9 @@
 // The branch mixer: a picture on the left, and on the right what each channel takes of
 // the three branches because of it.  Three weights that sum to 1 are a point in a triangle.
 
-import { axisColour } from "./colours.js";
+import { axisColour } from "../../lens/figure/colours.js";
 import { act as actOnDrawing, HELP as DRAWING_HELP, fields as drawingFields, html as drawingHtml, levelsOf, titleOf, readPictures, selectHtml } from "./drawing.js";
-import { choiceField, firstFrameOf, renderFigure, wholeField } from "./figure.js";
+import { choiceField, firstFrameOf, renderFigure, wholeField } from "../../lens/figure/figure.js";
 import { gelu, isTable, linear, softmax } from "./layers.js";
 import { BRANCHES, branchSign, leaderOf, meanMark, meanWeights, overBranches, roundTenth, signHtml, THIRDS, html as triangleHtml, placeOf as cornerPlace } from "./triangle.js";
 

@@ -1,9 +1,9 @@
 // The cost calculator: which sizes fit the module, and what it and other ways to mix
 // tokens cost at these sizes.
 
-import { axisColour } from "./colours.js";
-import { escape } from "./host.js";
-import { firstFrameOf, renderFigure, wholeField } from "./figure.js";
+import { axisColour } from "../../lens/figure/colours.js";
+import { escape } from "../../lens/figure/host.js";
+import { firstFrameOf, renderFigure, wholeField } from "../../lens/figure/figure.js";
 
 const SIZES = {
   H: { label: "rows of tokens", high: 256 },

@@ -1,8 +1,8 @@
 // A picture to draw on, level by level, or to choose by name; the mixer and the network
 // that runs in the page begin with it.
 
-import { pixelFill } from "./colours.js";
-import { escape } from "./host.js";
+import { pixelFill } from "../../lens/figure/colours.js";
+import { escape } from "../../lens/figure/host.js";
 
 const LEVELS = "0123456789abcdefg"; // sixteenths of ink, one letter a pixel
 

@@ -2,16 +2,16 @@
 // network computes for the picture.  What ran is recorded once, in Python, and is the same
 // for each block and picture; what is drawn and said of it is the lens' own.
 
-import { axisColour } from "./colours.js";
-import { choiceField, wholeField } from "./figure.js";
-import { escape } from "./host.js";
-import { actOnLens } from "./lens_acts.js";
-import { callHtml, codeHtml, headHtml, optionsHtml, panesHtml, sayText } from "./lens_html.js";
+import { axisColour } from "../../lens/figure/colours.js";
+import { choiceField, wholeField } from "../../lens/figure/figure.js";
+import { escape } from "../../lens/figure/host.js";
+import { actOnLens } from "../../lens/permute_lens/lens_acts.js";
+import { callHtml, codeHtml, headHtml, optionsHtml, panesHtml, sayText } from "../../lens/permute_lens/lens_html.js";
 import { applyLayer } from "./network.js";
-import { paintParts } from "./paint.js";
-import { paneParts } from "./panes.js";
-import { MOST_DRAWN, ravel, readRun, sizeOf, unravel } from "./recording.js";
-import { formatOf, planScene } from "./scene.js";
+import { paintParts } from "../../lens/figure/paint.js";
+import { paneParts } from "../../lens/permute_lens/panes.js";
+import { MOST_DRAWN, ravel, readRun, sizeOf, unravel } from "../../lens/permute_lens/recording.js";
+import { formatOf, planScene } from "../../lens/permute_lens/scene.js";
 import { BRANCHES, signHtml } from "./triangle.js";
 
 const FILLS = { birth: "where it was born", value: "its value" };

@@ -1,10 +1,10 @@
 // The live ViP: a picture to draw on, the network's answer, and its blocks, whose branches
 // can be switched off, held and looked into.  The arithmetic is in network.js.
 
-import { axisColour, valueFill } from "./colours.js";
+import { axisColour, valueFill } from "../../lens/figure/colours.js";
 import { act as actOnDrawing, arrowMove, HELP as DRAWING_HELP, fields as drawingFields, html as drawingHtml, levelsOf, titleOf, readPictures, selectHtml } from "./drawing.js";
-import { firstFrameOf, renderFigure, wholeField } from "./figure.js";
-import { escape } from "./host.js";
+import { firstFrameOf, renderFigure, wholeField } from "../../lens/figure/figure.js";
+import { escape } from "../../lens/figure/host.js";
 import { isTable } from "./layers.js";
 import { act as actOnLens, HELP as LENS_HELP, fields as lensFields, html as lensHtml, paint as paintLens, readRecordings } from "./live_lens.js";
 import { read as readNetwork, readWeights, run as runNetwork } from "./network.js";

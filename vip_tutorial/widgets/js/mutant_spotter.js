@@ -1,9 +1,9 @@
 // The mutant spotter: two pictures, one of them by a faulty module.  Which?  The pictures,
 // the lines of code and what the checks say come from Python; here they are shown.
 
-import { axisColour, pixelFill } from "./colours.js";
-import { choiceField, firstFrameOf, renderFigure, wholeField } from "./figure.js";
-import { escape } from "./host.js";
+import { axisColour, pixelFill } from "../../lens/figure/colours.js";
+import { choiceField, firstFrameOf, renderFigure, wholeField } from "../../lens/figure/figure.js";
+import { escape } from "../../lens/figure/host.js";
 
 // What a picture of each form holds: whole numbers up to `levels`, row by row.
 export const FORMS = {

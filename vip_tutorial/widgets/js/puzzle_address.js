@@ -3,8 +3,8 @@
 import { addressIn, birthsIn, freshStrides, freshTensor, permuted } from "./strided.js";
 import { randomBelow, otherOrder, shuffledList, notYet } from "./puzzle_parts.js";
 import { readNumbers } from "./puzzle_reading.js";
-import { unravel } from "./recording.js";
-import { tuple } from "./words.js";
+import { unravel } from "../../lens/permute_lens/recording.js";
+import { tuple } from "../../lens/permute_lens/words.js";
 
 /** @returns {import("./puzzle_kinds.js").Puzzle} without its kind and number */
 export function make(level, random) {

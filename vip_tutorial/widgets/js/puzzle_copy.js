@@ -2,8 +2,8 @@
 
 import { addressIn, applyCall, birthsIn, freshStrides, freshTensor, tensorsAlong } from "./strided.js";
 import { randomBelow, callText, codeOf, otherOrder, axesSentence, shuffledList, notYet } from "./puzzle_parts.js";
-import { unravel } from "./recording.js";
-import { tuple } from "./words.js";
+import { unravel } from "../../lens/permute_lens/recording.js";
+import { tuple } from "../../lens/permute_lens/words.js";
 
 /** @returns {import("./puzzle_kinds.js").Puzzle} without its kind and number */
 export function make(level, random) {

@@ -3,7 +3,7 @@
 import { birthsIn, freshStrides, freshTensor, inverseOrder, permuted, tensorsAlong } from "./strided.js";
 import { alongRow, axesCount, randomBelow, codeOf, gridPicture, pictureSizes, rowsCompared, sameList, axesSentence, walkWords, notYet, otherOrder } from "./puzzle_parts.js";
 import { readPattern, shapeOfSide, sizesOfNames } from "./puzzle_reading.js";
-import { tuple } from "./words.js";
+import { tuple } from "../../lens/permute_lens/words.js";
 
 const WAYS_IN = [[0, 3, 2, 1, 4], [0, 1, 3, 2, 4], [0, 3, 1, 2, 4]]; // height, width, the article's width
 

@@ -3,7 +3,7 @@
 import { applyCall, birthsIn, freshTensor, inverseOrder, permuted } from "./strided.js";
 import { axesCount, callText, codeOf, gridPicture, isOrder, listedNumbers, otherOrder, pictureSizes, rowsCompared, sameList, axesSentence, walkWords, notYet } from "./puzzle_parts.js";
 import { readNumbers } from "./puzzle_reading.js";
-import { tuple } from "./words.js";
+import { tuple } from "../../lens/permute_lens/words.js";
 
 /** @returns {import("./puzzle_kinds.js").Puzzle} without its kind and number */
 export function make(level, random, number) {

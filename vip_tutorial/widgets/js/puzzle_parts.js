@@ -2,8 +2,8 @@
 // verdict, sizes and chance.
 
 import { birthsIn } from "./strided.js";
-import { unravel } from "./recording.js";
-import { tuple } from "./words.js";
+import { unravel } from "../../lens/permute_lens/recording.js";
+import { tuple } from "../../lens/permute_lens/words.js";
 
 /** Which of the axes that births are counted along change within row `row` of a tensor. */
 export function alongRow(tensor, row, { axes, shape }) {

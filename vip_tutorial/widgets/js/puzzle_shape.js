@@ -3,8 +3,8 @@
 import { birthsIn, freshStrides, freshTensor, inverseOrder, reshaped, tensorsAlong } from "./strided.js";
 import { axesCount, randomBelow, callText, codeOf, gridPicture, listedNumbers, otherOrder, pictureSizes, sameList, axesSentence, shuffledList, notYet } from "./puzzle_parts.js";
 import { readNumbers } from "./puzzle_reading.js";
-import { sizeOf } from "./recording.js";
-import { tuple } from "./words.js";
+import { sizeOf } from "../../lens/permute_lens/recording.js";
+import { tuple } from "../../lens/permute_lens/words.js";
 
 const MOST_AXES = 6;
 

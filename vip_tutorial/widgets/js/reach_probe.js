@@ -1,9 +1,9 @@
 // The reach probe: choose an output token, and see which input tokens it depends on.
 // Python has measured every strength (reach.py); here they are read, shaded and told.
 
-import { axisColour, pixelFill } from "./colours.js";
-import { choiceField, firstFrameOf, renderFigure, wholeField } from "./figure.js";
-import { escape } from "./host.js";
+import { axisColour, pixelFill } from "../../lens/figure/colours.js";
+import { choiceField, firstFrameOf, renderFigure, wholeField } from "../../lens/figure/figure.js";
+import { escape } from "../../lens/figure/host.js";
 
 const POWERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const CELL = 40; // a token in the picture

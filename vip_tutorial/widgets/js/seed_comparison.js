@@ -1,7 +1,7 @@
 // Two models, some seeds each: is the difference between them more than chance?
 
-import { escape } from "./host.js";
-import { firstFrameOf, renderFigure, wholeField } from "./figure.js";
+import { escape } from "../../lens/figure/host.js";
+import { firstFrameOf, renderFigure, wholeField } from "../../lens/figure/figure.js";
 
 const PLOT = { width: 660, left: 50, right: 610 };
 const CHANCE = 0.05;

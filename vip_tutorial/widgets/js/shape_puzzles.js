@@ -1,17 +1,17 @@
 // Shape puzzles: a question about a line of reshapes and permutes, an answer that is
 // checked, and beside what was asked for a picture of what the answer would do.
 
-import { axisColour, birthFill, inkOn } from "./colours.js";
-import { escape } from "./host.js";
-import { choiceField, firstFrameOf, renderFigure, wholeField } from "./figure.js";
-import { arrange, fitCell } from "./layout.js";
-import { Drawing, paintSvg } from "./paint.js";
+import { axisColour, birthFill, inkOn } from "../../lens/figure/colours.js";
+import { escape } from "../../lens/figure/host.js";
+import { choiceField, firstFrameOf, renderFigure, wholeField } from "../../lens/figure/figure.js";
+import { arrange, fitCell } from "../../lens/figure/layout.js";
+import { Drawing, paintSvg } from "../../lens/figure/paint.js";
 import { judgeAnswer, makePuzzle, KINDS } from "./puzzle_kinds.js";
 import { isOrder } from "./puzzle_parts.js";
 import { readNumbers, tidyAnswer } from "./puzzle_reading.js";
 import { freshTensor } from "./strided.js";
-import { sizeOf, unravel } from "./recording.js";
-import { tuple } from "./words.js";
+import { sizeOf, unravel } from "../../lens/permute_lens/recording.js";
+import { tuple } from "../../lens/permute_lens/words.js";
 
 const LAST = 999;
 const STRIP_LINE = 12; // cells of a strip before it is wrapped

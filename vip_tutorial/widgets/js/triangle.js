@@ -1,6 +1,6 @@
 // Three weights that sum to 1 are a point in a triangle with a corner for each branch.
 
-import { axisColour } from "./colours.js";
+import { axisColour } from "../../lens/figure/colours.js";
 
 /** Key and name of each branch, in the order of the book. */
 export const BRANCHES = Object.entries({ h: "height", w: "width", c: "channel" });

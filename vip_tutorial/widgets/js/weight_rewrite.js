@@ -1,8 +1,8 @@
 // The rewrite: other branch weights, the same output.  Every number that is shown is
 // computed from the rewritten parts, not from the ones that the token came with.
 
-import { axisColour, valueFill } from "./colours.js";
-import { firstFrameOf, renderFigure, wholeField } from "./figure.js";
+import { axisColour, valueFill } from "../../lens/figure/colours.js";
+import { firstFrameOf, renderFigure, wholeField } from "../../lens/figure/figure.js";
 
 const BRANCHES = ["height", "width", "channel"];
 const KEYS = ["h", "w", "c"]; // their fields

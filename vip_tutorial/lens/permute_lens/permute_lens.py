@@ -5,8 +5,8 @@ from typing import Any
 import torch
 import traitlets
 
+from ..figure.host import BookWidget
 from ..tracing import Trace
-from .host import BookWidget
 
 
 class PermuteLens(BookWidget):
@@ -29,8 +29,6 @@ class PermuteLens(BookWidget):
     """
 
     kind = "permute_lens"
-    module = "js/permute_lens.js"
-    styles = ("css/permute_lens.css",)
     shown = ("recording", "hue", "light", "picture")
 
     recording = traitlets.Dict(help="The run, as JSON.").tag(sync=True)

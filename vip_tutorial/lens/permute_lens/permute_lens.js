@@ -1,11 +1,11 @@
 // The permute lens: step, scrub or play a recorded run and follow its elements.
 
-import { firstFrameOf, choiceField, renderFigure, wholeField } from "./figure.js";
-import { escape } from "./host.js";
+import { firstFrameOf, choiceField, renderFigure, wholeField } from "../figure/figure.js";
+import { escape } from "../figure/host.js";
 import { actionName, actOnLens, stepTo } from "./lens_acts.js";
 import { callHtml, codeHtml, headHtml, memoryHtml, optionsHtml, panesHtml, sayText, stageHtml } from "./lens_html.js";
 import { memoryParts } from "./memory.js";
-import { paintParts } from "./paint.js";
+import { paintParts } from "../figure/paint.js";
 import { hit, paneParts } from "./panes.js";
 import { fillOf, formatOf, moment, planScene } from "./scene.js";
 import { readRun, sizeOf } from "./recording.js";

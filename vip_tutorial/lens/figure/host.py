@@ -16,7 +16,7 @@ import traitlets
 
 from .bundle import bundle, constant
 
-FIGURE_CSS = Path(__file__).parent / "css" / "figure.css"
+FIGURE_CSS = Path(__file__).parent / "figure.css"
 
 
 class KernelFree:

@@ -1,9 +1,9 @@
 // The parts of a lens as HTML, for the permute lens and for a figure that has one in it.
 
-import { axisColour } from "./colours.js";
-import { escape } from "./host.js";
+import { axisColour } from "../figure/colours.js";
+import { escape } from "../figure/host.js";
 import { writes } from "./memory.js";
-import { drawWhole, paintSvg } from "./paint.js";
+import { drawWhole, paintSvg } from "../figure/paint.js";
 import { fitsBlends, fitsNotes, hasFrames, paneParts } from "./panes.js";
 import { litAxis, moment } from "./scene.js";
 import { axisWords, cellWords, colourWords, rowWords, stepWords, tuple } from "./words.js";

@@ -1,6 +1,6 @@
 // Draws the tensor before a step and the tensor after it, or its cells on their way.
 
-import { axisColour, inkOn } from "./colours.js";
+import { axisColour, inkOn } from "../figure/colours.js";
 import { MOST_DRAWN, lineAlong, sizeOf, unravel } from "./recording.js";
 import { MARGIN, fillOf, followed, layoutOf, litAxis, looksOf, markedRow, moment } from "./scene.js";
 

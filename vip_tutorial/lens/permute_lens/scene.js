@@ -1,8 +1,8 @@
 // One moment of a run, ready to be drawn: which tensors stand where, how large a cell
 // is, and what colours each of them.
 
-import { arrange, fitCell } from "./layout.js";
-import { birthFill, birthHue, pixelFill, valueFill } from "./colours.js";
+import { arrange, fitCell } from "../figure/layout.js";
+import { birthFill, birthHue, pixelFill, valueFill } from "../figure/colours.js";
 import { lineAlong, sizeOf, unravel } from "./recording.js";
 
 // Memory is wrapped at lengths that few strides divide, so that jumps stay apart.
@@ -118,7 +118,7 @@ export function neighbour(run, state, fromEnd, by) {
   return homes[k + (next - c) * inner];
 }
 
-/** Which of the plans fits a place of so many pixels; css/permute_lens.css has the same limit. */
+/** Which of the plans fits a place of so many pixels; permute_lens.css has the same limit. */
 export const formatOf = (width) => (width < 560 ? "narrow" : "wide");
 
 /** The row of cells on the last axis that holds the followed element. */
