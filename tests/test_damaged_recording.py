@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from vip_tutorial import WeightedPermuteMLP, trace
+from vip_tutorial.figures import PermuteLens
 from vip_tutorial.lens.tracing import Trace
-from vip_tutorial.widgets import PermuteLens
 
 NAN, INF = math.nan, math.inf
 DELETED = object()

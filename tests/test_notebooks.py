@@ -188,7 +188,7 @@ def shown(data: dict, widgets: dict) -> dict:
     }
 
 
-LENS = ("anywidget", "AnyModel", {"_anywidget_id": "vip_tutorial.widgets.lens.Lens"})
+LENS = ("anywidget", "AnyModel", {"_anywidget_id": "vip_tutorial.figures.lens.Lens"})
 
 
 @in_turn(

@@ -8,10 +8,10 @@ from tables import in_turn
 from torch import nn
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
+from vip_tutorial.figures import ReachProbe
 from vip_tutorial.mixers.rivals import Convolution, SelfAttention, TokenMixing
 from vip_tutorial.study.oracles import channel_matrix, height_matrix, width_matrix
 from vip_tutorial.study.reach import MOST_NUMBERS, in_line, reach
-from vip_tutorial.widgets import ReachProbe
 
 H = W = N = 4
 C = 8

@@ -19,8 +19,8 @@ import traitlets
 from tables import in_turn
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP, trace
+from vip_tutorial.figures import BranchExplorer, PermuteLens
 from vip_tutorial.lens.figure.bundle import bundle
-from vip_tutorial.widgets import BranchExplorer, PermuteLens
 
 ROOT = Path(__file__).parents[1]
 JS = ROOT / "vip_tutorial" / "widgets" / "js"
@@ -321,7 +321,7 @@ def test_a_bundle_refuses_what_would_not_run(modules, sources, told):
 
 def test_every_figure_is_registered_and_comes_through_the_door():
     site = pytest.importorskip("vip_tutorial.widgets.site", exc_type=ImportError)
-    import vip_tutorial.widgets as door
+    import vip_tutorial.figures as door
 
     for kind, widget in site.WIDGETS.items():
         assert widget.kind == kind
@@ -576,7 +576,7 @@ def test_whatever_is_damaged_is_refused_or_drawn(run, core):
 @pytest.mark.slow
 def test_a_program_that_drew_a_first_frame_ends():
     program = (
-        "from vip_tutorial.widgets import CostCalculator\n"
+        "from vip_tutorial.figures import CostCalculator\n"
         "from vip_tutorial.widgets.site import first_frame\n"
         "print(first_frame('cost_calculator', CostCalculator().page_state())[:9])\n"
     )

@@ -321,7 +321,7 @@ def own_bytes(site: Path, page: Path) -> float:
 def write_large_page(folder: Path) -> None:
     """One lens at toy size, and one as large as is drawn."""
     from vip_tutorial import WeightedPermuteMLP, trace
-    from vip_tutorial.widgets import PermuteLens
+    from vip_tutorial.figures import PermuteLens
     from vip_tutorial.widgets.site import first_frame, site_script, site_style
 
     for name, N, S in [("toy", 4, 2), ("large", 8, 4)]:
@@ -361,9 +361,9 @@ def bench_figure(browser, address: str, name: str) -> None:
 
 def bench_network(browser) -> None:
     """The digit network, run as the page runs it."""
+    from vip_tutorial.figures import LiveViP
     from vip_tutorial.lens.figure.bundle import bundle
     from vip_tutorial.networks import pretrained
-    from vip_tutorial.widgets import LiveViP
 
     _, test = pretrained.pictures("digits")
     live = LiveViP(pretrained.load("digits"), pretrained.scale("digits"))

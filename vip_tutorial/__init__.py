@@ -1,6 +1,6 @@
 """Vision Permutator's WeightedPermuteMLP: the code that the book reads.
 
-The core needs torch alone; `vip_tutorial.widgets` also needs anywidget and ipywidgets.
+The core needs torch alone; `vip_tutorial.figures` also needs anywidget and ipywidgets.
 """
 
 from .lens.tracing import Trace, trace

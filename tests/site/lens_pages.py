@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 
 from vip_tutorial import WeightedPermuteMLP, trace
-from vip_tutorial.widgets import PermuteLens
+from vip_tutorial.figures import PermuteLens
 
 PAGE = """<!doctype html>
 <html lang="en">

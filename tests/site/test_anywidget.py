@@ -9,11 +9,11 @@ import torch
 from lens_driver import Lens
 from lens_pages import height_lens
 
-import vip_tutorial.widgets
+import vip_tutorial.figures
 from vip_tutorial import PermuteMLP, trace
-from vip_tutorial.widgets import PermuteLens
+from vip_tutorial.figures import PermuteLens
 
-JS = Path(vip_tutorial.widgets.__file__).parent / "js"
+JS = Path(vip_tutorial.figures.__file__).parent / "js"
 # A front end: a model that knows what was saved, and an empty element.
 FRONT_END = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>A notebook</title>

@@ -10,12 +10,12 @@ import torch
 from torch import nn
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
+from vip_tutorial.figures import BranchMixer
+from vip_tutorial.figures.shared.pictures import LEVELS
 from vip_tutorial.mixers.dynamic import DynamicPermuteMLP
 from vip_tutorial.networks import pretrained
 from vip_tutorial.study.branch_weights import exchanged_order, weights_by_block
 from vip_tutorial.training.data import as_tokens, digit, patterns
-from vip_tutorial.widgets import BranchMixer
-from vip_tutorial.widgets.pictures import LEVELS
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,7 @@ import torch
 from figure_driver import Figure
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
-from vip_tutorial.networks import pretrained
-from vip_tutorial.training.data import as_tokens
-from vip_tutorial.widgets import (
+from vip_tutorial.figures import (
     BranchMixer,
     CostCalculator,
     LiveViP,
@@ -20,6 +18,8 @@ from vip_tutorial.widgets import (
     ShapePuzzles,
     WeightRewrite,
 )
+from vip_tutorial.networks import pretrained
+from vip_tutorial.training.data import as_tokens
 
 axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
 

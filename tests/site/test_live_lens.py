@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from vip_tutorial import trace
+from vip_tutorial.figures import LiveViP
+from vip_tutorial.figures.live_vip.live_vip import MOST_DRAWN
 from vip_tutorial.networks import pretrained
 from vip_tutorial.vision_permutator import VisionPermutator
-from vip_tutorial.widgets import LiveViP
-from vip_tutorial.widgets.live_vip import MOST_DRAWN
 
 BRANCHES = {"h": "height", "w": "width", "c": "channel"}
 C, N = 32, 8

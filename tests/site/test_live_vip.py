@@ -13,11 +13,11 @@ from lens_pages import page as page_of
 from torch import nn
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
+from vip_tutorial.figures import LiveViP
+from vip_tutorial.figures.live_vip.live_network import MOST_WEIGHTS
 from vip_tutorial.networks import pretrained
 from vip_tutorial.training.data import Scale, patterns
 from vip_tutorial.vision_permutator import VisionPermutator
-from vip_tutorial.widgets import LiveViP
-from vip_tutorial.widgets.live_network import MOST_WEIGHTS
 
 BRANCHES = "hwc"
 

@@ -24,7 +24,7 @@ _IMPORTED = (
     "ipykernel.kernelapp",
     "matplotlib.pyplot",
     "torch",
-    "vip_tutorial.widgets",
+    "vip_tutorial.figures",
 )
 
 

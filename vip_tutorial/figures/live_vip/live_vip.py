@@ -9,13 +9,13 @@ import torch
 import traitlets
 from torch import Tensor
 
-from ..lens.figure.host import BookWidget
-from ..lens.tracing import trace
-from ..study.branch_weights import weights_by_block
-from ..training.data import Scale, digits, patterns
-from ..vision_permutator import VisionPermutator
+from ...lens.figure.host import BookWidget
+from ...lens.tracing import trace
+from ...study.branch_weights import weights_by_block
+from ...training.data import Scale, digits, patterns
+from ...vision_permutator import VisionPermutator
+from ..shared.pictures import shown_picture, written
 from .live_network import network_sizes, packed_weights
-from .pictures import shown_picture, written
 
 MOST_DRAWN = 2_048  # numbers, as in js/recording.js
 _NAMES = "zero one two three four five six seven eight nine".split()
@@ -51,8 +51,11 @@ class LiveViP(BookWidget):
     """
 
     kind = "live_vip"
-    module = "js/live_vip.js"
-    styles = ("css/drawing.css", "css/permute_lens.css", "css/live_vip.css")
+    styles = (
+        "../shared/drawing.css",
+        "../../lens/permute_lens/permute_lens.css",
+        "live_vip.css",
+    )
     shown = ("size", "pictures", "labels", "network", "weights", "means", "recordings")
     apart = ("weights", "recordings")
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import traitlets
 
-from ..lens.figure.host import BookWidget
-from ..permute_mlp import WeightedPermuteMLP
-from ..study.faults.checks import CHECKS, failures
-from ..study.faults.mutants import MUTANTS, Mutant
-from ..study.faults.views import VIEWS, Evidence, evidence
+from ...lens.figure.host import BookWidget
+from ...permute_mlp import WeightedPermuteMLP
+from ...study.faults.checks import CHECKS, failures
+from ...study.faults.mutants import MUTANTS, Mutant
+from ...study.faults.views import VIEWS, Evidence, evidence
 
 # Checks that say of a fault little more than that there is one.
 _GENERAL = ["blend", "transpose", "formula", "gradient"]
@@ -41,8 +41,6 @@ class MutantSpotter(BookWidget):
     """
 
     kind = "mutant_spotter"
-    module = "js/mutant_spotter.js"
-    styles = ("css/mutant_spotter.css",)
     shown = ("game",)
 
     name = traitlets.Unicode("spotter").tag(sync=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import traitlets
 
-from ..lens.figure.host import BookWidget
+from ...lens.figure.host import BookWidget
 
 KINDS = ("shape", "order", "copy", "address", "einops")
 
@@ -35,8 +35,6 @@ class ShapePuzzles(BookWidget):
     """
 
     kind = "shape_puzzles"
-    module = "js/shape_puzzles.js"
-    styles = ("css/shape_puzzles.css",)
     shown = ("kinds",)
 
     name = traitlets.Unicode("puzzles").tag(sync=True)

@@ -2,13 +2,13 @@
 // can be switched off, held and looked into.  The arithmetic is in network.js.
 
 import { axisColour, valueFill } from "../../lens/figure/colours.js";
-import { act as actOnDrawing, arrowMove, HELP as DRAWING_HELP, fields as drawingFields, html as drawingHtml, levelsOf, titleOf, readPictures, selectHtml } from "./drawing.js";
+import { act as actOnDrawing, arrowMove, HELP as DRAWING_HELP, fields as drawingFields, html as drawingHtml, levelsOf, titleOf, readPictures, selectHtml } from "../shared/drawing.js";
 import { firstFrameOf, renderFigure, wholeField } from "../../lens/figure/figure.js";
 import { escape } from "../../lens/figure/host.js";
-import { isTable } from "./layers.js";
+import { isTable } from "../shared/layers.js";
 import { act as actOnLens, HELP as LENS_HELP, fields as lensFields, html as lensHtml, paint as paintLens, readRecordings } from "./live_lens.js";
 import { read as readNetwork, readWeights, run as runNetwork } from "./network.js";
-import { BRANCHES, branchSign, leaderOf, meanMark, meanWeights, overBranches, roundTenth, signHtml, THIRDS, html as triangleHtml, placeOf as cornerPlace } from "./triangle.js";
+import { BRANCHES, branchSign, leaderOf, meanMark, meanWeights, overBranches, roundTenth, signHtml, THIRDS, html as triangleHtml, placeOf as cornerPlace } from "../shared/triangle.js";
 
 const HOLDS = { third: "one third each", mean: "the mean over the images" };
 

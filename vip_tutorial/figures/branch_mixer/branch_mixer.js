@@ -2,10 +2,10 @@
 // the three branches because of it.  Three weights that sum to 1 are a point in a triangle.
 
 import { axisColour } from "../../lens/figure/colours.js";
-import { act as actOnDrawing, HELP as DRAWING_HELP, fields as drawingFields, html as drawingHtml, levelsOf, titleOf, readPictures, selectHtml } from "./drawing.js";
+import { act as actOnDrawing, HELP as DRAWING_HELP, fields as drawingFields, html as drawingHtml, levelsOf, titleOf, readPictures, selectHtml } from "../shared/drawing.js";
 import { choiceField, firstFrameOf, renderFigure, wholeField } from "../../lens/figure/figure.js";
-import { gelu, isTable, linear, softmax } from "./layers.js";
-import { BRANCHES, branchSign, leaderOf, meanMark, meanWeights, overBranches, roundTenth, signHtml, THIRDS, html as triangleHtml, placeOf as cornerPlace } from "./triangle.js";
+import { gelu, isTable, linear, softmax } from "../shared/layers.js";
+import { BRANCHES, branchSign, leaderOf, meanMark, meanWeights, overBranches, roundTenth, signHtml, THIRDS, html as triangleHtml, placeOf as cornerPlace } from "../shared/triangle.js";
 
 const ZOOMS = ["1", "2", "4", "8"];
 const STEPS = 20; // of the temperature's slider, in a factor of ten

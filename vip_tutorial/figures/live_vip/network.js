@@ -4,8 +4,8 @@
 // Tokens are one flat array, row after row, the channels of a token side by side.  Weights
 // are read once, and all loops run along rows that lie side by side in memory.
 
-import { gelu, linear, softmax } from "./layers.js";
-import { BRANCHES } from "./triangle.js";
+import { gelu, linear, softmax } from "../shared/layers.js";
+import { BRANCHES } from "../shared/triangle.js";
 
 const MOST_WEIGHTS = 60_000; // weights
 

@@ -16,15 +16,15 @@ Needs anywidget and ipywidgets, 7.7 or 8: `pip install "vip_tutorial[widgets]"`.
 """
 
 from ..lens.permute_lens.permute_lens import PermuteLens
-from .branch_mixer import BranchMixer
-from .cost_calculator import CostCalculator
-from .explorer import BranchExplorer
-from .live_vip import LiveViP
-from .mutant_spotter import MutantSpotter
-from .reach_probe import ReachProbe
-from .seed_comparison import SeedComparison
-from .shape_puzzles import ShapePuzzles
-from .weight_rewrite import WeightRewrite
+from .branch_explorer.branch_explorer import BranchExplorer
+from .branch_mixer.branch_mixer import BranchMixer
+from .cost_calculator.cost_calculator import CostCalculator
+from .live_vip.live_vip import LiveViP
+from .mutant_spotter.mutant_spotter import MutantSpotter
+from .reach_probe.reach_probe import ReachProbe
+from .seed_comparison.seed_comparison import SeedComparison
+from .shape_puzzles.shape_puzzles import ShapePuzzles
+from .weight_rewrite.weight_rewrite import WeightRewrite
 
 __all__ = [
     "BranchExplorer",

@@ -6,8 +6,8 @@ import torch
 import traitlets
 from torch import Tensor, nn
 
-from ..lens.figure.host import BookWidget
-from ..permute_mlp import Mlp, WeightedPermuteMLP
+from ...lens.figure.host import BookWidget
+from ...permute_mlp import Mlp, WeightedPermuteMLP
 
 
 class WeightRewrite(BookWidget):
@@ -34,8 +34,6 @@ class WeightRewrite(BookWidget):
     """
 
     kind = "weight_rewrite"
-    module = "js/weight_rewrite.js"
-    styles = ("css/weight_rewrite.css",)
     shown = ("weights", "branches", "projection", "offset")
 
     weights = traitlets.List(help="Branch weights, (3, C).").tag(sync=True)

@@ -5,10 +5,10 @@ from typing import Any
 import ipywidgets
 import torch
 
-from ..lens.figure.host import KernelFree
-from ..lens.permute_lens.permute_lens import PermuteLens
-from ..lens.tracing import Trace, trace
-from ..permute_mlp import PermuteMLP
+from ...lens.figure.host import KernelFree
+from ...lens.permute_lens.permute_lens import PermuteLens
+from ...lens.tracing import Trace, trace
+from ...permute_mlp import PermuteMLP
 
 
 class BranchExplorer(KernelFree, ipywidgets.VBox):

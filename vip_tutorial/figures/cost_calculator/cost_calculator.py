@@ -2,7 +2,7 @@
 
 import traitlets
 
-from ..lens.figure.host import BookWidget
+from ...lens.figure.host import BookWidget
 
 
 class CostCalculator(BookWidget):
@@ -18,7 +18,5 @@ class CostCalculator(BookWidget):
     """
 
     kind = "cost_calculator"
-    module = "js/cost_calculator.js"
-    styles = ("css/cost_calculator.css",)
 
     name = traitlets.Unicode("costs").tag(sync=True)

@@ -5,8 +5,8 @@ from typing import Any
 
 import traitlets
 
-from .._util.arguments import whole_number
-from ..lens.figure.host import BookWidget
+from ..._util.arguments import whole_number
+from ...lens.figure.host import BookWidget
 
 
 class SeedComparison(BookWidget):
@@ -28,8 +28,6 @@ class SeedComparison(BookWidget):
     """
 
     kind = "seed_comparison"
-    module = "js/seed_comparison.js"
-    styles = ("css/seed_comparison.css",)
     shown = ("models", "of")
 
     name = traitlets.Unicode("ablation").tag(sync=True)

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..permute_mlp import Mlp, WeightedPermuteMLP
-from ..vision_permutator import PermutatorBlock, VisionPermutator
-from .pictures import MOST_PIXELS
+from ...permute_mlp import Mlp, WeightedPermuteMLP
+from ...vision_permutator import PermutatorBlock, VisionPermutator
+from ..shared.pictures import MOST_PIXELS
 
 MOST_WEIGHTS = 60_000
 MOST_CLASSES = 20

@@ -7,8 +7,8 @@ import torch
 import traitlets
 from torch import Tensor
 
-from ..lens.figure.host import BookWidget
-from ..study.reach import reach
+from ...lens.figure.host import BookWidget
+from ...study.reach import reach
 
 MOST_TOKENS = 256
 MOST_MAPS = 8
@@ -41,8 +41,6 @@ class ReachProbe(BookWidget):
     """
 
     kind = "reach_probe"
-    module = "js/reach_probe.js"
-    styles = ("css/reach_probe.css",)
     shown = ("maps", "grid", "picture", "one_scale")
 
     maps = traitlets.List(help="The strengths of each map; see `_pack`.").tag(sync=True)

@@ -8,12 +8,12 @@ import torch
 import traitlets
 from torch import Tensor, nn
 
-from .._util.arguments import real_number
-from ..lens.figure.host import BookWidget
-from ..permute_mlp import Mlp, WeightedPermuteMLP
-from ..study.branch_weights import pooled_path, pooled_sum
-from ..training.data import digit, patterns
-from .pictures import LEVELS, shown_picture, written
+from ..._util.arguments import real_number
+from ...lens.figure.host import BookWidget
+from ...permute_mlp import Mlp, WeightedPermuteMLP
+from ...study.branch_weights import pooled_path, pooled_sum
+from ...training.data import digit, patterns
+from ..shared.pictures import LEVELS, shown_picture, written
 
 TEMPERATURES = 0.01, 100.0  # from one branch alone to a third of each, nearly
 _DIGITS = 6  # of each number on the page: enough for weights to better than 1e-6
@@ -59,8 +59,7 @@ class BranchMixer(BookWidget):
     """
 
     kind = "branch_mixer"
-    module = "js/branch_mixer.js"
-    styles = ("css/drawing.css", "css/branch_mixer.css")
+    styles = ("../shared/drawing.css", "branch_mixer.css")
     shown = ("size", "pictures", "blocks", "cooled")
 
     name = traitlets.Unicode("mixer").tag(sync=True)

@@ -12,7 +12,7 @@ import { paintParts } from "../../lens/figure/paint.js";
 import { paneParts } from "../../lens/permute_lens/panes.js";
 import { MOST_DRAWN, ravel, readRun, sizeOf, unravel } from "../../lens/permute_lens/recording.js";
 import { formatOf, planScene } from "../../lens/permute_lens/scene.js";
-import { BRANCHES, signHtml } from "./triangle.js";
+import { BRANCHES, signHtml } from "../shared/triangle.js";
 
 const FILLS = { birth: "where it was born", value: "its value" };
 const NAMES = Object.fromEntries(BRANCHES);
