@@ -320,9 +320,10 @@ def own_bytes(site: Path, page: Path) -> float:
 
 def write_large_page(folder: Path) -> None:
     """One lens at toy size, and one as large as is drawn."""
+    from vip_tutorial.widgets.site import first_frame, site_script, site_style
+
     from vip_tutorial import WeightedPermuteMLP, trace
     from vip_tutorial.figures import PermuteLens
-    from vip_tutorial.widgets.site import first_frame, site_script, site_style
 
     for name, N, S in [("toy", 4, 2), ("large", 8, 4)]:
         torch.manual_seed(0)

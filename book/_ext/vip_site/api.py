@@ -14,16 +14,28 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-docstring", _no_module_docstrings)
     app.connect("autodoc-process-signature", _no_empty_signatures)
     app.connect("autodoc-skip-member", _no_traits)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    return {
+        "version": "1",
+        "parallel_read_safe": True,
+        "parallel_write_safe": True,
+    }
 
 
 def _no_links_to_torch(app: Sphinx, config: Any) -> None:
     """PyTorch's pages are elsewhere; a field of this type has no page to lead to."""
-    config.nitpick_ignore = {*config.nitpick_ignore, ("py:class", "torch.Tensor")}
+    config.nitpick_ignore = {
+        *config.nitpick_ignore,
+        ("py:class", "torch.Tensor"),
+    }
 
 
 def _no_module_docstrings(
-    app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]
+    app: Sphinx,
+    what: str,
+    name: str,
+    obj: Any,
+    options: Any,
+    lines: list[str],
 ) -> None:
     """They speak to who reads the files; the page has sentences of its own."""
     if what == "module":
@@ -31,7 +43,12 @@ def _no_module_docstrings(
 
 
 def _no_empty_signatures(
-    app: Sphinx, what: str, name: str, obj: Any, options: Any, *signature: str | None
+    app: Sphinx,
+    what: str,
+    name: str,
+    obj: Any,
+    options: Any,
+    *signature: str | None,
 ) -> tuple[str | None, str | None] | None:
     """Traitlets shows `(*args, **kwargs)` for every widget; its docstring says more."""
     if what == "class" and issubclass(obj, traitlets.HasTraits):

@@ -45,7 +45,14 @@ _NO_SUMMARIES_FROM_DISK = (
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension with Sphinx."""
-    for part in ("api", "glossary", "moved", "notebooks", "shapes", "whole"):
+    for part in (
+        "api",
+        "glossary",
+        "moved",
+        "notebooks",
+        "shapes",
+        "whole",
+    ):
         app.setup_extension(f"{__name__}.{part}")
     # A changed value of a "env" setting makes Sphinx read, and so run, all pages anew.
     app.add_config_value("vip_package_digest", "", "env")
@@ -58,7 +65,11 @@ def setup(app: Sphinx) -> dict[str, Any]:
     )
     app.connect("config-inited", _configure, priority=900)
     app.connect("html-page-context", _finish_page, priority=900)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    return {
+        "version": "1",
+        "parallel_read_safe": True,
+        "parallel_write_safe": True,
+    }
 
 
 def _configure(app: Sphinx, config: Any) -> None:
@@ -90,7 +101,9 @@ def _digest(*endings: str) -> str:
 def _finish_page(app, pagename, templatename, context, doctree) -> None:
     body = context.get("body", "")
     _refuse_double_names(pagename, body)
-    if kinds := sorted({figure["kind"] for figure in _FIGURE.finditer(body)}):
+    if kinds := sorted(
+        {figure["kind"] for figure in _FIGURE.finditer(body)}
+    ):
         draw = partial(_draw_first_frame, app, context)
         context["body"] = _FIGURE.sub(draw, _with_ids_of_their_own(body))
         _add_assets(app, kinds)
@@ -106,15 +119,22 @@ def _add_assets(app: Sphinx, kinds: list[str]) -> None:
     name = f"vip-{'-'.join(kinds)}"
     static = Path(app.outdir, "_static")
     static.mkdir(parents=True, exist_ok=True)
-    (static / f"{name}.css").write_text(site_style(*kinds), encoding="utf-8")
-    (static / f"{name}.js").write_text(site_script(*kinds), encoding="utf-8")
+    (static / f"{name}.css").write_text(
+        site_style(*kinds), encoding="utf-8"
+    )
+    (static / f"{name}.js").write_text(
+        site_script(*kinds), encoding="utf-8"
+    )
     app.add_css_file(f"{name}.css")
     app.add_js_file(f"{name}.js", loading_method="defer")
 
 
 def _refuse_double_names(pagename: str, body: str) -> None:
     """A link names a figure of its page, so no two may have the same name."""
-    names = [json.loads(figure["state"])["name"] for figure in _FIGURE.finditer(body)]
+    names = [
+        json.loads(figure["state"])["name"]
+        for figure in _FIGURE.finditer(body)
+    ]
     double = sorted({name for name in names if names.count(name) > 1})
     if double:
         raise ValueError(
@@ -140,7 +160,11 @@ def _with_ids_of_their_own(body: str) -> str:
 
 
 def _refuse_double_ids(pagename: str, body: str) -> None:
-    double = [id_ for id_, times in Counter(_ID.findall(body)).items() if times > 1]
+    double = [
+        id_
+        for id_, times in Counter(_ID.findall(body)).items()
+        if times > 1
+    ]
     if double:
         raise ValueError(
             f"{pagename} has several elements with the id {', '.join(double)}, so a "
@@ -159,7 +183,9 @@ def _is_read(script: Any) -> bool:
 def _draw_first_frame(app, context, found: re.Match[str]) -> str:
     kind, state = found["kind"], json.loads(found["state"])
     rest, script = set_apart(kind, state)
-    drawn = found[0].replace("></div>", f">{first_frame(kind, state)}</div>", 1)
+    drawn = found[0].replace(
+        "></div>", f">{first_frame(kind, state)}</div>", 1
+    )
     if not script:
         return drawn
     name = f"vip-data/{hashlib.sha256(script.encode()).hexdigest()[:16]}.js"
@@ -176,7 +202,9 @@ def _inline_math(self: Any, node: nodes.math) -> None:
 
 
 def _block_math(self: Any, node: nodes.math_block) -> None:
-    self.body.append(f'<div class="formula">{_mathml(node.astext(), "block")}</div>')
+    self.body.append(
+        f'<div class="formula">{_mathml(node.astext(), "block")}</div>'
+    )
     raise nodes.SkipNode
 
 
@@ -188,4 +216,6 @@ def _mathml(latex: str, display: str) -> str:
                 f"formula {latex!r} uses {unknown}, which MathML output lacks"
             )
     math = convert(latex, display=display)
-    return math.replace("<math ", f'<math alttext="{html.escape(latex)}" ', 1)
+    return math.replace(
+        "<math ", f'<math alttext="{html.escape(latex)}" ', 1
+    )

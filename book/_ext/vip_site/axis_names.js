@@ -2,7 +2,7 @@
 // they carry their colour, pointing at one lights its axis in the lenses in sight, and an
 // axis that is lit in a lens lights its letter in the text.
 
-import { axisColour } from "../../lens/figure/colours.js";
+import { axisColour } from "../../../vip_tutorial/lens/figure/colours.js";
 
 const MEANINGS = {
   B: "images in the batch",

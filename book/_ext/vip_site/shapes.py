@@ -31,7 +31,11 @@ HEAD = ("line", "comes out", "memory")
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directive with Sphinx."""
     app.add_directive("traced-shapes", TracedShapes)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    return {
+        "version": "1",
+        "parallel_read_safe": True,
+        "parallel_write_safe": True,
+    }
 
 
 class TracedShapes(SphinxDirective):
@@ -96,14 +100,22 @@ def _row(recording: Trace, steps: list[Step]) -> tuple[str, str, str]:
     return code, f"({', '.join(NAMELESS.get(a, a) for a in axes)})", memory
 
 
-def _table(head: tuple[str, ...], body: list[tuple[str, ...]]) -> nodes.table:
+def _table(
+    head: tuple[str, ...], body: list[tuple[str, ...]]
+) -> nodes.table:
     group = nodes.tgroup(cols=len(head))
     group += [nodes.colspec(colwidth=1) for _ in head]
     group += nodes.thead("", _tr(nodes.Text(text) for text in head))
     group += nodes.tbody(
         "",
         *(
-            _tr([nodes.literal("", code), nodes.Text(axes), nodes.Text(memory)])
+            _tr(
+                [
+                    nodes.literal("", code),
+                    nodes.Text(axes),
+                    nodes.Text(memory),
+                ]
+            )
             for code, axes, memory in body
         ),
     )
@@ -112,5 +124,6 @@ def _table(head: tuple[str, ...], body: list[tuple[str, ...]]) -> nodes.table:
 
 def _tr(cells: Iterator[nodes.Node] | list[nodes.Node]) -> nodes.row:
     return nodes.row(
-        "", *(nodes.entry("", nodes.paragraph("", "", cell)) for cell in cells)
+        "",
+        *(nodes.entry("", nodes.paragraph("", "", cell)) for cell in cells),
     )

@@ -22,7 +22,11 @@ def setup(app: Sphinx) -> dict[str, Any]:
     # Before Sphinx looks at what the last build left.
     app.connect("config-inited", _begin, priority=1)
     app.connect("build-finished", _end, priority=999)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    return {
+        "version": "1",
+        "parallel_read_safe": True,
+        "parallel_write_safe": True,
+    }
 
 
 def lock_of(outdir: str | Path) -> FileLock:

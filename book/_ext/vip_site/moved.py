@@ -40,13 +40,19 @@ _PAGE = """<!doctype html>
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register with Sphinx what is to be written after the site's own pages."""
     app.connect("build-finished", _write)
-    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+    return {
+        "version": "1",
+        "parallel_read_safe": True,
+        "parallel_write_safe": True,
+    }
 
 
 def _write(app: Sphinx, exception: Exception | None) -> None:
     if exception or app.builder.format != "html":
         return
-    titles = {name: title.astext() for name, title in app.env.titles.items()}
+    titles = {
+        name: title.astext() for name, title in app.env.titles.items()
+    }
     write_moved(Path(app.outdir), titles)
 
 
