@@ -262,7 +262,7 @@ def test_the_first_cell_says_what_runs_here(tmp_path):
     done = run_first_cell(tmp_path)
     assert done.returncode == 0, done.stdout
     labels = [line.split()[0] for line in done.stdout.splitlines()]
-    assert labels == "Python torch ipywidgets device".split()
+    assert labels == "vip_tutorial Python torch ipywidgets device".split()
     assert done.stderr == ""
 
 

@@ -6,5 +6,5 @@ The core needs torch alone; `vip_tutorial.widgets` also needs anywidget and ipyw
 from .permute_mlp import Mlp, PermuteMLP, WeightedPermuteMLP
 from .tracing import Trace, trace
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Mlp", "PermuteMLP", "Trace", "WeightedPermuteMLP", "trace"]
