@@ -14,7 +14,9 @@ export JUPYTER_CONFIG_DIR = $(CURDIR)/$(VENV)/home/jupyter/config
 export JUPYTER_DATA_DIR = $(CURDIR)/$(VENV)/home/jupyter/data
 export JUPYTER_RUNTIME_DIR = $(CURDIR)/$(VENV)/home/jupyter/runtime
 export MPLCONFIGDIR = $(CURDIR)/$(VENV)/home/matplotlib
-export ORT_DISABLE_TELEMETRY = 1
+# ONNX Runtime would look up a foreign host, during `make book` too.
+ORT_DISABLE_TELEMETRY ?= 1
+export ORT_DISABLE_TELEMETRY
 
 # Sets $$found to an interpreter that fits, has pip for the new environment, and really
 # starts: pyenv, for one, puts a python3.12 on the PATH that only says it isn't there.
@@ -39,7 +41,8 @@ export PYTHON
 .PHONY: help
 help:
 	@echo 'make book        build the site: $(SITE)/index.html'
-	@echo 'make test        run the tests; ARGS=--all the slow ones, too; any option of pytest'
+	@echo 'make test        run the tests; options for pytest: ARGS="--device cuda -k lens"'
+	@echo '                 ARGS=--all runs the slow ones, too'
 	@echo 'make test-timm   run the tests of the models in timm, in .venv-timm (5 GB)'
 	@echo 'make serve       build the site and serve it on http://localhost:$(PORT)'
 	@echo 'make weights     train the networks of vip_tutorial/weights anew (a minute)'
@@ -67,8 +70,7 @@ setup:
 
 .PHONY: book
 book: setup
-	@$(VENV)/bin/jupyter-book build . -W -n --keep-going -q || { \
-	  rm -rf _build/.doctrees; exit 1; } # or the next build would not warn again
+	@$(VENV)/bin/jupyter-book build . -W -n --keep-going -q
 
 .PHONY: serve
 serve: book
@@ -151,5 +153,5 @@ repo:
 
 .PHONY: clean
 clean:
-	rm -rf _build build .jupyter_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf _build build .pytest_cache .ruff_cache .hypothesis
 	find . -name .venv\* -prune -o -name __pycache__ -prune -exec rm -rf {} +

@@ -14,6 +14,7 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+from tables import in_turn
 
 import colab_check
 import first_cell
@@ -71,8 +72,9 @@ def test_setting_the_address_changes_nothing_else(copy):
     assert point_at(old, copy) == []
 
 
-@pytest.mark.parametrize("place", PLACES, ids=lambda place: f"{place[0]}: {place[1]}")
+@in_turn("place", PLACES, ids=lambda place: f"{place[0]}: {place[1]}")
 def test_a_stale_address_is_found_and_mended(copy, place):
+    point_at(current(), copy)
     glob, pattern, form = place
     path = min(copy.glob(glob))
     text = path.read_text(encoding="utf-8")
@@ -96,7 +98,7 @@ def test_a_place_that_is_gone_is_found(copy):
     assert any("CITATION.cff has nothing like" in one for one in disagreements(copy))
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "url",
     [
         "https://github.com/you/fork",
@@ -116,8 +118,8 @@ def test_the_site_of_a_repository():
     assert own.pages == "https://you.github.io/"
 
 
-@pytest.mark.parametrize(
-    ("url", "says"),
+@in_turn(
+    "url, says",
     [
         ("", "no URL"),
         ("fork", "https://"),
@@ -139,7 +141,7 @@ def test_parse_says_what_is_wrong(url, says):
         parse(url)
 
 
-@pytest.mark.parametrize("url", ["http://github.com/you/fork", "", "nonsense"])
+@in_turn("url", ["http://github.com/you/fork", "", "nonsense"])
 def test_bad_input_changes_nothing(copy, url):
     before = texts(copy)
     command = [sys.executable, copy / "tools" / "repository.py", url]
@@ -187,7 +189,7 @@ def named(text: str) -> set[str]:
     return set(re.findall(pattern, text, re.MULTILINE))
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "name",
     [
         "README.md",
@@ -224,7 +226,7 @@ def test_the_test_files_that_the_workflow_names_exist():
     assert files and [name for name in files if not (ROOT / name).exists()] == []
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+@in_turn("name", ["README.md", "CONTRIBUTING.md"])
 def test_the_files_that_a_text_links_to_exist(name):
     text = (ROOT / name).read_text(encoding="utf-8")
     links = re.findall(r"\]\((?!https?:)([^)#]+)\)|/blob/main/([^)]+)", text)
