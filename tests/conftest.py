@@ -1,6 +1,7 @@
 """The devices that tests run on, which tests a run takes, and what each starts from."""
 
 import contextlib
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -194,12 +195,16 @@ def engine_of():
     """Makes a JavaScript engine that holds some modules of the widgets, and no page."""
     engines = []
 
+    root = Path(__file__).parents[1]
+    files = [*root.glob("vip_tutorial/**/*.js"), *root.glob("book/_ext/**/*.js")]
+    by_name = {file.name: file for file in files}
+
     def make(*modules: str):
         engine = pytest.importorskip("py_mini_racer").MiniRacer()
         engines.append(engine)
         from vip_tutorial.lens.figure.bundle import bundle
 
-        engine.eval(bundle(*modules))
+        engine.eval(bundle(*(by_name.get(name, name) for name in modules)))
         return engine
 
     yield make

@@ -23,8 +23,7 @@ from vip_tutorial.figures import BranchExplorer, PermuteLens
 from vip_tutorial.lens.figure.bundle import bundle
 
 ROOT = Path(__file__).parents[1]
-JS = ROOT / "vip_tutorial" / "widgets" / "js"
-CSS = JS.with_name("css")
+SCRIPTS = [*ROOT.glob("vip_tutorial/**/*.js"), *ROOT.glob("book/_ext/**/*.js")]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +40,7 @@ def core(engine_of):
 
 
 def first_frame(lens_or_state) -> str:
-    site = pytest.importorskip("vip_tutorial.widgets.site", exc_type=ImportError)
+    site = pytest.importorskip("vip_site.figures", exc_type=ImportError)
     state = lens_or_state
     if isinstance(state, PermuteLens):
         state = state.page_state()
@@ -233,7 +232,7 @@ def test_arguments_of_another_type(run, argument):
 
 
 def test_the_modules_import_what_they_use_and_no_more():
-    sources = {file: file.read_text(encoding="utf-8") for file in JS.rglob("*.js")}
+    sources = {file: file.read_text(encoding="utf-8") for file in SCRIPTS}
     of_others = r"^export (?:const|function) (\w+)"
     exported = {
         n for text in sources.values() for n in re.findall(of_others, text, re.M)
@@ -253,11 +252,11 @@ def test_the_modules_import_what_they_use_and_no_more():
 
 
 def test_a_bundle_is_one_script_without_imports():
-    site = pytest.importorskip("vip_tutorial.widgets.site", exc_type=ImportError)
-    source = bundle(*(w.module for w in site.WIDGETS.values()), "site.js")
+    site = pytest.importorskip("vip_site.figures", exc_type=ImportError)
+    source = bundle(*(w.module for w in site.WIDGETS.values()), site.SITE)
     assert not re.search(r"^\s*(import|export)\b", source, re.M)
     names = re.findall(r"^// (\w+\.js)$", source, re.M)
-    assert sorted(names) == sorted(file.name for file in JS.rglob("*.js"))
+    assert sorted(names) == sorted(file.name for file in SCRIPTS)
     assert PermuteLens._esm.endswith(
         "export default { render: $permute_lens.render };\n"
     )
@@ -320,7 +319,7 @@ def test_a_bundle_refuses_what_would_not_run(modules, sources, told):
 
 
 def test_every_figure_is_registered_and_comes_through_the_door():
-    site = pytest.importorskip("vip_tutorial.widgets.site", exc_type=ImportError)
+    site = pytest.importorskip("vip_site.figures", exc_type=ImportError)
     import vip_tutorial.figures as door
 
     for kind, widget in site.WIDGETS.items():
@@ -577,7 +576,7 @@ def test_whatever_is_damaged_is_refused_or_drawn(run, core):
 def test_a_program_that_drew_a_first_frame_ends():
     program = (
         "from vip_tutorial.figures import CostCalculator\n"
-        "from vip_tutorial.widgets.site import first_frame\n"
+        "from vip_site.figures import first_frame\n"
         "print(first_frame('cost_calculator', CostCalculator().page_state())[:9])\n"
     )
     # Where the engine is left open, about every second one hangs at its end.

@@ -42,7 +42,7 @@ def test_the_traced_tables_are_on_the_page(site):
 
 def test_the_api_page_shows_what_the_package_offers(site):
     import vip_tutorial
-    from vip_tutorial import exercises
+    from vip_tutorial import exercises, figures
     from vip_tutorial.study import oracles
 
     anchors = parsed(site / "book/api.html").anchors

@@ -335,7 +335,7 @@ def test_a_temperature_that_is_said_wrongly():
 
 
 def first_frame(widget) -> str:
-    site = pytest.importorskip("vip_tutorial.widgets.site", exc_type=ImportError)
+    site = pytest.importorskip("vip_site.figures", exc_type=ImportError)
     return site.first_frame("branch_mixer", widget.page_state())
 
 

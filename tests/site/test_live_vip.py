@@ -803,7 +803,7 @@ def test_a_picture_that_is_one_grey_and_one_class(open_figure):
 @pytest.fixture
 def open_built(open_page, places):
     """A page as the Sphinx extension finishes it, with the figure far down or not."""
-    extension = pytest.importorskip("vip_tutorial.sphinx_ext")
+    extension = pytest.importorskip("vip_site")
 
     def open_built(*widgets, protocol="http", fragment="", far=False, **options):
         app = SimpleNamespace(

@@ -1,16 +1,8 @@
 """The book's figures: each an ordinary ipywidget that also runs on a page alone.
 
-    permute_lens.py, cost_calculator.py, ...   the widgets, one Python class each
-    host.py, js/host.js     what they share: one core, three hosts
-    js/permute_lens.js      the lens in JavaScript; start reading here
-    js/recording.js         a recorded run: homes, addresses, values
-    js/scene.js, panes.js, memory.js, words.js   what is drawn and said of it
-    js/figure.js            what figures share; js/cost_calculator.js is the simplest
-    js/network.js           the whole network's arithmetic, for js/live_vip.js
-    js/live_lens.js         the lens' pictures of a branch, with its numbers
-    live_network.py         which networks that arithmetic is right for
-    js/site.js, site.py     the figures on the built site
-    bundle.py                      joins the JavaScript modules into one script
+A folder holds all of one figure: its Python class, its JavaScript and its style sheet,
+by one name.  Start with `cost_calculator`, the simplest.  What two of them share is in
+`shared`, what all share in `vip_tutorial.lens.figure`.
 
 Needs anywidget and ipywidgets, 7.7 or 8: `pip install "vip_tutorial[widgets]"`.
 """

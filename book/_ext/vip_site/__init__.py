@@ -25,10 +25,13 @@ from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 
-from ..lens.figure.host import page_json
-from ..widgets.site import first_frame, set_apart, site_script, site_style
+import vip_tutorial
+from vip_tutorial.lens.figure.host import page_json
 
-_PACKAGE = Path(__file__).parents[1]
+from .figures import first_frame, set_apart, site_script, site_style
+
+_HERE = Path(__file__).parent
+_PACKAGE = Path(vip_tutorial.__file__).parent
 _FIGURE = re.compile(
     r'<div data-vip-widget="(?P<kind>\w+)"(?P<attributes>[^>]*)>'
     r'<div class="(?P<classes>[^"]*)"></div>'
@@ -74,7 +77,10 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 def _configure(app: Sphinx, config: Any) -> None:
     config.vip_package_digest = package_digest()
-    config.vip_figures_digest = _digest(".js", ".css")
+    # And what else decides how a page is written.
+    config.vip_figures_digest = _digest(_PACKAGE, ".js", ".css") + _digest(
+        _HERE, ".js", ".py"
+    )
     config.nb_execution_mode = "off"  # `notebooks` runs them
     config.nb_mime_priority_overrides = [("html", "text/html", 1)]
     config.nb_ipywidgets_js = {}  # no require.js and no html-manager from elsewhere
@@ -86,14 +92,14 @@ def _configure(app: Sphinx, config: Any) -> None:
 
 def package_digest() -> str:
     """Names the state of all of the package that a notebook can notice."""
-    return _digest(".py", ".json", ".safetensors")
+    return _digest(_PACKAGE, ".py", ".json", ".safetensors")
 
 
-def _digest(*endings: str) -> str:
+def _digest(folder: Path, *endings: str) -> str:
     digest = hashlib.sha256()
-    for file in sorted(_PACKAGE.rglob("*")):
+    for file in sorted(folder.rglob("*")):
         if file.suffix in endings:
-            digest.update(file.relative_to(_PACKAGE).as_posix().encode())
+            digest.update(file.relative_to(folder).as_posix().encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -3,15 +3,17 @@
 import atexit
 import json
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from py_mini_racer import MiniRacer
 
-from ..lens.figure.bundle import bundle, constant
-from ..lens.figure.host import BookWidget, style
+import vip_tutorial.figures  # noqa: F401  registers them all
+from vip_tutorial.lens.figure.bundle import bundle, constant
+from vip_tutorial.lens.figure.host import BookWidget, style
 
-# The package has imported them all by now.
 WIDGETS = BookWidget.kinds
+SITE = Path(__file__).with_name("site.js")
 
 
 def site_script(*kinds: str) -> str:
@@ -24,7 +26,7 @@ def site_script(*kinds: str) -> str:
         f'"{kind}": {constant(WIDGETS[kind].module)}.render'
         for kind in kinds
     )
-    start = f"{constant('site.js')}.hydrate({{ {renderers} }});"
+    start = f"{constant(SITE)}.hydrate({{ {renderers} }});"
     return f"(() => {{\n{_sources(*kinds)}\n{start}\n}})();\n"
 
 
@@ -49,7 +51,7 @@ def set_apart(
         state: What its JavaScript core reads.
 
     Returns:
-        The rest of the state, and a script that hands the others over to js/site.js,
+        The rest of the state, and a script that hands the others over to site.js,
         empty if there are none.  The page has to say where that script is: in the
         state, as "apart".
     """
@@ -73,4 +75,4 @@ def _engine() -> MiniRacer:
 
 
 def _sources(*kinds: str) -> str:
-    return bundle(*(WIDGETS[kind].module for kind in kinds), "site.js")
+    return bundle(*(WIDGETS[kind].module for kind in kinds), SITE)

@@ -34,7 +34,8 @@ from sphinx.environment import BuildEnvironment
 from sphinx.errors import SphinxError
 from sphinx.util import logging
 
-from .._util.files import write_atomically
+from vip_tutorial._util.files import write_atomically
+
 from .warm import warm_kernels
 
 _LOGGER = logging.getLogger(__name__)

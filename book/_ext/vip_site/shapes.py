@@ -18,8 +18,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from .. import permute_mlp
-from ..lens.tracing import Step, Trace, trace
+from vip_tutorial import permute_mlp
+from vip_tutorial.lens.tracing import Step, Trace, trace
 
 N, S = 5, 8  # of the module that runs; its grid is N x N
 C = N * S

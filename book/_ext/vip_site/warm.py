@@ -44,7 +44,7 @@ def warm_kernels(environment: dict[str, str]) -> Iterator[None]:
     factory = KernelProvisionerFactory.instance()
     usual = factory.default_provisioner_name
     _Provisioner.parent_process = subprocess.Popen(
-        [sys.executable, "-m", __name__],
+        [sys.executable, __file__],
         # As each kernel does before it imports matplotlib.
         env=environment
         | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"},

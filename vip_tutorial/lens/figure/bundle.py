@@ -12,7 +12,6 @@ So its names stay its own.
 import re
 from pathlib import Path
 
-JS = Path(__file__).parent / "js"
 _IMPORT = re.compile(r'^import \{([^}]*)\} from "(\.[\w./-]*)";\n', re.MULTILINE)
 _EXPORT = re.compile(
     r"^export (?=(?:async )?(?:function\*?|class|const|let) (\w+))", re.MULTILINE
@@ -21,12 +20,12 @@ _EXPORT = re.compile(
 _COMMENT = re.compile(r"^ *(?://[^\n]*|/\*\*.*?\*/ *)\n", re.MULTILINE | re.DOTALL)
 
 
-def bundle(*entries: str | Path) -> str:
+def bundle(*entries: Path) -> str:
     """Source of the modules `entries` and all that they import, as one script.
 
     Args:
-        *entries: Files, e.g. "figure.js", from `js/` if they are relative.  What one
-            exports stands in the constant that has the file's name after a "$".
+        *entries: Files.  What one exports stands in the constant that has the file's
+            name after a "$".
 
     Raises:
         ValueError: If modules import each other in a circle, if one imports what
@@ -36,7 +35,7 @@ def bundle(*entries: str | Path) -> str:
     exports: dict[Path, list[str]] = {}
     parts: list[str] = []
     for entry in entries:
-        _add((JS / entry).resolve(), (), exports, parts)
+        _add(entry.resolve(), (), exports, parts)
     return "\n".join(parts)
 
 

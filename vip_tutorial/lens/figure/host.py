@@ -2,7 +2,7 @@
 
 In a notebook anywidget runs the core.  On the built site the same core runs on the
 state that `_repr_mimebundle_` wrote into the page.  Where no script runs, the page
-shows the first frame that the core drew at build time (see `sphinx_ext`).
+shows the first frame that the core drew at build time (see `book/_ext`).
 """
 
 import json
