@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from tables import in_turn
 from test_shape_comments import B, C, N, complaints
-
 from vip_tutorial import PermuteMLP, vision_permutator
 from vip_tutorial.experiments import ablations
 from vip_tutorial.experiments import results as measured

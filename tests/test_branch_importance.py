@@ -5,9 +5,9 @@ from functools import partial
 
 import pytest
 import torch
-from tables import in_turn
 from torch import nn
 
+from tables import in_turn
 from vip_tutorial import PermuteMLP
 from vip_tutorial.experiments import branches, results
 from vip_tutorial.experiments.branches import SEEDS

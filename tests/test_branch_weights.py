@@ -4,17 +4,16 @@ from functools import partial
 
 import pytest
 import torch
-from tables import in_turn
 from torch import nn
 
+from tables import in_turn
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
+from vip_tutorial.mixers.fast import pooled_from_means, weights_of_pooled
 from vip_tutorial.study.branch_weights import (
     exchanged_order,
-    pooled_from_means,
     pooled_path,
     pooled_sum,
     weights_by_block,
-    weights_of_pooled,
 )
 from vip_tutorial.study.oracles import branches_einsum
 from vip_tutorial.training.data import as_tokens, digit, patterns

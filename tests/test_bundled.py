@@ -6,8 +6,8 @@ from functools import cache
 
 import pytest
 import torch
-from tables import in_turn
 
+from tables import in_turn
 from vip_tutorial.networks import pretrained
 from vip_tutorial.training import accuracy, arguments_for, predict
 from vip_tutorial.training.data import Scale

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from tables import in_turn
 from torch import nn
 
+from tables import in_turn
 from vip_tutorial._util.files import write_atomically
 from vip_tutorial.mixers.fast import made_fast
 from vip_tutorial.networks import checkpoints
@@ -201,7 +201,7 @@ def test_the_authors_files_are_taken_to_be_for_224(trained, tmp_path):
     assert untouched(model, trained.state_dict())
 
 
-def test_a_file_that_says_its_size_is_resampled(trained, tmp_path):
+def test_a_file_that_says_its_size_isresampled(trained, tmp_path):
     path, wide = tmp_path / "own.safetensors", small(img_size=32)
     save_checkpoint(trained, path)
     load_checkpoint(wide, path, resample=True)
@@ -273,7 +273,7 @@ def test_a_file_that_cannot_be_written_is_named(trained, tmp_path):
     assert fault.value.filename == str(path)
 
 
-def test_only_a_whole_weight_is_resampled(trained):
+def test_only_a_whole_weight_isresampled(trained):
     weights = trained.state_dict()
     name = next(key for key in weights if key.endswith("mlp_h.weight"))
     whole = weights.pop(name)
@@ -468,11 +468,11 @@ def test_a_plain_permute_mlp_is_resampled_too(trained):
 @in_turn("before", [4, 8])
 def test_resampling_keeps_what_an_even_column_gives(before):
     """From 4 rows to 8 and back: the mean answer to a column of equal tokens."""
-    from vip_tutorial.networks.checkpoints import _resampled
+    from vip_tutorial.mixers.resampling import resampled
 
     after, C = 12 - before, 16
     weight = torch.randn(C, C, dtype=torch.float64)
-    moved = _resampled(weight, before, after)
+    moved = resampled(weight, before, after)
     S, T = C // before, C // after
     # Rows of the output are averaged, and those of the input summed up.
     was = weight.reshape(before, S, before, S).mean(0).sum(1)  # (S, S)
@@ -498,11 +498,11 @@ TO_TWO = [[0.5, 0.5, 0, 0], [0, 0, 0.5, 0.5]]
 
 @in_turn("rows", [TO_FOUR, TO_TWO], ids=["more", "fewer"])
 def test_resampling_entry_by_entry(rows):
-    from vip_tutorial.networks.checkpoints import _resampled
+    from vip_tutorial.mixers.resampling import resampled
 
     after, before, C = len(rows), len(rows[0]), 8
     weight = torch.randn(C, C, dtype=torch.float64)
-    moved = _resampled(weight, before, after)
+    moved = resampled(weight, before, after)
     S, T = C // before, C // after
 
     def interpolated(row_out, channel_out, row_in, channel_in):
@@ -529,7 +529,7 @@ def test_resampling_entry_by_entry(rows):
 
 @in_turn("side", [8, 32])
 def test_both_branches_of_every_block_are_resampled_and_nothing_else(trained, side):
-    from vip_tutorial.networks.checkpoints import _resampled
+    from vip_tutorial.mixers.resampling import resampled
 
     state, model = trained.state_dict(), small(img_size=side)
     found = resample_weights(state, model, 16)
@@ -538,7 +538,7 @@ def test_both_branches_of_every_block_are_resampled_and_nothing_else(trained, si
     for name, value in state.items():
         mixer, _, branch = name.removesuffix(".weight").rpartition(".")
         if branch in ("mlp_h", "mlp_w"):
-            value = _resampled(value, grids[mixer], grids[mixer] * side // 16)
+            value = resampled(value, grids[mixer], grids[mixer] * side // 16)
         assert torch.equal(found[name], value), name
 
 

@@ -12,12 +12,12 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tables import in_turn
-from test_shape_comments import COMMENT, Watch
-from tolerances import error, tolerance
 from torch.autograd import forward_ad
 from torch.utils.flop_counter import FlopCounterMode
 
+from tables import in_turn
+from test_shape_comments import COMMENT, Watch
+from tolerances import error, tolerance
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP, trace
 from vip_tutorial.mixers import fast
 from vip_tutorial.mixers.any_size import for_size

@@ -11,8 +11,8 @@ pytest.importorskip("myst_parser")
 
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
-from tables import in_turn
 
+from tables import in_turn
 from vip_site.glossary import CLASS, pattern
 
 GLOSSARY = """# Glossary

@@ -5,8 +5,8 @@ import sys
 
 import numpy as np
 import pytest
-from tables import in_turn
 
+from tables import in_turn
 from vip_tutorial.networks.recipe import as_yaml, estimate, recipe
 
 

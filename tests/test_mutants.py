@@ -10,8 +10,8 @@ from functools import cache
 
 import pytest
 import torch
-from tables import in_turn
 
+from tables import in_turn
 from vip_tutorial import WeightedPermuteMLP
 from vip_tutorial.study.faults import checks
 from vip_tutorial.study.faults.checks import CHECKS, failures

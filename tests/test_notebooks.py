@@ -10,11 +10,11 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from tables import in_turn
 
 import first_cell
 import notebooks
 from notebooks import STATE, VIEW, faults, paths, read, run_alone, strip, widget_faults
+from tables import in_turn
 from vip_site import package_digest
 from vip_site.notebooks import NotebooksFail, Outcomes, run_into
 

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from tables import in_turn
 
+from tables import in_turn
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
 from vip_tutorial.study import oracles
 

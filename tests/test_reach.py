@@ -4,9 +4,9 @@ import json
 
 import pytest
 import torch
-from tables import in_turn
 from torch import nn
 
+from tables import in_turn
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
 from vip_tutorial.figures import ReachProbe
 from vip_tutorial.mixers.rivals import Convolution, SelfAttention, TokenMixing

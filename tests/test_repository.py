@@ -14,13 +14,13 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from tables import in_turn
 
 import colab_check
 import first_cell
 import repository
 import vip_tutorial
 from repository import PLACES, ROOT, current, disagreements, parse, point_at
+from tables import in_turn
 
 FORK = parse("https://github.com/Some-Teacher/my.fork")
 TEXT = ".cff .cfg .css .html .ipynb .js .md .py .toml .txt .yml .yaml".split()

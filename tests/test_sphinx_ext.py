@@ -5,9 +5,9 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tables import in_turn
 
 import vip_site as sphinx_ext
+from tables import in_turn
 from vip_tutorial import trace
 from vip_tutorial.figures import CostCalculator, PermuteLens
 from vip_tutorial.permute_mlp import PermuteMLP

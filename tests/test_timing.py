@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tables import in_turn
 
+from tables import in_turn
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
 from vip_tutorial.mixers.dynamic import DynamicPermuteMLP
 from vip_tutorial.mixers.lightweight import LightPermuteMLP

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import torch
+
 from tables import in_turn
 from test_shape_comments import B, C, N, complaints
-
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
 from vip_tutorial.mixers import rivals
 from vip_tutorial.mixers.rivals import Convolution, SelfAttention, TokenMixing

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from tables import in_turn
 from torch import nn
 
+from tables import in_turn
 from vip_tutorial import PermuteMLP, Trace, WeightedPermuteMLP, trace
 from vip_tutorial.lens.tracing.calls import Call
 

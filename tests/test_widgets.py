@@ -16,8 +16,8 @@ import ipywidgets
 import pytest
 import torch
 import traitlets
-from tables import in_turn
 
+from tables import in_turn
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP, trace
 from vip_tutorial.figures import BranchExplorer, PermuteLens
 from vip_tutorial.lens.figure.bundle import bundle

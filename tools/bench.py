@@ -293,7 +293,6 @@ def own_bytes(site: Path, page: Path) -> float:
 def write_large_page(folder: Path) -> None:
     """One lens at toy size, and one as large as is drawn."""
     from vip_site.figures import first_frame, site_script, site_style
-
     from vip_tutorial import WeightedPermuteMLP, trace
     from vip_tutorial.figures import PermuteLens
 

@@ -6,18 +6,18 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from tables import in_turn
 from torch import nn
 
+from tables import in_turn
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
 from vip_tutorial.mixers.any_size import WAYS, AnySizePermuteMLP, for_size, stretched
 from vip_tutorial.mixers.dynamic import DynamicPermuteMLP
 from vip_tutorial.mixers.fast import made_fast
+from vip_tutorial.mixers.resampling import trained_size
 from vip_tutorial.networks.checkpoints import (
     load_checkpoint,
     read_checkpoint,
     save_checkpoint,
-    trained_size,
 )
 from vip_tutorial.study.oracles import height_einsum, width_einsum
 from vip_tutorial.vision_permutator import VisionPermutator

@@ -10,9 +10,9 @@ from functools import partial
 
 import pytest
 import torch
-from tables import in_turn
 from torch.nn.functional import avg_pool2d, pad
 
+from tables import in_turn
 from vip_tutorial.mixers.any_size import WAYS, AnySizePermuteMLP
 from vip_tutorial.mixers.dynamic import DynamicPermuteMLP
 from vip_tutorial.mixers.fewer_branches import ReducedPermuteMLP

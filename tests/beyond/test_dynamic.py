@@ -5,8 +5,8 @@ from functools import partial
 
 import pytest
 import torch
-from tables import in_turn
 
+from tables import in_turn
 from vip_tutorial import WeightedPermuteMLP
 from vip_tutorial.experiments.mixers import as_models
 from vip_tutorial.mixers.dynamic import KINDS, DynamicPermuteMLP

@@ -4,8 +4,8 @@ from functools import partial
 
 import pytest
 import torch
-from tables import in_turn
 
+from tables import in_turn
 from vip_tutorial.experiments import mixers, results
 from vip_tutorial.study.cost import count_multiply_adds, count_parameters
 from vip_tutorial.training import small_network, tasks

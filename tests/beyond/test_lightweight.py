@@ -4,8 +4,8 @@ from functools import partial
 
 import pytest
 import torch
-from tables import in_turn
 
+from tables import in_turn
 from vip_tutorial import WeightedPermuteMLP
 from vip_tutorial.mixers.lightweight import (
     GroupedLinear,

@@ -2,9 +2,9 @@
 
 import pytest
 import torch
+
 from tables import in_turn
 from tolerances import tolerance
-
 from vip_tutorial import WeightedPermuteMLP
 from vip_tutorial.mixers.multi_scale import (
     BlendedBranches,

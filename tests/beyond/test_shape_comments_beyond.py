@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 import torch
+
 from tables import in_turn
 from test_shape_comments import COMMENT, Watch
 

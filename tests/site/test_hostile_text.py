@@ -11,8 +11,8 @@ import torch
 from lens_driver import Lens
 from lens_pages import figure, height_lens, page
 from test_figures import EXAMPLES
-from vip_site.figures import first_frame
 
+from vip_site.figures import first_frame
 from vip_tutorial.figures import LiveViP, MutantSpotter
 from vip_tutorial.study.faults.mutants import MUTANTS
 from vip_tutorial.training.data import Scale

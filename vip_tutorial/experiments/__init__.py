@@ -1,0 +1,17 @@
+"""What takes hours, and its results, so that a chapter can show many seeds.
+
+branches   what the branch weights say, on problems with known answers
+ablations  which part of the module is missed
+mixers     what the mixers beyond the paper are worth
+results/   what was measured, with versions; `make measurements` repeats it all
+"""
+
+from . import ablations, branches, mixers
+from .results import results
+
+__all__ = [
+    "ablations",
+    "branches",
+    "mixers",
+    "results",
+]

@@ -1,8 +1,8 @@
 """An ablation small enough to repeat: fourteen token mixers, one recipe, five seeds.
 
-`python -m vip_tutorial.experiments.ablations` trains them all on scikit-learn's digits and writes
-`measured/ablations.json`; it takes about a quarter of an hour
-on one quiet core.
+`python -m vip_tutorial.experiments.ablations` trains them all on scikit-learn's digits
+and writes `results/ablations.json`; it takes about a quarter of an hour on one quiet
+core.
 """
 
 from collections.abc import Callable

@@ -1,18 +1,57 @@
-"""Beyond the paper: other token mixers that take the place of `WeightedPermuteMLP`.
+"""Other ways to mix tokens, in the place of `WeightedPermuteMLP`.
 
-    multi_scale   more branches: rows and columns of a coarser grid, or 3 x 3 neighbours
-    dynamic       other weights: fixed, the paper's, one for each token; a temperature
-    lightweight   fewer weights: low rank, groups, one Linear for height and width
-    any_size      a trained network on grids of another size
-    export        a network as a file of ONNX, in float32 or with weights of one byte
-    experiments   what all of these are worth, measured
+    rivals          self-attention, an MLP over all tokens, a convolution
+    fewer_branches  Permute-MLPs that lack a branch
+    multi_scale     more branches: rows and columns of a coarser grid, or 3 x 3 neighbours
+    dynamic         other weights: fixed, the paper's, one for each token; a temperature
+    lightweight     fewer weights: low rank, groups, one Linear for height and width
+    any_size        a trained network on grids of another size
+    resampling      the matrices of the branches, for more or fewer rows
+    fast            the same module, sooner
 
-Each class is called like a `WeightedPermuteMLP`, and a network takes it by one
-argument; what else it wants to know is filled in with `functools.partial`:
+Most are called like a `WeightedPermuteMLP`, and a network takes them by one argument;
+what else they want to know is filled in with `functools.partial`:
 
     >>> from functools import partial
-    >>> from vip_tutorial.mixers.dynamic import DynamicPermuteMLP
-    >>> from vip_tutorial.vision_permutator import VisionPermutator
+    >>> from vip_tutorial import VisionPermutator
+    >>> from vip_tutorial.mixers import DynamicPermuteMLP
     >>> mixer = partial(DynamicPermuteMLP, weights="token")
     >>> model = VisionPermutator([2], [32], img_size=56, token_mixer=mixer)
 """
+
+from .any_size import AnySizePermuteMLP, for_size, stretched
+from .dynamic import KINDS, DynamicPermuteMLP
+from .fast import (
+    FastPermuteMLP,
+    add_branch,
+    made_fast,
+    pooled_from_means,
+    weights_of_pooled,
+)
+from .fewer_branches import ReducedPermuteMLP
+from .lightweight import GroupedLinear, LightPermuteMLP, LowRankLinear
+from .multi_scale import LocalPermuteMLP, MultiScalePermuteMLP
+from .rivals import Convolution, Placed, SelfAttention, TokenMixing
+
+__all__ = [
+    "KINDS",
+    "AnySizePermuteMLP",
+    "Convolution",
+    "DynamicPermuteMLP",
+    "FastPermuteMLP",
+    "GroupedLinear",
+    "LightPermuteMLP",
+    "LocalPermuteMLP",
+    "LowRankLinear",
+    "MultiScalePermuteMLP",
+    "Placed",
+    "ReducedPermuteMLP",
+    "SelfAttention",
+    "TokenMixing",
+    "add_branch",
+    "for_size",
+    "made_fast",
+    "pooled_from_means",
+    "stretched",
+    "weights_of_pooled",
+]

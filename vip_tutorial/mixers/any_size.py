@@ -23,10 +23,10 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from .._util.arguments import conversion, grid_sides, whole_number
-from ..networks.checkpoints import interpolation, on_other_rows, trained_size
 from ..permute_mlp import WeightedPermuteMLP
 from ..vision_permutator import Downsample, VisionPermutator
 from .fast import FastPermuteMLP
+from .resampling import interpolation, on_other_rows, trained_size
 
 WAYS = ("resample", "tiles", "strided")
 

@@ -1,0 +1,29 @@
+"""Networks: weights in files, trained ones, and the way out of PyTorch.
+
+checkpoints  weights in files, the authors' among them
+pretrained   four small networks that come with the package, in weights/
+onnx         a network as a file of ONNX, in float32 or with weights of one byte
+recipe       the paper's training as numbers, and what it would cost
+timm         the four sizes by name in timm; import it to register them
+"""
+
+from . import pretrained
+from .checkpoints import load_checkpoint, read_checkpoint, save_checkpoint
+from .onnx import loaded, quantised, run_onnx, to_onnx
+from .recipe import EPOCHS, IMAGES, as_yaml, estimate, recipe
+
+__all__ = [
+    "EPOCHS",
+    "IMAGES",
+    "as_yaml",
+    "estimate",
+    "load_checkpoint",
+    "loaded",
+    "pretrained",
+    "quantised",
+    "read_checkpoint",
+    "recipe",
+    "run_onnx",
+    "save_checkpoint",
+    "to_onnx",
+]

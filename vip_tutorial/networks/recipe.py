@@ -1,7 +1,7 @@
 """Training the real thing: the paper's recipe as numbers, and what it would cost.
 
-`python -m vip_tutorial.networks.recipe vip_s7 --gpus 8 --per-gpu 256` prints the recipe as a
-configuration file for timm's training script.
+`python -m vip_tutorial.networks.recipe vip_s7 --gpus 8 --per-gpu 256` prints the recipe
+as a configuration file for timm's training script.
 
 Sources: the paper, Hou et al., arXiv:2106.12368, section 4.1 and table 1, for rate,
 batch, weight decay, epochs and stochastic depth; the command in the README of the

@@ -1,0 +1,34 @@
+"""Pictures, tasks with known answers, and a training loop that can be resumed.
+
+data         digits, patterns, grids of tokens
+image_files  pictures of your own, from a folder
+tasks        made-up pictures whose answer is known
+fit          the training loop
+resume       a run in a file: broken off, taken up, never mixed with another
+"""
+
+from .data import Labelled, Scale, as_tokens, digit, digits, mnist, patterns
+from .fit import History, Recipe, accuracy, arguments_for, fit, predict, small_network
+from .image_files import class_names, read_folder
+from .tasks import nested, task
+
+__all__ = [
+    "History",
+    "Labelled",
+    "Recipe",
+    "Scale",
+    "accuracy",
+    "arguments_for",
+    "as_tokens",
+    "class_names",
+    "digit",
+    "digits",
+    "fit",
+    "mnist",
+    "nested",
+    "patterns",
+    "predict",
+    "read_folder",
+    "small_network",
+    "task",
+]

@@ -324,7 +324,7 @@ def _warn_if_far(data: Labelled, name: str) -> None:
         warnings.warn(
             f"the pixels of {name} have mean {mean:.3g} and spread {spread:.3g}, far "
             "from 0 and 1, and a network learns worse from them: divide pixels from 0 "
-            "to 255 by 255, then standardise them with vip_tutorial.training.data.Scale",
+            "to 255 by 255, then standardise them with vip_tutorial.training.Scale",
             stacklevel=3,
         )
 

@@ -23,8 +23,8 @@ _LEVELS = {"image": 99, "matrix": 1, "shares": 999, "bars": 999}
 class MutantSpotter(BookWidget):
     """Guess which of two pictures is wrong, then see the fault and what catches it.
 
-    All that is shown has been run: both pictures (see `vip_tutorial.study.faults.views`), the
-    lines of code, and what each check of `vip_tutorial.study.faults.checks` says.
+    All that is shown has been run: both pictures (see `study.faults.views`), the lines
+    of code, and what each check of `study.faults.checks` says.
 
     Args:
         mutants: Which faulty modules to ask about; all of `MUTANTS` if None.  A class

@@ -1,0 +1,60 @@
+"""Module names of version 0.1: they still import, warn, and go with version 0.3."""
+
+import sys
+import warnings
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import spec_from_loader
+from types import ModuleType
+
+NOW = {
+    "ablations": "experiments.ablations",
+    "beyond": "mixers",
+    "beyond.any_size": "mixers.any_size",
+    "beyond.dynamic": "mixers.dynamic",
+    "beyond.experiments": "experiments.mixers",
+    "beyond.export": "networks.onnx",
+    "beyond.lightweight": "mixers.lightweight",
+    "beyond.multi_scale": "mixers.multi_scale",
+    "branch_experiment": "experiments.branches",
+    "branch_importance": "study.branch_importance",
+    "branch_weights": "study.branch_weights",
+    "bundled": "networks.pretrained",
+    "chance": "study.permutation_test",
+    "checkpoints": "networks.checkpoints",
+    "contract": "study.faults.checks",
+    "counting": "study.cost",
+    "data": "training.data",
+    "evidence": "study.faults.views",
+    "fast": "mixers.fast",
+    "imagenet": "networks.recipe",
+    "measured": "experiments.results",
+    "mutants": "study.faults.mutants",
+    "oracles": "study.oracles",
+    "reach": "study.reach",
+    "reduced": "mixers.fewer_branches",
+    "tasks": "training.tasks",
+    "timing": "study.timing",
+    "timm_models": "networks.timm",
+    "token_mixers": "mixers.rivals",
+    "tracing": "lens.tracing",
+    "weight_files": "_util.files",
+    "widgets": "figures",
+}
+
+
+class _Moved(MetaPathFinder, Loader):
+    def find_spec(self, name: str, path=None, target=None) -> ModuleSpec | None:
+        package, _, module = name.partition(".")
+        known = package == __package__ and module in NOW
+        return spec_from_loader(name, self) if known else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        old = module.__name__
+        new = f"{__package__}.{NOW[old.partition('.')[2]]}"
+        warnings.warn(f"{old} is {new} now", FutureWarning, stacklevel=2)
+        __import__(new)
+        sys.modules[old] = sys.modules[new]  # what `import` then gives
+
+
+sys.meta_path.append(_Moved())
