@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-LARGEST_SEED = 10**13  # `training.fit` multiplies it, and torch's seeds have 64 bits
+LARGEST_SEED = 10**13  # `training.loop` multiplies it, and torch's seeds have 64 bits
 
 
 def whole_number(

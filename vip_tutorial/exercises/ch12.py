@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..study.branch_importance import SomeBranches
 from ..training.data import Labelled
-from ..training.fit import small_network
+from ..training.loop import small_network
 from .runner import Ask, run, tensor_like
 
 _SIDES = (4, 6, 8)

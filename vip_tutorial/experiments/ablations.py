@@ -18,7 +18,7 @@ from ..mixers.rivals import Convolution, Placed, SelfAttention, TokenMixing
 from ..permute_mlp import PermuteMLP, WeightedPermuteMLP
 from ..study.cost import count_multiply_adds, count_parameters
 from ..training.data import Labelled, Scale, digits
-from ..training.fit import Recipe, accuracy, fit, small_network
+from ..training.loop import Recipe, accuracy, fit, small_network
 from ..vision_permutator import VisionPermutator
 from . import results as measured
 

@@ -30,7 +30,7 @@ from ..study.branch_importance import (
 )
 from ..study.branch_weights import weights_by_block
 from ..training.data import Labelled, Scale
-from ..training.fit import accuracy, fit, small_network
+from ..training.loop import accuracy, fit, small_network
 from ..vision_permutator import VisionPermutator
 from . import results
 

@@ -24,7 +24,7 @@ from ..mixers.multi_scale import LocalPermuteMLP, MultiScalePermuteMLP
 from ..permute_mlp import PermuteMLP, WeightedPermuteMLP
 from ..study.cost import count_multiply_adds, count_parameters
 from ..training.data import Labelled, Scale
-from ..training.fit import Recipe, accuracy, fit, predict, small_network
+from ..training.loop import Recipe, accuracy, fit, predict, small_network
 from ..training.tasks import task
 from ..vision_permutator import VisionPermutator
 from . import results as measured

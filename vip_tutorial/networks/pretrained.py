@@ -16,7 +16,7 @@ import torch
 from .._util.files import write_atomically
 from ..training import data, tasks
 from ..training.data import Labelled, Scale
-from ..training.fit import History, Recipe, accuracy, arguments_for, fit, small_network
+from ..training.loop import History, Recipe, accuracy, arguments_for, fit, small_network
 from ..vision_permutator import VisionPermutator
 from .checkpoints import load_checkpoint, save_checkpoint
 

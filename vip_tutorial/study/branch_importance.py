@@ -26,7 +26,7 @@ from torch import Tensor
 from .._util.arguments import whole_number
 from ..permute_mlp import WeightedPermuteMLP
 from ..training.data import Labelled
-from ..training.fit import accuracy
+from ..training.loop import accuracy
 from ..vision_permutator import VisionPermutator
 from .branch_weights import ask_each, weights_by_block
 

@@ -8,8 +8,8 @@ resume       a run in a file: broken off, taken up, never mixed with another
 """
 
 from .data import Labelled, Scale, as_tokens, digit, digits, mnist, patterns
-from .fit import History, Recipe, accuracy, arguments_for, fit, predict, small_network
 from .image_files import class_names, read_folder
+from .loop import History, Recipe, accuracy, arguments_for, fit, predict, small_network
 from .tasks import nested, task
 
 __all__ = [
