@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from tables import in_turn
 
 from vip_tutorial import sphinx_ext, trace
 from vip_tutorial.data import as_tokens, digit
@@ -21,32 +22,31 @@ def package(tmp_path, monkeypatch):
     return copy
 
 
-@pytest.mark.parametrize(
-    "file",
+@in_turn(
+    "file, changed",
     [
-        "permute_mlp.py",
-        "tracing/axes.py",
-        "widgets/js/run.js",
-        "widgets/css/figure.css",
+        ("permute_mlp.py", "vip_package_digest"),
+        ("tracing/axes.py", "vip_package_digest"),
+        ("weights/row.json", "vip_package_digest"),
+        ("widgets/js/recording.js", "vip_figures_digest"),
+        ("widgets/css/figure.css", "vip_figures_digest"),
     ],
 )
-def test_any_change_of_the_package_runs_the_chapters_anew(package, tmp_path, file):
+def test_a_change_of_the_package_makes_its_pages_anew(package, file, changed):
     def configured():
-        app = SimpleNamespace(outdir=tmp_path / "html")
         config = SimpleNamespace(html_theme_options={})
-        sphinx_ext._configure(app, config)
-        return config
+        sphinx_ext._configure(None, config)
+        return vars(config)
 
     before = configured()
     assert configured() == before
     (package / file).write_text((package / file).read_text() + "\n")
     after = configured()
-    # A new cache, so cells run; a changed setting, so Sphinx reads every page again.
-    assert after.nb_execution_cache_path != before.nb_execution_cache_path
-    assert after.vip_package_digest != before.vip_package_digest
+    # What runs, runs again, and Sphinx reads its page; for a script it writes the page.
+    assert {name for name in after if after[name] != before[name]} == {changed}
 
 
-def test_the_digest_is_a_setting_that_makes_sphinx_read_all_pages():
+def test_the_digests_are_settings_that_make_sphinx_read_or_write_all_pages():
     settings = {}
     app = SimpleNamespace(
         add_config_value=lambda name, default, rebuild: settings.update(
@@ -58,6 +58,7 @@ def test_the_digest_is_a_setting_that_makes_sphinx_read_all_pages():
     )
     sphinx_ext.setup(app)
     assert settings["vip_package_digest"] == "env"
+    assert settings["vip_figures_digest"] == "html"
 
 
 def test_a_formula_becomes_mathml_that_says_its_source():
@@ -65,7 +66,7 @@ def test_a_formula_becomes_mathml_that_says_its_source():
     assert html.startswith(r'<math alttext="H \times S = C"') and "<mi>H</mi>" in html
 
 
-@pytest.mark.parametrize("formula", [r"\begin{aligned} a \end{aligned}", "x'"])
+@in_turn("formula", [r"\begin{aligned} a \end{aligned}", "x'"])
 def test_a_formula_that_would_come_out_wrong_stops_the_build(formula):
     with pytest.raises(ValueError, match="which MathML output lacks"):
         sphinx_ext._mathml(formula, "inline")
@@ -92,7 +93,7 @@ def test_a_figure_gets_its_first_frame_and_the_page_its_script(tmp_path):
     app = FakeApp(tmp_path)
     context = {"body": f"<p>a</p>{lens.static_html()}<p>b</p>", "script_files": []}
     sphinx_ext._finish_page(app, "page", "page.html", context, None)
-    assert app.added == ["vip-lens.css", "vip-lens.js"]
+    assert app.added == ["vip-permute_lens.css", "vip-permute_lens.js"]
     assert context["body"].count("<svg") == 4  # panes and memory, wide and narrow
     assert context["body"].startswith("<p>a</p>") and context["body"].endswith(
         "<p>b</p>"
@@ -105,19 +106,46 @@ def test_a_page_gets_what_its_figures_need_and_no_more(tmp_path):
     app = FakeApp(tmp_path)
     context = {"body": figures, "script_files": []}
     sphinx_ext._finish_page(app, "page", "page.html", context, None)
-    assert app.added == ["vip-costs-lens.css", "vip-costs-lens.js"]
+    name = "vip-cost_calculator-permute_lens"
+    assert app.added == [f"{name}.css", f"{name}.js"]
     style, script = ((tmp_path / "_static" / file).read_text() for file in app.added)
-    for there in ("renderCosts", "renderLens"):
-        assert there in script
-    assert "renderReach" not in script and "renderPuzzles" not in script
-    assert ".vip-lens" in style and ".vip-costs" in style
-    assert ".vip-reach" not in style
+    for there in ("cost_calculator", "permute_lens"):
+        assert f"const ${there} = " in script
+    assert "reach_probe" not in script and "puzzle" not in script
+    assert ".vip-permute_lens" in style and ".vip-cost_calculator" in style
+    assert ".vip-reach_probe" not in style
 
 
 def test_two_figures_of_one_name_stop_the_build():
     lens = PermuteLens(trace(PermuteMLP(8, 8).height, torch.zeros(1, 8, 8, 8)))
     context = {"body": 2 * lens.static_html(), "script_files": []}
     with pytest.raises(ValueError, match="page has several figures called lens"):
+        sphinx_ext._finish_page(None, "page", "page.html", context, None)
+
+
+def test_each_id_stands_once_and_links_find_what_they_found(tmp_path):
+    figures = {name: CostCalculator(name=name) for name in ("sizes", "fits", "alone")}
+    html = {name: figure.static_html() for name, figure in figures.items()}
+    body = (
+        f'<section id="sizes"><h2>Sizes</h2>{html["sizes"]}</section>'
+        f'<p><span class="target" id="fits"></span>{html["fits"]}</p>{html["alone"]}'
+    )
+    context = {"body": body, "script_files": []}
+    sphinx_ext._finish_page(FakeApp(tmp_path), "page", "page.html", context, None)
+    assert sphinx_ext._ID.findall(context["body"]) == [
+        *("sizes", "figure-sizes", "fits", "figure-fits", "alone")
+    ]
+    assert context["body"].startswith('<section id="sizes">')
+    for name in figures:  # by which a link to a state goes
+        assert f'"name": "{name}"' in context["body"]
+
+
+def test_two_elements_of_one_id_stop_the_build():
+    body = (
+        '<h2 id="a">A</h2><p title="x" id="a">a</p><code>id=&quot;b&quot; id="b"</code>'
+    )
+    context = {"body": body, "script_files": []}
+    with pytest.raises(ValueError, match="page has several elements with the id a,"):
         sphinx_ext._finish_page(None, "page", "page.html", context, None)
 
 

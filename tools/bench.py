@@ -222,11 +222,11 @@ SCRUB = """async (figure) => {
 
 
 RUN_NETWORK = """([sizes, weights, pictures]) => {
-  const network = readNetwork(sizes, readWeights(weights));
+  const network = $network.read(sizes, $network.readWeights(weights));
   const changes = network.blocks.map(() => ({ off: "" }));
   return pictures.map((picture) => {
     const start = performance.now();
-    runNetwork(network, picture, changes);
+    $network.run(network, picture, changes);
     return performance.now() - start;
   });
 }"""
@@ -333,8 +333,8 @@ def write_large_page(folder: Path) -> None:
         figure = lens.static_html().replace("></div>", f">{frame}</div>", 1)
         (folder / f"{name}.html").write_text(
             f"<!doctype html><html lang=en><meta charset=utf-8><title>{name}</title>"
-            f"<style>{site_style('lens')}</style><body>{figure}"
-            f"<script>{site_script('lens')}</script></body></html>",
+            f"<style>{site_style('permute_lens')}</style><body>{figure}"
+            f"<script>{site_script('permute_lens')}</script></body></html>",
             encoding="utf-8",
         )
 

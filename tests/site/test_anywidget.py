@@ -47,8 +47,8 @@ FROM_ONE_TEXT = """
   const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
   return (await import(address)).default;"""
 FROM_ITS_MODULES = """
-  const { renderLens } = await import("./js/permute_lens.js");
-  return { render: renderLens };"""
+  const { render } = await import("./js/permute_lens.js");
+  return { render };"""
 
 
 class LiveLens(Lens):

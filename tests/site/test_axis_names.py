@@ -75,12 +75,12 @@ def test_the_first_of_each_letter_can_be_pressed_by_key(read):
 
 
 def test_an_axis_lit_in_the_figure_lights_its_letters(read):
-    read.part("call").locator('[data-axis="3"]').click()  # H
+    read.part("call").locator('[data-value="3"]').click()  # H
     assert lit(read) == ["H", "H"]
     read.page.mouse.move(0, 0)
     assert lit(read) == ["H", "H"]  # it was chosen
     read.page.keyboard.press("Escape")
     assert lit(read) == []
     read.go_to(3)
-    read.part("call").locator('[data-axis="3"]').hover()  # H*S
+    read.part("call").locator('[data-value="3"]').hover()  # H*S
     assert lit(read) == ["H", "S", "H"]

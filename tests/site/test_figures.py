@@ -49,23 +49,23 @@ def seed_comparison() -> SeedComparison:
 
 # One of each kind, and a state that is not its first.
 EXAMPLES = {
-    "mixer": (
+    "branch_mixer": (
         lambda: BranchMixer(
             WeightedPermuteMLP(16, 8), partial(as_tokens, dim=16), temperature=1
         ),
         "v1;picture=noise;other=even-grey;channel=5;zoom=2;temperature=0.5",
     ),
-    "costs": (lambda: CostCalculator(), "v1;H=14;W=14;N=14;C=392"),
-    "live": (
+    "cost_calculator": (lambda: CostCalculator(), "v1;H=14;W=14;N=14;C=392"),
+    "live_vip": (
         lambda: LiveViP(bundled.load("digits"), bundled.scale("digits")),
         "v1;picture=noise;other=seven;off=1h;hold=2third;open=1;channel=5;token=9;"
         "branch=h;step=3;fill=value",
     ),
-    "reach": (reach_probe, "v1;map=2;at=5;shade=log;read=11"),
-    "ablation": (seed_comparison, "v1;one=b;other=c;seeds=3"),
-    "puzzles": (lambda: ShapePuzzles(), "v1;kind=order;number=5"),
-    "rewrite": (weight_rewrite, "v1;h=-50;c=7"),
-    "spotter": (lambda: MutantSpotter(), "v1;round=2;guess=A"),
+    "reach_probe": (reach_probe, "v1;map=2;at=5;shade=log;read=11"),
+    "seed_comparison": (seed_comparison, "v1;one=b;other=c;seeds=3"),
+    "shape_puzzles": (lambda: ShapePuzzles(), "v1;kind=order;number=5"),
+    "weight_rewrite": (weight_rewrite, "v1;h=-50;c=7"),
+    "mutant_spotter": (lambda: MutantSpotter(), "v1;round=2;guess=A"),
 }
 
 

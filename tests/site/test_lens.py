@@ -311,7 +311,7 @@ def test_each_number_of_the_call_lights_its_axis(toy, open_lens, axis):
     plain = lens.picture()
     order = toy.trace.steps[1].order
     before, after = (toy.trace.tensors[i] for i in (1, 2))
-    button = lens.part("call").locator(f'[data-axis="{axis}"]')
+    button = lens.part("call").locator(f'[data-value="{axis}"]')
     assert button.inner_text().startswith(str(order[axis]))
     assert f"axis {after.axes[axis]}" in button.get_attribute("aria-label")
     button.click()
@@ -337,7 +337,7 @@ def test_each_number_of_the_call_lights_its_axis(toy, open_lens, axis):
 def test_hovering_a_number_shows_its_axis_for_the_time_being(toy, open_lens):
     lens = open_lens(toy, "toy=v1;step=2")
     plain = lens.picture()
-    lens.part("call").locator('[data-axis="1"]').hover()
+    lens.part("call").locator('[data-value="1"]').hover()
     assert lens.part("right").locator(".vip-lit").inner_text() == "N"
     assert lens.picture() != plain
     lens.page.mouse.move(0, 0)

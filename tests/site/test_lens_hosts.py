@@ -260,7 +260,7 @@ def test_the_live_region_speaks_of_every_change(toy, open_lens):
     lens.part("call")
     lens.key("p", "p")
     sentences.append(lens.said)
-    lens.part("call").locator("[data-axis='0']").click()
+    lens.part("call").locator("[data-value='0']").click()
     sentences.append(lens.said)
     assert len(set(sentences)) == len(sentences)
     assert all(sentence.endswith(".") for sentence in sentences)

@@ -4,9 +4,10 @@ import pytest
 
 FOCUSED = """() => {
   const { activeElement: at } = document;
-  const { part, do: name, step, axis } = at.dataset;
-  return part ?? name ?? (step && `step ${step}`) ?? (axis && `axis ${axis}`)
-    ?? at.tagName.toLowerCase();
+  const { part, do: name, value } = at.dataset;
+  if (part) return part;
+  if (name) return value ? `${name} ${value}` : name;
+  return at.tagName.toLowerCase();
 }"""
 
 
@@ -154,7 +155,7 @@ def test_every_control_is_reached_by_tab_in_the_order_of_the_page(toy, open_lens
         if focused(lens) == "body":
             break
         order.append(focused(lens))
-    expected = [f"axis {k}" for k in range(4)] + [f"step {k}" for k in range(7)]
+    expected = [f"axis {k}" for k in range(4)] + [f"step {k}" for k in range(1, 8)]
     expected += [
         "back",
         "play",
@@ -204,12 +205,12 @@ def test_focus_stays_on_a_pressed_step(toy, open_lens):
     lens.page.keyboard.press("Enter")
     lens.settle()
     assert lens.position == 6
-    assert focused(lens) == "step 5"
+    assert focused(lens) == "step 6"
 
 
 def test_focus_stays_on_the_numbers_of_the_call(toy, open_lens):
     lens = open_lens(toy, "toy=v1;step=2")
-    lens.part("call").locator('[data-axis="2"]').focus()
+    lens.part("call").locator('[data-value="2"]').focus()
     lens.page.keyboard.press("Enter")
     assert focused(lens) == "axis 2"
     assert "Axis 2 of the output is W" in lens.said
@@ -221,7 +222,7 @@ def test_focus_stays_on_the_numbers_of_the_call(toy, open_lens):
 def test_focus_is_not_lost_when_play_replaces_the_call(toy, open_lens):
     lens = open_lens(toy, "toy=v1;step=1")
     lens.button("play").click()
-    lens.part("call").locator('[data-axis="3"]').focus()
+    lens.part("call").locator('[data-value="3"]').focus()
     lens.page.clock.run_for(1800)  # now step 3, whose call has a number at this place
     assert lens.said.startswith("Step 3 of 7")
     assert focused(lens) == "axis 3"

@@ -16,7 +16,7 @@ C, N = 32, 8
 
 @pytest.fixture(scope="module")
 def core(engine_of):
-    return engine_of("live.js")
+    return engine_of("live_vip.js")
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +54,12 @@ def lens_of(core, widget, block, branch, code):
         core.eval(
             f"""(() => {{
           const data = {json.dumps(widget.page_state())};
-          const scene = liveFigure.prepare((key) => data[key]);
+          const {{ figure, momentOf }} = $live_vip;
+          const {{ formatOf, layoutOf, MARGIN }} = $scene;
+          const scene = figure.prepare((key) => data[key]);
           const state = {json.dumps(state)};
-          const {{ run, plans }} = liveLens(scene, state, liveMoment(scene, state));
+          const moment = momentOf(scene, state);
+          const {{ run, plans }} = $live_lens.lensOf(scene, state, moment);
           return JSON.stringify({code});
         }})()"""
         )
@@ -178,7 +181,7 @@ def test_a_cell_has_the_colour_of_its_number_and_can_be_followed(
     row = range(32)  # the row of the followed number; the others stand back
     for k in (3, 12, 20, 31):
         assert k in row
-        colour = core.eval(f"valueFill({values[k]}, {most})")
+        colour = core.eval(f"$colours.valueFill({values[k]}, {most})")
         expected = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
         assert canvas.evaluate(PIXEL, where[k]) == pytest.approx(expected, abs=2)
     homes = list(range(N * N * C))
@@ -304,7 +307,7 @@ def test_the_first_frame_has_the_picture_too(open_figure, width):
 
 
 def test_too_many_numbers_are_not_drawn(open_figure, core):
-    assert core.eval("MOST_DRAWN") == MOST_DRAWN
+    assert core.eval("$recording.MOST_DRAWN") == MOST_DRAWN
     torch.manual_seed(0)
     model = VisionPermutator(
         layers=[1],

@@ -14,6 +14,7 @@ from vip_tutorial import PermuteMLP, WeightedPermuteMLP, trace
 from vip_tutorial.tracing import Trace
 
 ASK = """
+const { readRun, sizeOf } = $recording;
 const plain = (numbers) => numbers?.map((v) => (isFinite(v) ? v : String(v))) ?? null;
 const inOrder = (found) => found && [...found].sort((a, b) => a - b);
 function answers(json, asked) {

@@ -73,15 +73,6 @@ TOO_WIDE = """() => {
 }"""
 
 
-def test_the_build_runs_each_notebook_once(site, shared):
-    sphinx_ext = pytest.importorskip("vip_tutorial.sphinx_ext")
-    get_cache = pytest.importorskip("jupyter_cache").get_cache
-    with shared() as folder:
-        cache = get_cache(sphinx_ext.cache_folder(folder / "_build" / "html"))
-        ran = [Path(record.uri).stem for record in cache.list_cache_records()]
-    assert sorted(ran) == sorted(Path(chapter).name for chapter in CHAPTERS)
-
-
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("protocol, widths", [("http", WIDTHS), ("file", WIDTHS[::-1])])
 def test_page(open_site, page, protocol, widths):
@@ -140,9 +131,11 @@ class Document(html.parser.HTMLParser):
     def __init__(self):
         super().__init__()
         self.links, self.anchors, self.loads, self.images = [], set(), [], []
+        self.ids = []
 
     def handle_starttag(self, tag, attributes):
         attributes = dict(attributes)
+        self.ids += [attributes["id"]] if "id" in attributes else []
         self.anchors.update(attributes.get(key) for key in ("id", "name"))
         if tag == "a" and "href" in attributes:
             self.links.append(attributes["href"])
@@ -179,6 +172,12 @@ def test_every_link_within_the_book_leads_somewhere(site, page):
         name = urllib.parse.unquote(parts.fragment).partition("=")[0]
         if name and target.suffix == ".html":
             assert name in parsed(target).anchors, link
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_each_id_stands_once_on_a_page(site, page):
+    ids = parsed(site / f"{page}.html").ids
+    assert [id_ for id_ in ids if ids.count(id_) > 1] == []
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -227,7 +226,7 @@ NEXT_STEP = "(el) => el.querySelector('[data-part=say]').textContent"
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_every_lens_of_a_chapter_lives(open_site, page, protocol):
     opened = open_site(page, protocol)
-    figures = opened.locator("[data-vip-widget=lens]")
+    figures = opened.locator("[data-vip-widget=permute_lens]")
     names = figures.evaluate_all("(all) => all.map((figure) => figure.id)")
     assert len(set(names)) == len(names), "two lenses share a name, and so a link"
     for name in names:
@@ -264,7 +263,7 @@ def test_no_lens_of_a_chapter_shifts_the_page(open_site, page):
 def test_the_theme_button_turns_the_figures_too(open_site):
     for chapter in CHAPTERS:
         opened = open_site(chapter)
-        figures = opened.locator("[data-vip-widget=lens]")
+        figures = opened.locator("[data-vip-widget=permute_lens]")
         if figures.count():
             break
     lens = Lens(opened, figures.first.get_attribute("id"))

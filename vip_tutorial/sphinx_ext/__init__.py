@@ -7,6 +7,7 @@ What can stand alone is an extension of its own:
     glossary.py     links the first use of each term on a page to its entry
     shapes.py       tables of the module's lines and what came out of each
     notebooks.py    runs the notebooks that changed, several at a time
+    whole.py        one build at a time, and no site from half of one
     api.py          what the page "API" leaves out of the docstrings
     moved.py        old addresses lead to the pages that they have become
 """
@@ -15,6 +16,7 @@ import hashlib
 import html
 import json
 import re
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +35,7 @@ _FIGURE = re.compile(
     r'<script type="application/json">(?P<state>.*?)</script></div>',
     re.DOTALL,
 )
+_ID = re.compile(r'<[^<>]*?\sid="([^"]*)"')
 # A page opened from disk may not fetch the pages that it would sum up; found they are.
 _NO_SUMMARIES_FROM_DISK = (
     'if (location.protocol === "file:") '
@@ -42,10 +45,12 @@ _NO_SUMMARIES_FROM_DISK = (
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension with Sphinx."""
-    for part in ("api", "glossary", "moved", "notebooks", "shapes"):
+    for part in ("api", "glossary", "moved", "notebooks", "shapes", "whole"):
         app.setup_extension(f"{__name__}.{part}")
     # A changed value of a "env" setting makes Sphinx read, and so run, all pages anew.
     app.add_config_value("vip_package_digest", "", "env")
+    # That of the figures' scripts and styles makes it write them anew; no cell runs.
+    app.add_config_value("vip_figures_digest", "", "html")
     app.add_html_math_renderer(
         "mathml",
         inline_renderers=(_inline_math, None),
@@ -57,8 +62,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 
 def _configure(app: Sphinx, config: Any) -> None:
-    config.vip_package_digest = _package_digest()
-    config.nb_execution_cache_path = str(cache_folder(app.outdir))
+    config.vip_package_digest = package_digest()
+    config.vip_figures_digest = _digest(".js", ".css")
+    config.nb_execution_mode = "off"  # `notebooks` runs them
     config.nb_mime_priority_overrides = [("html", "text/html", 1)]
     config.nb_ipywidgets_js = {}  # no require.js and no html-manager from elsewhere
     config.html_math_renderer = "mathml"
@@ -67,16 +73,15 @@ def _configure(app: Sphinx, config: Any) -> None:
     config.html_theme_options["navbar_persistent"] = []
 
 
-def cache_folder(outdir: str | Path) -> Path:
-    """Where what the notebooks gave is kept, for a site that is built in `outdir`."""
-    # The cache knows the code of the notebooks but not the package's.
-    return Path(outdir).parent / ".jupyter_cache" / _package_digest()
+def package_digest() -> str:
+    """Names the state of all of the package that a notebook can notice."""
+    return _digest(".py", ".json", ".safetensors")
 
 
-def _package_digest() -> str:
+def _digest(*endings: str) -> str:
     digest = hashlib.sha256()
     for file in sorted(_PACKAGE.rglob("*")):
-        if file.suffix in {".py", ".js", ".css", ".json", ".safetensors"}:
+        if file.suffix in endings:
             digest.update(file.relative_to(_PACKAGE).as_posix().encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]
@@ -87,8 +92,9 @@ def _finish_page(app, pagename, templatename, context, doctree) -> None:
     _refuse_double_names(pagename, body)
     if kinds := sorted({figure["kind"] for figure in _FIGURE.finditer(body)}):
         draw = partial(_draw_first_frame, app, context)
-        context["body"] = _FIGURE.sub(draw, body)
+        context["body"] = _FIGURE.sub(draw, _with_ids_of_their_own(body))
         _add_assets(app, kinds)
+    _refuse_double_ids(pagename, context.get("body", ""))
     if pagename == "search":
         app.add_js_file(None, body=_NO_SUMMARIES_FROM_DISK)
     # The same list that add_js_file has just added to.
@@ -114,6 +120,31 @@ def _refuse_double_names(pagename: str, body: str) -> None:
         raise ValueError(
             f"{pagename} has several figures called {', '.join(double)}; give each "
             "its own, e.g. PermuteLens(..., name='height-toy')"
+        )
+
+
+def _with_ids_of_their_own(body: str) -> str:
+    """Let go of a figure's id where a heading or an anchor of the page has the same.
+
+    A link to a section goes by its id; one to a figure's state goes by the figure's
+    name, which stays.
+    """
+    count = Counter(_ID.findall(body))
+
+    def renamed(figure: re.Match[str]) -> str:
+        name = json.loads(figure["state"])["name"]
+        own = name if count[name] < 2 else f"figure-{name}"
+        return figure[0].replace(f' id="{name}"', f' id="{own}"', 1)
+
+    return _FIGURE.sub(renamed, body)
+
+
+def _refuse_double_ids(pagename: str, body: str) -> None:
+    double = [id_ for id_, times in Counter(_ID.findall(body)).items() if times > 1]
+    if double:
+        raise ValueError(
+            f"{pagename} has several elements with the id {', '.join(double)}, so a "
+            "link could not tell them: give a heading, an anchor or a figure another"
         )
 
 

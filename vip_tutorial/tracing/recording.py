@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from .damage import check_recording
 from .source import SourceLine
 
 FORMAT = "vip-trace"
@@ -197,7 +198,8 @@ class Trace:
         """Read what `to_json` wrote.
 
         Raises:
-            ValueError: If it is not a recording, or one of another version.
+            ValueError: If it is not a recording, one of another version, or damaged: no
+                run can have given it.
         """
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise ValueError(f"not a recording: its 'format' must be {FORMAT!r}")
@@ -208,13 +210,14 @@ class Trace:
             )
         data = {k: v for k, v in data.items() if k not in ("format", "version")}
         try:
-            tensors = [_tensor_record(record) for record in data.pop("tensors")]
-            steps = [_step(step) for step in data.pop("steps")]
-            return cls(tensors=tensors, steps=steps, **data)
-        except (KeyError, TypeError, ValueError, OverflowError) as fault:
+            check_recording(data)
+        except ValueError as fault:
             raise ValueError(
                 f"the recording is damaged ({fault}): trace the function again"
             ) from fault
+        tensors = [_tensor_record(record) for record in data.pop("tensors")]
+        steps = [_step(step) for step in data.pop("steps")]
+        return cls(tensors=tensors, steps=steps, **data)
 
 
 def _tensor_record(data: dict[str, Any]) -> TensorRecord:
@@ -222,9 +225,6 @@ def _tensor_record(data: dict[str, Any]) -> TensorRecord:
         key: data[key] and [float(value) for value in data[key]]
         for key in ("values", "gradient")
     }
-    for key in ("shape", "strides"):
-        if not all(type(size) is int for size in data[key]):
-            raise ValueError(f"{key} {data[key]!r}")
     return TensorRecord(**data | numbers)
 
 

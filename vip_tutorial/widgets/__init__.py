@@ -3,10 +3,10 @@
     permute_lens.py, cost_calculator.py, ...   the widgets, one Python class each
     host.py, js/host.js     what they share: one core, three hosts
     js/permute_lens.js      the lens in JavaScript; start reading here
-    js/run.js               a recorded run: homes, addresses, values
+    js/recording.js         a recorded run: homes, addresses, values
     js/scene.js, panes.js, memory.js, words.js   what is drawn and said of it
-    js/figure.js            what the smaller figures share; js/costs.js is the simplest
-    js/network.js           the whole network's arithmetic, for js/live.js
+    js/figure.js            what figures share; js/cost_calculator.js is the simplest
+    js/network.js           the whole network's arithmetic, for js/live_vip.js
     js/live_lens.js         the lens' pictures of a branch, with its numbers
     live_network.py         which networks that arithmetic is right for
     js/site.js, site.py     the figures on the built site

@@ -12,7 +12,7 @@ from ..branch_weights import pooled_path, pooled_sum
 from ..checks import real_number
 from ..data import digit, patterns
 from ..permute_mlp import Mlp, WeightedPermuteMLP
-from .host import BookWidget, script, style
+from .host import BookWidget
 from .pictures import LEVELS, shown_picture, written
 
 TEMPERATURES = 0.01, 100.0  # from one branch alone to a third of each, nearly
@@ -58,13 +58,10 @@ class BranchMixer(BookWidget):
             the pictures do not fit, or there can be no such temperature.
     """
 
-    kind = "mixer"
-    module = "mixer.js"
-    render = "renderMixer"
-    frame = "mixerFirstFrame"
+    kind = "branch_mixer"
+    module = "js/branch_mixer.js"
+    styles = ("css/drawing.css", "css/branch_mixer.css")
     shown = ("size", "pictures", "blocks", "cooled")
-    _esm = script(module, render)
-    _css = style("drawing", kind)
 
     name = traitlets.Unicode("mixer").tag(sync=True)
     size = traitlets.List(help="Height and width of a picture.").tag(sync=True)
@@ -257,7 +254,7 @@ def _check_by_itself(
 
 
 def _on_page(block: Mapping[str, Any], picture: Tensor) -> Tensor:
-    """What js/mixer.js computes from the same numbers: `(3, C)` of h, w and c."""
+    """What branch_mixer.js computes from the same numbers: `(3, C)` of h, w and c."""
     layers = [
         torch.tensor(numbers, dtype=torch.float64)
         for layer in (block["fc1"], block["fc2"])

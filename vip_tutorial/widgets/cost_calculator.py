@@ -2,7 +2,7 @@
 
 import traitlets
 
-from .host import BookWidget, script, style
+from .host import BookWidget
 
 
 class CostCalculator(BookWidget):
@@ -17,11 +17,8 @@ class CostCalculator(BookWidget):
         start: State of the first picture, e.g. "v1;H=14;W=14;N=14;C=384".
     """
 
-    kind = "costs"
-    module = "costs.js"
-    render = "renderCosts"
-    frame = "costsFirstFrame"
-    _esm = script(module, render)
-    _css = style(kind)
+    kind = "cost_calculator"
+    module = "js/cost_calculator.js"
+    styles = ("css/cost_calculator.css",)
 
     name = traitlets.Unicode("costs").tag(sync=True)

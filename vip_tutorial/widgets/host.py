@@ -6,15 +6,17 @@ shows the first frame that the core drew at build time (see `sphinx_ext`).
 """
 
 import json
+import sys
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import anywidget
 import traitlets
 
-from .bundle import bundle
+from .bundle import bundle, constant
 
-CSS = Path(__file__).parent / "css"
+FIGURE_CSS = Path(__file__).parent / "css" / "figure.css"
 
 
 class KernelFree:
@@ -35,18 +37,19 @@ class KernelFree:
 class BookWidget(KernelFree, anywidget.AnyWidget):
     """A widget of the book's own, drawn by JavaScript.
 
-    A widget class says `_esm = script(module, render)`, where to find its first frame,
-    and which traits the JavaScript reads.
+    A widget class names its `kind`.  Its JavaScript and its style sheet lie beside its
+    Python file and have the same name, or where it says.
 
     Attributes:
         kind: Name of the widget on the site.
-        module: Its JavaScript module in `js/`.
-        render: JavaScript expression: its entry point, with anywidget's contract.
-        frame: JavaScript expression: the function that gives its first frame as HTML.
+        module: Its JavaScript module, from the folder of its Python file; it exports
+            `render`, with anywidget's contract, and `firstFrame`, which gives HTML.
+        styles: Style sheets that it needs beside that of all figures, its own the last,
+            from the same folder.
         shown: Traits that the core reads beside those of every widget; plain JSON each.
         apart: Those of them that are large: the built site loads them when the reader
             comes near the figure.
-        styles: Style sheets in `css/` that it needs beside its own and the shared one.
+        kinds: All such classes by their kind.
         title: Heading of the figure; a title of its own if empty.
         name: Name of the figure in links, letters, digits and hyphens.
         start: State of the first picture, as the figure's "copy" button gives it.
@@ -55,18 +58,28 @@ class BookWidget(KernelFree, anywidget.AnyWidget):
     """
 
     kind: str
-    module: str
-    render: str
-    frame: str
+    module: str | Path = ""
+    styles: tuple[str | Path, ...] = ()
     shown: tuple[str, ...] = ()
     apart: tuple[str, ...] = ()
-    styles: tuple[str, ...] = ()
+    kinds: ClassVar[dict[str, type["BookWidget"]]] = {}
 
     title = traitlets.Unicode("").tag(sync=True)
     name = traitlets.Unicode("figure").tag(sync=True)
     start = traitlets.Unicode("").tag(sync=True)
     state = traitlets.Unicode("").tag(sync=True)
     link = traitlets.Unicode("").tag(sync=True)
+
+    def __init_subclass__(cls, **kwargs: Any):
+        if "kind" in vars(cls):
+            python = Path(sys.modules[cls.__module__].__file__)
+            own = python.with_suffix(".css").name
+            cls.module = python.parent / (cls.module or python.with_suffix(".js").name)
+            cls.styles = tuple(python.parent / file for file in cls.styles or (own,))
+            cls._esm = script(cls.module)
+            cls._css = style(cls.styles)
+            BookWidget.kinds[cls.kind] = cls
+        super().__init_subclass__(**kwargs)
 
     def __init__(self, **kwargs: Any):
         if unknown := sorted(set(kwargs) - set(self.trait_names())):
@@ -106,12 +119,15 @@ def page_json(state: dict[str, Any]) -> str:
     return json.dumps(state).replace("<", "\\u003c")
 
 
-def script(module: str, render: str) -> str:
+def script(module: Path) -> str:
     """The one script that anywidget needs of a widget."""
-    return f"{bundle(module)}\nexport default {{ render: {render} }};\n"
+    return (
+        f"{bundle(module)}\nexport default {{ render: {constant(module)}.render }};\n"
+    )
 
 
-def style(*names: str) -> str:
-    """The style sheet of all figures, and then those of the parts of one."""
-    files = [CSS / f"{part}.css" for part in ("figure", *names)]
-    return "\n".join(f.read_text(encoding="utf-8") for f in files if f.exists())
+def style(files: Iterable[Path]) -> str:
+    """The style sheet of all figures, and then these, each once."""
+    return "\n".join(
+        file.read_text(encoding="utf-8") for file in dict.fromkeys([FIGURE_CSS, *files])
+    )

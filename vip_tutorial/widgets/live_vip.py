@@ -13,11 +13,11 @@ from ..branch_weights import weights_by_block
 from ..data import Scale, digits, patterns
 from ..tracing import trace
 from ..vision_permutator import VisionPermutator
-from .host import BookWidget, script, style
+from .host import BookWidget
 from .live_network import network_sizes, packed_weights
 from .pictures import shown_picture, written
 
-MOST_DRAWN = 2_048  # numbers, as in js/run.js
+MOST_DRAWN = 2_048  # numbers, as in js/recording.js
 _NAMES = "zero one two three four five six seven eight nine".split()
 
 
@@ -50,15 +50,11 @@ class LiveViP(BookWidget):
             the pictures, labels or images do not fit it.
     """
 
-    kind = "live"
-    module = "live.js"
-    render = "renderLive"
-    frame = "liveFirstFrame"
+    kind = "live_vip"
+    module = "js/live_vip.js"
+    styles = ("css/drawing.css", "css/permute_lens.css", "css/live_vip.css")
     shown = ("size", "pictures", "labels", "network", "weights", "means", "recordings")
     apart = ("weights", "recordings")
-    styles = ("drawing", "lens")
-    _esm = script(module, render)
-    _css = style(*styles, kind)
 
     name = traitlets.Unicode("live").tag(sync=True)
     size = traitlets.List(help="Height and width of a picture.").tag(sync=True)

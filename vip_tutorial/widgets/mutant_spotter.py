@@ -13,7 +13,7 @@ from ..contract import CHECKS, failures
 from ..evidence import VIEWS, Evidence, evidence
 from ..mutants import MUTANTS, Mutant
 from ..permute_mlp import WeightedPermuteMLP
-from .host import BookWidget, script, style
+from .host import BookWidget
 
 # Checks that say of a fault little more than that there is one.
 _GENERAL = ["blend", "transpose", "formula", "gradient"]
@@ -40,13 +40,10 @@ class MutantSpotter(BookWidget):
         ValueError: If there is no mutant to ask about.
     """
 
-    kind = "spotter"
-    module = "spotter.js"
-    render = "renderSpotter"
-    frame = "spotterFirstFrame"
+    kind = "mutant_spotter"
+    module = "js/mutant_spotter.js"
+    styles = ("css/mutant_spotter.css",)
     shown = ("game",)
-    _esm = script(module, render)
-    _css = style(kind)
 
     name = traitlets.Unicode("spotter").tag(sync=True)
     game = traitlets.Dict().tag(sync=True)

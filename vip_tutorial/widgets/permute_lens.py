@@ -6,7 +6,7 @@ import torch
 import traitlets
 
 from ..tracing import Trace
-from .host import BookWidget, script, style
+from .host import BookWidget
 
 
 class PermuteLens(BookWidget):
@@ -28,13 +28,10 @@ class PermuteLens(BookWidget):
         ValueError: If `name` cannot stand in a link, or `picture` is not a picture.
     """
 
-    kind = "lens"
-    module = "permute_lens.js"
-    render = "renderLens"
-    frame = "lensFirstFrame"
+    kind = "permute_lens"
+    module = "js/permute_lens.js"
+    styles = ("css/permute_lens.css",)
     shown = ("recording", "hue", "light", "picture")
-    _esm = script(module, render)
-    _css = style(kind)
 
     recording = traitlets.Dict(help="The run, as JSON.").tag(sync=True)
     name = traitlets.Unicode("lens").tag(sync=True)

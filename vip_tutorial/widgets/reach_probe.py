@@ -8,7 +8,7 @@ import traitlets
 from torch import Tensor
 
 from ..reach import reach
-from .host import BookWidget, script, style
+from .host import BookWidget
 
 MOST_TOKENS = 256
 MOST_MAPS = 8
@@ -40,13 +40,10 @@ class ReachProbe(BookWidget):
             a token or `picture` not a picture of the tokens, or `reach` says so.
     """
 
-    kind = "reach"
-    module = "reach.js"
-    render = "renderReach"
-    frame = "reachFirstFrame"
+    kind = "reach_probe"
+    module = "js/reach_probe.js"
+    styles = ("css/reach_probe.css",)
     shown = ("maps", "grid", "picture", "one_scale")
-    _esm = script(module, render)
-    _css = style(kind)
 
     maps = traitlets.List(help="The strengths of each map; see `_pack`.").tag(sync=True)
     grid = traitlets.List(help="Rows and columns of tokens.").tag(sync=True)

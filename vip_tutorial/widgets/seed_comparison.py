@@ -6,7 +6,7 @@ from typing import Any
 import traitlets
 
 from ..checks import whole_number
-from .host import BookWidget, script, style
+from .host import BookWidget
 
 
 class SeedComparison(BookWidget):
@@ -27,13 +27,10 @@ class SeedComparison(BookWidget):
         ValueError: If there are no two models, or the results of one do not fit.
     """
 
-    kind = "ablation"
-    module = "ablation.js"
-    render = "renderAblation"
-    frame = "ablationFirstFrame"
+    kind = "seed_comparison"
+    module = "js/seed_comparison.js"
+    styles = ("css/seed_comparison.css",)
     shown = ("models", "of")
-    _esm = script(module, render)
-    _css = style(kind)
 
     name = traitlets.Unicode("ablation").tag(sync=True)
     models = traitlets.List().tag(sync=True)

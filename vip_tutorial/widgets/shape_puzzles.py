@@ -5,7 +5,7 @@ from typing import Any
 
 import traitlets
 
-from .host import BookWidget, script, style
+from .host import BookWidget
 
 KINDS = ("shape", "order", "copy", "address", "einops")
 
@@ -34,13 +34,10 @@ class ShapePuzzles(BookWidget):
         ValueError: If `kinds` is empty or names an unknown kind, or `seed` is outside.
     """
 
-    kind = "puzzles"
-    module = "puzzles.js"
-    render = "renderPuzzles"
-    frame = "puzzlesFirstFrame"
+    kind = "shape_puzzles"
+    module = "js/shape_puzzles.js"
+    styles = ("css/shape_puzzles.css",)
     shown = ("kinds",)
-    _esm = script(module, render)
-    _css = style(kind)
 
     name = traitlets.Unicode("puzzles").tag(sync=True)
     kinds = traitlets.List(traitlets.Unicode(), list(KINDS)).tag(sync=True)

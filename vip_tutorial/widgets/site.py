@@ -7,30 +7,11 @@ from typing import Any
 
 from py_mini_racer import MiniRacer
 
-from .branch_mixer import BranchMixer
-from .bundle import bundle
-from .cost_calculator import CostCalculator
-from .host import CSS, BookWidget
-from .live_vip import LiveViP
-from .mutant_spotter import MutantSpotter
-from .permute_lens import PermuteLens
-from .reach_probe import ReachProbe
-from .seed_comparison import SeedComparison
-from .shape_puzzles import ShapePuzzles
-from .weight_rewrite import WeightRewrite
+from .bundle import bundle, constant
+from .host import BookWidget, style
 
-_ALL = (
-    PermuteLens,
-    BranchMixer,
-    CostCalculator,
-    LiveViP,
-    MutantSpotter,
-    ReachProbe,
-    SeedComparison,
-    ShapePuzzles,
-    WeightRewrite,
-)
-WIDGETS: dict[str, type[BookWidget]] = {widget.kind: widget for widget in _ALL}
+# The package has imported them all by now.
+WIDGETS = BookWidget.kinds
 
 
 def site_script(*kinds: str) -> str:
@@ -39,24 +20,22 @@ def site_script(*kinds: str) -> str:
     Args:
         *kinds: The kinds of widgets that stand on the page, keys of `WIDGETS`.
     """
-    renderers = ", ".join(f'"{kind}": {WIDGETS[kind].render}' for kind in kinds)
-    return f"(() => {{\n{_sources(*kinds)}\nhydrate({{ {renderers} }});\n}})();\n"
+    renderers = ", ".join(
+        f'"{kind}": {constant(WIDGETS[kind].module)}.render' for kind in kinds
+    )
+    start = f"{constant('site.js')}.hydrate({{ {renderers} }});"
+    return f"(() => {{\n{_sources(*kinds)}\n{start}\n}})();\n"
 
 
 def site_style(*kinds: str) -> str:
     """The style sheets of such a page, what all widgets share first."""
-    files = ["figure", "drawing"]
-    for kind in kinds:
-        files += [*WIDGETS[kind].styles, kind]
-    # Each once, however many widgets need it.
-    return "\n".join(
-        (CSS / f"{name}.css").read_text("utf-8") for name in dict.fromkeys(files)
-    )
+    return style(file for kind in kinds for file in WIDGETS[kind].styles)
 
 
 def first_frame(kind: str, state: dict[str, Any]) -> str:
     """HTML of a widget before any script has run, drawn by its own JavaScript core."""
-    return _engine().eval(f"({WIDGETS[kind].frame})({json.dumps(state)})")
+    core = constant(WIDGETS[kind].module)
+    return _engine().eval(f"{core}.firstFrame({json.dumps(state)})")
 
 
 def set_apart(kind: str, state: dict[str, Any]) -> tuple[dict[str, Any], str]:

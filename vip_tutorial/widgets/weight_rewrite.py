@@ -7,7 +7,7 @@ import traitlets
 from torch import Tensor, nn
 
 from ..permute_mlp import Mlp, WeightedPermuteMLP
-from .host import BookWidget, script, style
+from .host import BookWidget
 
 
 class WeightRewrite(BookWidget):
@@ -33,13 +33,10 @@ class WeightRewrite(BookWidget):
             token of the one image.
     """
 
-    kind = "rewrite"
-    module = "rewrite.js"
-    render = "renderRewrite"
-    frame = "rewriteFirstFrame"
+    kind = "weight_rewrite"
+    module = "js/weight_rewrite.js"
+    styles = ("css/weight_rewrite.css",)
     shown = ("weights", "branches", "projection", "offset")
-    _esm = script(module, render)
-    _css = style(kind)
 
     weights = traitlets.List(help="Branch weights, (3, C).").tag(sync=True)
     branches = traitlets.List(help="Branch outputs at the token, (3, C).").tag(

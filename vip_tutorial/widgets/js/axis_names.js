@@ -4,7 +4,7 @@
 
 import { axisColour } from "./colours.js";
 
-const AXIS_MEANINGS = {
+const MEANINGS = {
   B: "images in the batch",
   H: "rows of tokens",
   W: "tokens in a row",
@@ -17,7 +17,7 @@ const NO_PROSE = "pre, code, math, a, button, select, h1, h2, h3, h4, h5, h6, sc
 /** Wrap the letters of a page's text, and tie them to its figures. @param {Element} page */
 export function tieAxisNames(page) {
   const words = wrapLetters(page);
-  const lenses = [...page.querySelectorAll(".vip-lens")];
+  const lenses = [...page.querySelectorAll(".vip-permute_lens")];
   const light = (name) => {
     for (const lens of lenses) if (!name || isInSight(lens)) lens.dispatchEvent(new CustomEvent("vip-light", { detail: name }));
   };
@@ -65,7 +65,7 @@ function wrapLetters(page) {
       const letter = document.createElement("span");
       letter.className = "vip-letter";
       letter.textContent = piece;
-      letter.title = `${piece}: ${AXIS_MEANINGS[piece]}`;
+      letter.title = `${piece}: ${MEANINGS[piece]}`;
       letter.style.setProperty("--axis", axisColour(piece));
       if (!met.has(piece)) {
         letter.tabIndex = 0;

@@ -1,4 +1,4 @@
-// The smaller figures: each is a description, and this module is what they share.
+// A figure is a description, and this module is what all of them share.
 //
 // A figure reads its data once (`prepare`), writes its whole picture as HTML from a state
 // (`html`), says it in a sentence (`say`), and answers an action with what that changes in
@@ -13,9 +13,13 @@
 //   data-keys="name"                a key on an element that has focus  {name, key, shift}
 //   data-drag="name" around data-at="7"   a pointer drawn over elements  {name, value}
 //   data-submit="name" on a form    its fields             {name, value: {...}}
+//   data-let-go="name"              a control that was let go  {name, value}
 //   data-point="name"               a click at a place in it, 0 to 1  {name, x, y, width}
+//   data-glance="value"             pointed at or focused, until it is no more  {name: "glance", value}
+// and of the page around the figure, which names an axis to be lit  {name: "light", value}
 
 import { copyLink, escape, linkHtml, problemHtml, renderWith, themeOf, watchLooks } from "./host.js";
+import { isCalm, makeMotion } from "./motion.js";
 import { patch } from "./patch.js";
 
 const STROKE = 4; // pixels: no cell that is drawn on is narrower
@@ -23,24 +27,44 @@ const STROKE = 4; // pixels: no cell that is drawn on is narrower
 /**
  * @typedef {object} Field one part of a figure's state, as it stands in a link
  * @property {*} usual what a link leaves unsaid; never to be changed, or old links show
- *   other pictures
+ *   other pictures.  A field that has none stands in each link, or the link says too little
  * @property {(text: string, scene: object) => *} read the value; undefined if it is none.
  *   Written down it may hold letters, digits and . , _ * -
  *
  * @typedef {object} Figure
  * @property {string} kind
- * @property {string} title its heading where it is given none
+ * @property {string} [title] its heading where it is given none, nor the scene has one
  * @property {string[]} watched the model's values that it is made from
  * @property {(get: (key: string) => *) => object} prepare checks them; throws a sentence
  * @property {Record<string, Field>} fields
+ * @property {(scene: object) => object} [first] what of the first picture is not the usual
+ * @property {(scene: object, state: object) => string[]} [misfits] fields of a link that do not
+ *   fit the rest of it
  * @property {(scene: object, state: object, asleep: boolean) => string | string[]} html a figure
  *   with much in it gives parts of one element each, and only those that differ are touched
- * @property {(scene: object, state: object) => string} say what is written under it; the state's
- *   `heard`, what the last action left to say that stands elsewhere in it, is spoken only
- * @property {(scene: object, state: object, action: object) => object | undefined} act
+ * @property {(scene: object, state: object, body?: HTMLElement) => string} say what is written
+ *   under it; the state's `heard`, what the last action left to say that stands elsewhere in it,
+ *   is spoken only
+ * @property {(scene: object, state: object, action: object) => object | undefined} act what an
+ *   action changes in the state.  What stands in no field is forgotten with the next link or
+ *   "reset"; `heard` and `glance` with the next change
+ * @property {(scene: object, state: object) => string} [options] controls beside the last buttons
+ * @property {(scene: object) => string} [foot] what stands under all
  * @property {string} help what mouse and keys do
+ * @property {Motion} [motion] how it moves, if it does
+ * @property {(scene: object, state: object) => string[]} [lit] letters that the page shall light, too
+ * @property {(scene: object, state: object, place: object) => string} [hint] of a place in `data-point`
  * @property {(body: HTMLElement, scene: object, state: object, theme: () => Record<string, string>) => void} [paint]
  *   fills the canvases that its HTML has; without a script that HTML has SVG in their place
+ *
+ * @typedef {object} Motion of a figure whose picture takes time to change.  Changes that are to
+ *   happen `slowly` are painted in between, with the state's `moving` on its way to the field;
+ *   with `playing` it goes on until that is false or the field is changed otherwise
+ * @property {string} field
+ * @property {(scene: object, state: object) => object | undefined} next changes of the next step of
+ *   play; undefined at the end
+ * @property {(start: object) => object} calm what the first picture has besides for readers who
+ *   want no motion
  */
 
 /** anywidget's entry point for a figure. @param {Figure} figure */
@@ -68,12 +92,14 @@ export function writeFields(fields, state) {
  * read is left as it is in `otherwise`, and told.
  * @returns {{state: object, problem: string}}
  */
-export function readFields(fields, text, otherwise, scene) {
+export function readFields(figure, text, otherwise, scene) {
+  const { fields } = figure;
   const [version, ...parts] = String(text).split(";").filter(Boolean);
   if (version !== "v1")
     return { state: { ...otherwise }, problem: "This link is not one that the figure knows; it shows its first picture." };
-  const state = { ...otherwise };
-  for (const [key, { usual }] of Object.entries(fields)) state[key] = usual;
+  const usual = Object.fromEntries(Object.entries(fields).map(([key, field]) => [key, field.usual]));
+  const needed = Object.keys(fields).filter((key) => usual[key] === undefined);
+  const state = { ...otherwise, ...usual };
   const bad = [];
   for (const part of parts) {
     const at = part.indexOf("=");
@@ -81,11 +107,19 @@ export function readFields(fields, text, otherwise, scene) {
     const value = Object.hasOwn(fields, key) ? fields[key].read(part.slice(at + 1), scene) : undefined;
     if (value === undefined) {
       bad.push(part);
-      if (Object.hasOwn(fields, key)) state[key] = otherwise[key];
+      if (Object.hasOwn(fields, key)) state[key] = (needed.length ? usual : otherwise)[key];
     } else state[key] = value;
   }
+  for (const key of figure.misfits?.(scene, state) ?? []) {
+    bad.push(`${key}=${state[key]}`);
+    state[key] = usual[key];
+  }
+  const unsaid = needed.filter((key) => state[key] === undefined);
+  if (unsaid.length) Object.assign(state, otherwise);
   const list = bad.slice(0, 3).map((part) => `“${part.slice(0, 24)}”`);
-  return { state, problem: bad.length ? `This link asks for ${list.join(", ")}, which this figure does not have.` : "" };
+  const rest = unsaid.length ? "; it shows its first picture" : needed.length ? "; the rest of it is shown" : "";
+  if (bad.length) return { state, problem: `This link asks for ${list.join(", ")}, which this figure does not have${rest}.` };
+  return { state, problem: unsaid.length ? `This link names no ${unsaid.join(", ")}; the figure shows its first picture.` : "" };
 }
 
 /** A field that is a whole number. */
@@ -105,39 +139,41 @@ export const choiceField = (usual, choices) => ({
 
 function opened(figure, model) {
   const scene = figure.prepare((key) => model.get(key));
-  scene.title = model.get("title") || figure.title;
+  scene.title = model.get("title") || scene.title || figure.title;
   scene.name = model.get("name") || figure.kind;
   scene.isPage = model.get("link") !== "";
   const usual = Object.fromEntries(Object.entries(figure.fields).map(([key, field]) => [key, field.usual]));
+  const first = { ...usual, ...figure.first?.(scene) };
   const given = model.get("start");
-  const start = given ? readFields(figure.fields, given, usual, scene).state : usual;
+  const start = given ? readFields(figure, given, first, scene).state : first;
   return { scene, start };
 }
 
 function wholeHtml(figure, scene, state, problem, asleep = false) {
-  const link = linkHtml(scene.isPage);
+  const { line } = linkHtml(scene.isPage);
   const words = [problem, figure.say(scene, state)].filter(Boolean).join(" ");
   return `
 <div class="vip-title"><strong>${escape(scene.title)}</strong></div>
 <div class="vip-body" data-part="body">${partsOf(figure, scene, state, asleep).join("")}</div>
 <p class="vip-say" data-part="say" aria-live="polite">${escape(words)}</p>
 <p class="vip-unseen" data-part="heard" aria-live="polite"></p>
-<div class="vip-options vip-scripted">
-  ${link.buttons}
-</div>
-${link.line}
-<details class="vip-keys vip-scripted"><summary>Mouse and keys</summary>${figure.help}</details>`;
+<div class="vip-options vip-scripted" data-part="options">${optionsOf(figure, scene, state)}</div>
+${line}
+<details class="vip-keys vip-scripted"><summary>Mouse and keys</summary>${figure.help}</details>${figure.foot?.(scene) ?? ""}`;
 }
+
+const optionsOf = (figure, scene, state) => `${figure.options?.(scene, state) ?? ""}${linkHtml(scene.isPage).buttons}`;
 
 const partsOf = (figure, scene, state, asleep) => [figure.html(scene, state, asleep)].flat();
 
 function bringFigureToLife(figure, model, el, again) {
   const { scene, start } = opened(figure, model);
+  if (figure.motion && isCalm()) Object.assign(start, figure.motion.calm(start));
   let state = { ...start };
   let problem = "";
   const part = (name) => el.querySelector(`[data-part="${name}"]`);
 
-  const read = (text) => (text ? readFields(figure.fields, text, start, scene) : { state: { ...start }, problem: "" });
+  const read = (text) => (text ? readFields(figure, text, start, scene) : { state: { ...start }, problem: "" });
   ({ state, problem } = read(model.get("state")));
   if (again) problem = ""; // the state was for other data; nobody used a link
 
@@ -146,12 +182,19 @@ function bringFigureToLife(figure, model, el, again) {
   if (!part("body")) el.innerHTML = wholeHtml(figure, scene, state, problem);
 
   let shown; // the parts of the body, as it is
+  let lit = "";
   function show() {
     const parts = partsOf(figure, scene, state, false);
+    const hadFocus = el.contains(document.activeElement);
     patch(part("body"), parts, shown);
     shown = parts;
-    say([problem, figure.say(scene, state)].filter(Boolean).join(" "));
+    if (figure.options) patch(part("options"), [optionsOf(figure, scene, state)]);
+    if (hadFocus && !el.contains(document.activeElement)) el.querySelector("[data-refuge]")?.focus({ preventScroll: true });
+    say([problem, figure.say(scene, state, part("body"))].filter(Boolean).join(" "));
     part("heard").textContent = state.heard ?? "";
+    const letters = figure.lit?.(scene, state) ?? [];
+    if (String(letters) !== lit) el.dispatchEvent(new CustomEvent("vip-lit", { detail: letters, bubbles: true }));
+    lit = String(letters);
     paint(); // last, since it asks how wide the page has made it
   }
   function paint() {
@@ -160,8 +203,28 @@ function bringFigureToLife(figure, model, el, again) {
   function say(words) {
     if (part("say").textContent !== words) part("say").textContent = words;
   }
-  function change(changes) {
-    state = { ...state, heard: "", ...changes };
+
+  const motion = makeMotion();
+  const { field } = figure.motion ?? {};
+  function moveTo(position) {
+    state = { ...state, moving: position === state[field] ? undefined : position };
+    paint();
+  }
+  function playOn() {
+    const next = figure.motion.next(scene, state);
+    change(next ? { ...next, playing: true } : { playing: false });
+  }
+  const rest = () => state.playing && motion.rest(playOn);
+
+  function change({ slowly = false, ...changes }) {
+    const from = state.moving ?? state[field];
+    const walks = slowly && !isCalm() && from !== changes[field];
+    const turns = field in changes;
+    if (turns || changes.playing === false) {
+      motion.stop();
+      state = { ...state, playing: false, moving: walks ? from : undefined };
+    }
+    state = { ...state, heard: "", glance: undefined, ...changes };
     problem = "";
     try {
       show();
@@ -171,6 +234,15 @@ function bringFigureToLife(figure, model, el, again) {
     }
     model.set("state", writeFields(figure.fields, state));
     model.save_changes?.();
+    if (walks) motion.walk(from, state[field], moveTo, rest);
+    else if (slowly) rest();
+    else if (changes.playing) playOn();
+  }
+  /** For the time being, and not to be kept. */
+  function glance(changes) {
+    if (!changes) return;
+    state = { ...state, ...changes };
+    show();
   }
   function act(action) {
     const changes = figure.act(scene, state, action);
@@ -187,6 +259,10 @@ function bringFigureToLife(figure, model, el, again) {
     const found = event.target.closest?.(selector);
     return found && el.contains(found) ? found : null;
   };
+  const pointIn = (place, { clientX, clientY }) => {
+    const { left, top, width, height } = place.getBoundingClientRect();
+    return { x: (clientX - left) / width, y: (clientY - top) / height, width };
+  };
   on(el, "click", (event) => {
     const { do: name, value } = within(event, "[data-do]")?.dataset ?? {};
     if (name === "copy") copyLink(el, model, scene.name, writeFields(figure.fields, state), say);
@@ -197,13 +273,22 @@ function bringFigureToLife(figure, model, el, again) {
     } else if (name) act({ name, value });
     const place = within(event, "[data-point]");
     if (!place) return;
-    const { left, top, width, height } = place.getBoundingClientRect();
-    act({ name: place.dataset.point, x: (event.clientX - left) / width, y: (event.clientY - top) / height, width });
+    act({ name: place.dataset.point, ...pointIn(place, event) });
   });
   on(el, "input", (event) => {
     const control = within(event, "[data-set]");
-    if (control) act({ name: control.dataset.set, value: control.type === "checkbox" ? control.checked : control.value });
+    if (control) act({ name: control.dataset.set, value: control.type === "checkbox" ? control.checked : control.value, calm: isCalm() });
   });
+  on(el, "change", (event) => {
+    const control = within(event, "[data-let-go]");
+    if (control) act({ name: control.dataset.letGo, value: control.value });
+  });
+  for (const [type, isOn] of [["pointerover", true], ["pointerout", false], ["focusin", true], ["focusout", false]])
+    on(el, type, (event) => {
+      const place = within(event, "[data-glance]");
+      if (place) glance(figure.act(scene, state, { name: "glance", value: isOn ? place.dataset.glance : "" }));
+    });
+  on(el, "vip-light", ({ detail }) => glance(figure.act(scene, state, { name: "light", value: detail })));
   on(el, "submit", (event) => {
     const form = within(event, "[data-submit]");
     if (!form) return;
@@ -240,11 +325,18 @@ function bringFigureToLife(figure, model, el, again) {
     stroke = { place, id: event.pointerId, from: { x: event.clientX, y: event.clientY } };
     draw(event);
   });
+  on(el, "pointermove", (event) => {
+    const place = figure.hint && within(event, "[data-point]");
+    if (!place) return;
+    event.target.title = figure.hint(scene, state, pointIn(place, event));
+    event.target.style.cursor = event.target.title ? "pointer" : "";
+  });
   on(el, "pointermove", (event) => stroke?.id === event.pointerId && event.buttons && draw(event));
   for (const end of ["pointerup", "pointercancel"]) on(document, end, ({ pointerId }) => stroke?.id === pointerId && (stroke = null));
 
   const adopt = () => {
     if (model.get("state") === writeFields(figure.fields, state)) return;
+    motion.stop();
     ({ state, problem } = read(model.get("state")));
     show();
   };
@@ -257,6 +349,7 @@ function bringFigureToLife(figure, model, el, again) {
   show();
   el.dataset.ready = "true";
   return () => {
+    motion.stop();
     undo.forEach((call) => call());
     model.off?.("change:state", adopt);
     unwatch();

@@ -1,8 +1,11 @@
 // What every figure needs of the page or notebook that it stands in: to be drawn anew when
 // its data is replaced, the theme, a link to its state, a sentence where it cannot be drawn.
 
-/** Text as HTML. */
-export const escape = (text) => String(text).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
+/**
+ * Text as HTML, inside an element or an attribute in quotes.  Whatever comes from data goes
+ * through it where HTML is put together, and nowhere before.
+ */
+export const escape = (text) => String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
 /**
  * anywidget's entry point for a kind of figure.

@@ -5,28 +5,27 @@
 import { axisColour } from "./colours.js";
 import { choiceField, wholeField } from "./figure.js";
 import { escape } from "./host.js";
-import { callHtml, codeHtml, headHtml, sayText } from "./lens_html.js";
+import { actOnLens } from "./lens_acts.js";
+import { callHtml, codeHtml, headHtml, optionsHtml, panesHtml, sayText } from "./lens_html.js";
 import { applyLayer } from "./network.js";
-import { drawWhole, paintParts, paintSvg } from "./paint.js";
-import { hit, paneParts } from "./panes.js";
-import { MOST_DRAWN, ravel, readRun, sizeOf, unravel } from "./run.js";
-import { formatOf, neighbour, planScene } from "./scene.js";
-import { plainState } from "./state.js";
-import { rowWords } from "./words.js";
+import { paintParts } from "./paint.js";
+import { paneParts } from "./panes.js";
+import { MOST_DRAWN, ravel, readRun, sizeOf, unravel } from "./recording.js";
+import { formatOf, planScene } from "./scene.js";
 import { BRANCHES, signHtml } from "./triangle.js";
 
-const LIVE_LENS_FILLS = { birth: "where it was born", value: "its value" };
-const liveLensName = Object.fromEntries(BRANCHES);
+const FILLS = { birth: "where it was born", value: "its value" };
+const NAMES = Object.fromEntries(BRANCHES);
 
-export const LIVE_LENS_HELP =
+export const HELP =
   "Choose a branch of an opened block to go through its steps: N and P on the picture step, Home and End jump; click a number, or " +
   "move with the arrows (with Shift along the outer axes), to follow it.";
 
 /** The parts of a state that are the lens'; the number that is followed is the figure's own. */
-export const liveLensFields = {
+export const fields = {
   branch: { usual: "", read: (text, scene) => (Object.hasOwn(scene.recordings, text) ? text : undefined) },
   step: wholeField(1, 0, (scene) => Math.max(0, ...Object.values(scene.recordings).map(({ steps }) => steps.length))),
-  fill: choiceField("birth", Object.keys(LIVE_LENS_FILLS)),
+  fill: choiceField("birth", Object.keys(FILLS)),
   axis: wholeField(-1, -1, 9),
 };
 
@@ -82,27 +81,28 @@ function withNumbers(recording, x, layer) {
 }
 
 /** The lens on the branch that is open; undefined if none is. */
-function liveLens(scene, state, { now }) {
+export function lensOf(scene, state, { now }) {
   if (!state.open || !state.branch) return undefined;
   const step = now.steps[state.open - 1];
   step.lenses ??= {}; // as long as the network's numbers are kept, so is what is drawn of them
-  const lens = (step.lenses[state.branch] ??= liveLensOf(scene, state, step));
+  const lens = (step.lenses[state.branch] ??= makeLens(scene, state, step));
   const { run } = lens;
   const at = Math.min(state.step, run.steps.length);
   const { axes } = run.tensors[run.steps[Math.max(0, at - 1)].output];
   const axis = state.axis < axes.length ? state.axis : -1;
-  return { ...lens, state: { ...plainState(), step: at, fill: state.fill, axis, cell: state.token * scene.network.C + state.channel } };
+  const cell = state.token * scene.network.C + state.channel;
+  return { ...lens, state: { step: at, cell, fill: state.fill, numbers: "none", axis, backward: false } };
 }
 
-function liveLensOf(scene, { branch, open }, { x }) {
+function makeLens(scene, { branch, open }, { x }) {
   const run = readRun(withNumbers(scene.recordings[branch], x, scene.network.blocks[open - 1][branch]));
   const options = { hue: "H", light: "W" };
   return { run, plans: { wide: planScene(run, options, "wide"), narrow: planScene(run, options, "narrow") } };
 }
 
 /** What is said of the step that is shown. */
-function liveLensWords({ branch, open }, { run, state }) {
-  const name = liveLensName[branch];
+function wordsOf({ branch, open }, { run, state }) {
+  const name = NAMES[branch];
   const ends = {
     0: "What comes in are the tokens before, normalised. ",
     [run.steps.length]: `What comes out is the map of ${name} above, in all channels. `,
@@ -111,43 +111,38 @@ function liveLensWords({ branch, open }, { run, state }) {
 }
 
 /** The buttons that open a branch, and the steps of the one that is open. */
-export function liveLensHtml(scene, state, moment, asleep) {
+export function html(scene, state, moment, asleep) {
   if (!Object.keys(scene.recordings).length)
     return '<p class="vip-note">The steps of a branch are not shown: these tokens have more numbers than the figure draws.</p>';
   const buttons = BRANCHES.map(([b, name]) => {
     const isOpen = state.branch === b;
     return `<button type="button" data-do="branch" data-value="${isOpen ? "" : b}" aria-expanded="${isOpen}">${signHtml(b)}${name}</button>`;
   });
-  const lens = liveLens(scene, state, moment);
+  const lens = lensOf(scene, state, moment);
   return `<div class="vip-steps vip-scripted" role="group" aria-label="Branches, step by step"><span>Step through a branch, with the numbers of this picture:</span>${buttons.join("")}</div>
-${lens ? `<div class="vip-live-lens" style="--axis:${axisColour(state.branch.toUpperCase())}">${liveLensSteps(state, lens, asleep)}</div>` : ""}`;
+${lens ? `<div class="vip-live-lens" style="--axis:${axisColour(state.branch.toUpperCase())}">${stepsHtml(state, lens, asleep)}</div>` : ""}`;
 }
 
-function liveLensSteps(state, { run, plans, state: at }, asleep) {
-  const words = liveLensWords(state, { run, state: at });
+function stepsHtml(state, { run, plans, state: at }, asleep) {
+  const words = wordsOf(state, { run, state: at });
   const steps = run.steps.map(
     ({ op }, i) => `<button type="button" data-do="step" data-value="${i + 1}"${i + 1 === at.step ? ' aria-current="step"' : ""}><small>${i + 1}</small> ${escape(op)}</button>`,
   );
   const walk = (label, to) => `<button type="button" data-do="step" data-value="${to}">${label}</button>`;
-  const fills = Object.entries(LIVE_LENS_FILLS).map(([key, text]) => `<option value="${key}"${key === at.fill ? " selected" : ""}>${text}</option>`);
-  const ratio = ({ size, paneHeight }) => `${size.width} / ${paneHeight}`;
-  const label = escape(`${words} ${rowWords(run, at)}`);
-  const svg = (format) => paintSvg(drawWhole(paneParts(plans[format], at, at.step)), `vip-${format}`, label);
-  const stage = asleep ? svg("wide") + svg("narrow") : '<canvas aria-hidden="true"></canvas>';
   return `
 <div class="vip-code">${codeHtml(run, at)}</div>
-<div class="vip-call">${callHtml(run, at, asleep, (axis) => `data-do="axis" data-value="${axis}"`)}</div>
+<div class="vip-call">${callHtml(run, at, asleep)}</div>
 <div class="vip-steps vip-scripted" role="group" aria-label="Steps of the branch">${steps.join("")}</div>
-<div class="vip-player vip-scripted">${walk("◀ Back", at.step - 1)}${walk("Next ▶", at.step + 1)}<label>Colour a cell by <select data-set="fill">${fills.join("")}</select></label></div>
+<div class="vip-player vip-scripted">${walk("◀ Back", at.step - 1)}${walk("Next ▶", at.step + 1)}${optionsHtml("fill", "Colour a cell by", FILLS, at.fill)}</div>
 <div class="vip-heads"><div>${headHtml(run, at, "left")}</div><div>${headHtml(run, at, "right")}</div></div>
-<div class="vip-stage" style="--wide:${ratio(plans.wide)};--narrow:${ratio(plans.narrow)}" tabindex="0" role="application" aria-roledescription="tensor" data-keys="walk" data-point="follow" aria-label="${label}">${stage}</div>
+${panesHtml({ run, plans }, at, words, asleep)}
 <p class="vip-note vip-live-words">${escape(words)}</p>`;
 }
 
 /** Draw the step on its canvas. */
-export function paintLiveLens(body, scene, state, moment, theme) {
+export function paint(body, scene, state, moment, theme) {
   const canvas = body.querySelector(".vip-live-lens canvas");
-  const lens = canvas && liveLens(scene, state, moment);
+  const lens = canvas && lensOf(scene, state, moment);
   if (!lens) return;
   const { run, plans, state: at } = lens;
   const width = canvas.parentElement.clientWidth;
@@ -157,31 +152,20 @@ export function paintLiveLens(body, scene, state, moment, theme) {
 }
 
 /** What an action on the lens changes; undefined if it is no such action. */
-export function actOnLiveLens(scene, state, moment, { name, value, key, shift, x, y, width }) {
-  const heard = (changes) => ({ ...changes, heard: liveLensHeard(scene, { ...state, ...changes }, moment) });
+export function act(scene, state, moment, action) {
+  const { name, value } = action;
+  const heard = (changes) => ({ ...changes, heard: heardOf(scene, { ...state, ...changes }, moment) });
   if (name === "branch") return heard(value ? { branch: value, step: 1, axis: -1 } : { branch: "" });
-  const lens = liveLens(scene, state, moment);
+  const lens = lensOf(scene, state, moment);
   if (!lens) return undefined;
-  const { run, plans, state: at } = lens;
   const { C } = scene.network;
-  const stepTo = (step) => (step < 0 || step > run.steps.length || step === at.step ? undefined : heard({ step, axis: -1 }));
-  const follow = (cell) => (cell === undefined ? undefined : heard({ token: Math.floor(cell / C), channel: cell % C, axis: -1 }));
-  if (name === "step") return stepTo(+value);
-  if (name === "fill") return heard({ fill: value });
-  if (name === "axis") return heard({ axis: +value === at.axis ? -1 : +value });
-  if (name === "follow") {
-    const plan = plans[formatOf(width)];
-    return follow(hit(plan, at, at.step, x * plan.size.width, y * plan.paneHeight)?.home);
-  }
-  if (name !== "walk") return undefined;
-  const letter = key.length === 1 ? key.toLowerCase() : key;
-  const jump = { n: at.step + 1, p: at.step - 1, Home: 0, End: run.steps.length }[letter];
-  if (jump !== undefined) return stepTo(jump);
-  const [fromEnd, by] = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 1], ArrowUp: [1, -1] }[key] ?? [];
-  return by ? follow(neighbour(run, at, fromEnd + (shift ? 2 : 0), by)) : undefined;
+  const changes = actOnLens(lens, lens.state, lens.state.step, action);
+  if (!changes) return undefined;
+  const { slowly: _, cell, ...more } = changes; // nothing moves here
+  return heard({ ...more, ...(cell === undefined ? {} : { token: Math.floor(cell / C), channel: cell % C }) });
 }
 
-function liveLensHeard(scene, state, moment) {
-  const lens = liveLens(scene, state, moment);
-  return lens ? liveLensWords(state, lens) : "";
+function heardOf(scene, state, moment) {
+  const lens = lensOf(scene, state, moment);
+  return lens ? wordsOf(state, lens) : "";
 }

@@ -1,7 +1,7 @@
 // Draws the memory of a step: the strip of numbers that it reads, with the jumps of the
 // reading head, and under it the strip that it writes, if it writes one.
 
-import { sizeOf } from "./run.js";
+import { sizeOf } from "./recording.js";
 import { fillOf, looksOf, markedRow, moment } from "./scene.js";
 
 const ARC = 26; // room above the strip for the jumps

@@ -7,7 +7,7 @@
 import { gelu, linear, softmax } from "./layers.js";
 import { BRANCHES } from "./triangle.js";
 
-const NETWORK_MOST = 60_000; // weights
+const MOST_WEIGHTS = 60_000; // weights
 
 /**
  * @typedef {object} Sizes
@@ -40,7 +40,7 @@ const NETWORK_MOST = 60_000; // weights
 
 /** Numbers that Python wrote down: float16 or float32, base64. @returns {Float64Array} */
 export function readWeights({ dtype, base64 }) {
-  const bytes = networkBytes(base64);
+  const bytes = bytesOf(base64);
   const view = new DataView(bytes.buffer);
   const size = { float16: 2, float32: 4 }[dtype];
   if (!size || bytes.length % size) throw new Error("the network's weights are damaged");
@@ -57,7 +57,7 @@ function halfFloat(bits) {
 }
 
 /** Base64 as bytes; written out because the engine that draws first frames has no atob. */
-function networkBytes(text) {
+function bytesOf(text) {
   const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   if (typeof text !== "string" || text.length % 4 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) throw new Error("the network's weights are damaged");
   const value = Object.fromEntries([...letters].map((letter, i) => [letter, i]));
@@ -71,7 +71,7 @@ function networkBytes(text) {
 }
 
 /** A network, ready to run. @param {Sizes} sizes @param {Float64Array} numbers all weights */
-export function readNetwork(sizes, numbers) {
+export function read(sizes, numbers) {
   checkSizes(sizes);
   const { side, patch, dim: C, depth, squeezed, hidden, classes, bias, flatten } = sizes;
   const N = side / patch; // H = W = N
@@ -95,13 +95,13 @@ export function readNetwork(sizes, numbers) {
     fc2: layer(C, hidden),
   }));
   const network = { sizes, N, C, embed, blocks, norm: norm(sizes.eps[2 * depth]), head: layer(classes, flatten ? N * N * C : C) };
-  if (at !== numbers.length || at > NETWORK_MOST) throw new Error(`the network's weights are damaged: ${numbers.length} came, and ${at} are needed`);
+  if (at !== numbers.length || at > MOST_WEIGHTS) throw new Error(`the network's weights are damaged: ${numbers.length} came, and ${at} are needed`);
   return { ...network, homes: branchHomes(N, C) };
 }
 
 function checkSizes(sizes) {
   const { side, patch, dim, depth, squeezed, hidden, classes, orders, eps, skips, scale } = sizes ?? {};
-  const whole = [side, patch, dim, depth, squeezed, hidden, classes].every((n) => Number.isInteger(n) && n > 0 && n <= NETWORK_MOST);
+  const whole = [side, patch, dim, depth, squeezed, hidden, classes].every((n) => Number.isInteger(n) && n > 0 && n <= MOST_WEIGHTS);
   const listOf = (list, length, test) => Array.isArray(list) && list.length === length && list.every(test);
   const fits = whole && side <= 32 && depth <= 64 && side % patch === 0 && dim % (side / patch) === 0;
   const isListed = fits && listOf(orders, depth, (o) => o === "hwc" || o === "cwh") && listOf(skips, depth, (n) => n > 0) && listOf(eps, 2 * depth + 1, (n) => n >= 0);
@@ -133,9 +133,9 @@ function branchHomes(N, C) {
  * @param {Change[]} changes one a block
  * @returns {{scores: number[], shares: number[], steps: Step[]}}
  */
-export function runNetwork(network, picture, changes) {
+export function run(network, picture, changes) {
   const { sizes, N, C } = network;
-  let tokens = applyLayer(network.embed, networkPatches(network, picture));
+  let tokens = applyLayer(network.embed, patchesOf(network, picture));
   const steps = network.blocks.map((block, i) => {
     const step = runBlock(network, block, tokens, changes[i]);
     tokens = step.after;
@@ -170,7 +170,7 @@ function weightsOf({ order, reweight: [fc1, fc2] }, pooled) {
 }
 
 /** Pixels, standardised, patch after patch. */
-function networkPatches({ sizes: { side, patch, scale }, N }, picture) {
+function patchesOf({ sizes: { side, patch, scale }, N }, picture) {
   const found = new Float64Array(side * side);
   let k = 0;
   for (let row = 0; row < N; row++)

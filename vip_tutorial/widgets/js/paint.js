@@ -1,6 +1,8 @@
 // A drawing is a list of marks.  It is painted on a canvas where there is a script and
 // written as SVG where there is none, so both show the same picture.
 
+import { escape } from "./host.js";
+
 /**
  * Boxes are kept by fill: to change the colour for each of 2,048 cells would be slow.
  * Colours are "#rrggbb", or the name of a theme colour ("ink", "faint", "accent").
@@ -143,7 +145,7 @@ export function paintSvg(drawing, className, label) {
     if (mark.kind === "text")
       parts.push(
         `<text x="${n(mark.x)}" y="${n(mark.y)}" font-size="${mark.size}" text-anchor="${mark.anchor}" ` +
-          `style="fill:${colour(mark.fill)}">${mark.text}</text>`,
+          `style="fill:${colour(mark.fill)}">${escape(mark.text)}</text>`,
       );
     else if (mark.kind === "outline")
       parts.push(
@@ -156,6 +158,6 @@ export function paintSvg(drawing, className, label) {
   }
   return (
     `<svg class="${className}" viewBox="0 0 ${drawing.width} ${drawing.height}" role="img" ` +
-    `aria-label="${label}" xmlns="http://www.w3.org/2000/svg">${parts.join("")}</svg>`
+    `aria-label="${escape(label)}" xmlns="http://www.w3.org/2000/svg">${parts.join("")}</svg>`
   );
 }

@@ -1,7 +1,7 @@
 // Draws the tensor before a step and the tensor after it, or its cells on their way.
 
 import { axisColour, inkOn } from "./colours.js";
-import { MOST_DRAWN, lineAlong, sizeOf, unravel } from "./run.js";
+import { MOST_DRAWN, lineAlong, sizeOf, unravel } from "./recording.js";
 import { MARGIN, fillOf, followed, layoutOf, litAxis, looksOf, markedRow, moment } from "./scene.js";
 
 const LOWEST_FRAME = 7; // in lower cells the frames would be all that one sees

@@ -1,321 +1,174 @@
 // The permute lens: step, scrub or play a recorded run and follow its elements.
-//
-// `renderLens({ model, el })` is anywidget's contract and serves notebooks and the site
-// alike.  On the site it finds the figure's HTML in place and only brings it to life.
 
-import { copyLink, renderWith, themeOf, watchLooks } from "./host.js";
-import { callHtml, codeHtml, figureHtml, headHtml, memoryHtml, prepare, sayText } from "./lens_html.js";
+import { firstFrameOf, choiceField, renderFigure, wholeField } from "./figure.js";
+import { escape } from "./host.js";
+import { actionName, actOnLens, stepTo } from "./lens_acts.js";
+import { callHtml, codeHtml, headHtml, memoryHtml, optionsHtml, panesHtml, sayText, stageHtml } from "./lens_html.js";
 import { memoryParts } from "./memory.js";
 import { paintParts } from "./paint.js";
 import { hit, paneParts } from "./panes.js";
-import { fillOf, formatOf, moment, neighbour } from "./scene.js";
-import { readState, writeState } from "./state.js";
-import { birthName, rowWords, stepWords } from "./words.js";
+import { fillOf, formatOf, moment, planScene } from "./scene.js";
+import { readRun, sizeOf } from "./recording.js";
+import { birthName, stepWords } from "./words.js";
 
-const MOVE_MS = 900;
-const REST_MS = 700;
+const NUMBERS = { none: "nothing", birth: "birth row and column", value: "value", order: "reading order of a row" };
+const SLIDER_KEYS = { ArrowRight: 1, ArrowUp: 1, PageUp: 1, ArrowLeft: -1, ArrowDown: -1, PageDown: -1 };
 
-/** anywidget's entry point. */
-export const renderLens = renderWith("lens", ["recording", "title", "picture", "hue", "light"], ({ model, el, again }) => {
-  const all = prepare(model);
-  if (again) all.problem = ""; // the state was for another run; nobody used a link
-  if (!el.querySelector(":scope > .vip-stage")) el.innerHTML = figureHtml(all, { panes: "", strip: "" });
-  return bringToLife(el, model, all);
-});
+export const figure = {
+  kind: "permute_lens",
+  watched: ["recording", "picture", "hue", "light"],
+  help:
+    "Click a cell to follow it through every step; click it again to let it go. On the picture: arrow keys follow the neighbour along the " +
+    "last two axes, Shift and arrow keys along the two before them, Escape lets go; N and P step, Home and End jump, Space plays. " +
+    "Choose a number of the call to light the axis that it names.",
 
-function bringToLife(el, model, all) {
-  const { run, options, limits, start, plans } = all;
-  let { state, problem } = all;
-  let position = state.step;
-  let moving = 0; // request for the next frame of a move
-  let resting = 0; // timer of the rest between two steps of play
-  let playing = false;
-  let lit = ""; // name of the axis that is lit
-  let told = null; // the step that the call on the page is of
-  const part = (name) => el.querySelector(`[data-part="${name}"]`);
-  const calm = matchMedia("(prefers-reduced-motion: reduce)");
-  if (calm.matches && !model.get("state") && state.numbers === "none") state.numbers = start.numbers = "order";
+  fields: {
+    step: wholeField(undefined, 0, ({ run }) => run.steps.length),
+    cell: wholeField(-1, -1, ({ run }) => sizeOf(run.tensors[run.root].shape) - 1),
+    fill: choiceField("birth", ({ fills }) => Object.keys(fills)),
+    numbers: choiceField("none", Object.keys(NUMBERS)),
+    axis: wholeField(-1, -1, 99),
+    dir: { usual: "", read: (text, { run }) => (text === "back" && run.hasGradient() ? text : undefined) },
+  },
 
-  el.setAttribute("role", "group");
-  el.setAttribute("aria-label", options.title);
-  const canvases = {};
-  for (const name of ["panes", "strip"]) {
-    canvases[name] = document.createElement("canvas");
-    canvases[name].setAttribute("aria-hidden", "true");
-    part(name).replaceChildren(canvases[name]);
-  }
-  const stage = part("panes");
-  stage.tabIndex = 0;
-  stage.setAttribute("role", "application");
-  stage.setAttribute("aria-roledescription", "tensor");
+  /** A step has its own number of axes. */
+  misfits: ({ run }, state) => (state.axis < axesOf(run, lensState(state)).length ? [] : ["axis"]),
 
-  const plan = () => plans[formatOf(stage.clientWidth)];
+  prepare(get) {
+    const run = readRun(get("recording"));
+    const options = { hue: get("hue"), light: get("light"), picture: get("picture") };
+    const fills = {
+      ...(options.picture ? { picture: "its piece of the picture" } : {}),
+      birth: "where it was born",
+      value: "its value",
+      ...(run.hasGradient() ? { gradient: "its gradient" } : {}),
+    };
+    return { run, fills, title: run.name, plans: { wide: planScene(run, options, "wide"), narrow: planScene(run, options, "narrow") } };
+  },
 
-  function paint() {
-    const theme = themeOf(el);
+  first: ({ run, fills }) => ({ step: Math.min(1, run.steps.length), fill: fills.picture ? "picture" : "birth" }),
+
+  html(scene, state, asleep) {
+    const { run, plans, title } = scene;
+    const now = lensState(state);
+    const lit = { ...now, axis: state.glance ?? now.axis };
+    const many = run.steps.length > 16; // then a button has room for its number only
+    const { index } = moment(run, now, now.step);
+    const steps = run.steps.map(({ op }, i) => {
+      const name = many ? ` title="${escape(op)}" aria-label="${i + 1} ${escape(op)}"` : "";
+      const current = i === index && (now.step > 0 || now.backward) ? ' aria-current="step"' : "";
+      return `<button type="button" data-do="step" data-value="${i + 1}"${name}${current}><small>${i + 1}</small>${many ? "" : ` ${escape(op)}`}</button>`;
+    });
+    const strip = asleep ? "The memory that the step reads and writes." : "";
+    return [
+      `<div class="vip-code" data-part="code">${codeHtml(run, now)}</div>`,
+      `<div class="vip-call" data-part="call" data-keys="call">${callHtml(run, now, asleep)}</div>`,
+      `<div class="vip-steps vip-scripted${many ? " vip-many" : ""}" role="group" aria-label="Steps of the run" data-part="steps">${steps.join("")}</div>`,
+      `<div class="vip-player vip-scripted">
+  <button type="button" data-do="back">◀ Back</button>
+  <button type="button" data-do="play" aria-pressed="${Boolean(state.playing)}">${state.playing ? "❚❚ Pause" : "▶ Play"}</button>
+  <button type="button" data-do="next">Next ▶</button>
+  <input type="range" min="0" max="${run.steps.length}" step="0.01" value="${positionOf(state)}" data-part="scrub" data-set="scrub" data-let-go="land"
+    data-keys="scrub" aria-label="Scrub through the steps" aria-valuetext="${escape(stepWords(run, now))}">
+</div>`,
+      `<div class="vip-heads"><div data-part="left">${headHtml(run, lit, "left")}</div><div data-part="right">${headHtml(run, lit, "right")}</div></div>`,
+      panesHtml(scene, now, `${title}. ${sayText(run, now)}`, asleep),
+      `<div class="vip-memory" data-part="memory">${memoryHtml(run, now)}</div>`,
+      stageHtml(plans, (plan) => memoryParts(plan, now, 0).height, 'data-part="strip"', asleep && ((plan) => memoryParts(plan, now, now.step)), strip),
+    ];
+  },
+
+  options({ run, fills }, state) {
+    const now = lensState(state);
+    const fill = optionsHtml("fill", "Colour a cell by", fills, fillOf(now), now.backward ? " disabled" : ""); // the way back is the gradient's
+    const backward = `<label><input type="checkbox" data-part="backward" data-set="backward"${now.backward ? " checked" : ""}> gradient, backward</label>`;
+    return `${fill}${optionsHtml("numbers", "Write in it", NUMBERS, now.numbers)}${run.hasGradient() ? backward : ""}`;
+  },
+
+  foot: ({ run }) => run.omitted.map((sentence) => `<p class="vip-omitted">${escape(sentence)}</p>`).join(""),
+
+  say: ({ run, plans }, state, body) => sayText(run, lensState(state), body && plans[formatOf(stageOf(body, "panes").clientWidth)]),
+
+  act(scene, state, action) {
+    const { run } = scene;
+    const { name, value, key, calm } = action;
+    const now = lensState(state);
+    const last = run.steps.length;
+    switch (actionName(action)) {
+      case "play":
+        if (state.playing) return { playing: false };
+        return { playing: true, ...(this.motion.next(scene, state) ? {} : stepTo(run, now, now.backward ? last : 0, false)), slowly: false };
+      case "next":
+      case "back": // show the step that is on its way
+        return state.playing ? { playing: false } : actOnLens(scene, now, positionOf(state), action);
+      case "let go":
+        return { cell: -1, axis: -1 };
+      case "call":
+        return key === "Escape" ? { axis: -1 } : undefined;
+      case "numbers":
+        return { numbers: value };
+      case "backward":
+        return { dir: value ? "back" : "", step: value ? last : 0, axis: -1 };
+      case "scrub": {
+        if (key !== undefined) return key in SLIDER_KEYS ? stepTo(run, now, now.step + SLIDER_KEYS[key]) : undefined;
+        const position = calm ? Math.round(value) : +value;
+        const changes = stepTo(run, now, now.backward ? Math.floor(position) : Math.ceil(position), false);
+        return { ...changes, moving: position === changes.step ? undefined : position };
+      }
+      case "land":
+        return stepTo(run, now, Math.round(value));
+      case "glance":
+        return state.playing ? undefined : { glance: value === "" ? undefined : +value };
+      case "light": {
+        const axis = value ? axesOf(run, now).findIndex((axis) => axis.split("*").includes(value)) : -1;
+        return state.playing ? undefined : { glance: axis < 0 ? undefined : axis };
+      }
+      default: {
+        const changes = actOnLens(scene, now, positionOf(state), action);
+        return name === "follow" && changes?.cell === state.cell ? { ...changes, cell: -1 } : changes;
+      }
+    }
+  },
+
+  motion: {
+    field: "step",
+    next(scene, state) {
+      const now = lensState(state);
+      return now.step === (now.backward ? 0 : scene.run.steps.length) ? undefined : actOnLens(scene, now, now.step, { name: "next" });
+    },
+    calm: ({ numbers }) => (numbers === "none" ? { numbers: "order" } : {}), // what the motion would show
+  },
+
+  /** The axis that is lit, by its letters: the text around the figure is told. */
+  lit: ({ run }, state) => axesOf(run, lensState(state))[state.glance ?? state.axis]?.split("*") ?? [],
+
+  hint({ run, plans }, state, { x, y, width }) {
+    const plan = plans[formatOf(width)];
+    const found = hit(plan, lensState(state), positionOf(state), x * plan.size.width, y * plan.paneHeight);
+    return found ? `${birthName(run, found.home)}, address ${run.address(found.id, found.k)}` : "";
+  },
+
+  paint(body, { plans }, state, theme) {
+    const now = { ...lensState(state), axis: state.glance ?? state.axis };
+    body.querySelector('[data-part="scrub"]').value = positionOf(state);
     for (const [name, partsOf] of [["panes", paneParts], ["strip", memoryParts]]) {
-      const picture = partsOf(plan(), state, position);
-      const scale = (part(name).clientWidth / picture.width) * (window.devicePixelRatio || 1);
-      paintParts(canvases[name], picture, scale, theme, JSON.stringify([picture.width, state]));
+      const stage = stageOf(body, name);
+      const picture = partsOf(plans[formatOf(stageOf(body, "panes").clientWidth)], now, positionOf(state));
+      const scale = (stage.clientWidth / picture.width) * (window.devicePixelRatio || 1);
+      paintParts(stage.querySelector("canvas"), picture, scale, theme(), JSON.stringify([picture.width, now]));
     }
-  }
+  },
+};
 
-  /** The call is rebuilt for another step only, so that focus stays on its numbers. */
-  function tellCall(step) {
-    const call = part("call");
-    if (step !== told) {
-      const focused = call.contains(document.activeElement) ? document.activeElement.dataset.axis : undefined;
-      call.innerHTML = callHtml(run, state);
-      if (focused !== undefined) (call.querySelector(`[data-axis="${focused}"]`) ?? stage).focus({ preventScroll: true });
-      told = step;
-    }
-    for (const button of call.querySelectorAll("[data-axis]"))
-      button.setAttribute("aria-pressed", String(+button.dataset.axis === state.axis));
-  }
+/** The state as it is drawn. @returns {import("./scene.js").LensState} */
+const lensState = ({ step = 0, cell, fill, numbers, axis, dir }) => ({ step, cell, fill, numbers, axis, backward: dir === "back" });
 
-  /** What stands over the pictures; the text around the figure is told which axis is lit. */
-  function tellHeads() {
-    part("left").innerHTML = headHtml(run, state, "left");
-    part("right").innerHTML = headHtml(run, state, "right");
-    const name = run.tensors[moment(run, state, state.step).step.output].axes[state.axis] ?? "";
-    if (name === lit) return;
-    lit = name;
-    el.dispatchEvent(new CustomEvent("vip-lit", { detail: name.split("*"), bubbles: true }));
-  }
+/** Where the picture is: at the state's step, or on the way there. */
+const positionOf = ({ step, moving }) => moving ?? step;
 
-  function tell() {
-    const { index, step } = moment(run, state, state.step);
-    part("code").innerHTML = codeHtml(run, state);
-    tellCall(step);
-    tellHeads();
-    part("memory").innerHTML = memoryHtml(run, state);
-    const words = [problem, sayText(run, state, plan())].filter(Boolean).join(" ");
-    if (part("say").textContent !== words) part("say").textContent = words;
-    stage.setAttribute("aria-label", `${options.title}. ${sayText(run, state)} ${rowWords(run, state)}`);
-    part("steps").querySelectorAll("button").forEach((button, i) => {
-      if (i === index && (state.step > 0 || state.backward)) button.setAttribute("aria-current", "step");
-      else button.removeAttribute("aria-current");
-    });
-    part("fill").value = fillOf(state);
-    part("fill").disabled = state.backward; // the way back is the gradient's
-    part("numbers").value = state.numbers;
-    if (part("backward")) part("backward").checked = state.backward;
-    part("scrub").setAttribute("aria-valuetext", stepWords(run, state));
-  }
+const axesOf = (run, state) => run.tensors[moment(run, state, state.step).step.output].axes;
 
-  /** Take over some changes, show them, and let the host know. */
-  function change(changes, keepPosition = false) {
-    const stepped = "step" in changes && changes.step !== state.step;
-    state = { ...state, ...(stepped || "backward" in changes ? { axis: -1 } : {}), ...changes };
-    problem = "";
-    if (!keepPosition) position = state.step;
-    part("scrub").value = position;
-    tell();
-    paint();
-    model.set("state", writeState(state));
-    model.save_changes?.();
-  }
+const stageOf = (body, name) => body.querySelector(`[data-part="${name}"]`);
 
-  /** Walk to a whole position; the cells move unless the reader wants calm. */
-  function walkTo(target, then) {
-    cancelAnimationFrame(moving);
-    target = Math.max(0, Math.min(run.steps.length, target));
-    const start = position;
-    if (calm.matches || start === target) {
-      change({ step: target });
-      then?.();
-      return;
-    }
-    // Show the words of the step at once, so that they can be read while cells move.
-    change({ step: target }, true);
-    const began = performance.now();
-    const frame = (now) => {
-      const share = Math.min(1, (now - began) / MOVE_MS);
-      position = start + (target - start) * share;
-      part("scrub").value = position;
-      paint();
-      if (share < 1) moving = requestAnimationFrame(frame);
-      else then?.();
-    };
-    moving = requestAnimationFrame(frame);
-  }
-
-  const forward = () => (state.backward ? -1 : 1);
-  const atEnd = () => (state.backward ? state.step === 0 : state.step === run.steps.length);
-
-  function stop() {
-    playing = false;
-    cancelAnimationFrame(moving);
-    clearTimeout(resting);
-    const button = el.querySelector('[data-do="play"]');
-    button.setAttribute("aria-pressed", "false");
-    button.textContent = "▶ Play";
-  }
-
-  function play() {
-    if (atEnd()) change({ step: state.backward ? run.steps.length : 0 });
-    playing = true;
-    const button = el.querySelector('[data-do="play"]');
-    button.setAttribute("aria-pressed", "true");
-    button.textContent = "❚❚ Pause";
-    const next = () => {
-      if (!playing || atEnd()) return stop();
-      walkTo(state.step + forward(), () => (resting = setTimeout(next, calm.matches ? 2 * REST_MS : REST_MS)));
-    };
-    next();
-  }
-
-  /** Stop, and show the step that was on its way. */
-  function pause() {
-    stop();
-    change({ step: state.step });
-  }
-
-  function stepBy(direction) {
-    if (playing) return pause();
-    stop();
-    walkTo(state.step + direction * forward());
-  }
-
-  function jumpTo(step) {
-    stop();
-    change({ step });
-  }
-
-  function reset() {
-    stop();
-    change({ ...start });
-    part("link").hidden = true;
-  }
-
-  /** Follow the neighbour of the followed element along an axis of the right-hand tensor. */
-  function moveAlong(axisFromEnd, by) {
-    const cell = neighbour(run, state, axisFromEnd, by);
-    if (cell !== undefined) change({ cell, axis: -1 });
-  }
-
-  const keys = {
-    ArrowRight: (e) => moveAlong(e.shiftKey ? 2 : 0, 1),
-    ArrowLeft: (e) => moveAlong(e.shiftKey ? 2 : 0, -1),
-    ArrowDown: (e) => moveAlong(e.shiftKey ? 3 : 1, 1),
-    ArrowUp: (e) => moveAlong(e.shiftKey ? 3 : 1, -1),
-    n: () => stepBy(1),
-    p: () => stepBy(-1),
-    Home: () => jumpTo(0),
-    End: () => jumpTo(run.steps.length),
-    " ": () => (playing ? pause() : play()),
-    Escape: () => change({ cell: -1, axis: -1 }),
-  };
-
-  const on = (target, type, handler) => {
-    target.addEventListener(type, handler);
-    undo.push(() => target.removeEventListener(type, handler));
-  };
-  const undo = [];
-  on(el, "click", (event) => {
-    const button = event.target.closest("button");
-    if (!button || !el.contains(button)) return;
-    const { axis, step } = button.dataset;
-    if (axis !== undefined) change({ axis: +axis === state.axis ? -1 : +axis });
-    else if (step !== undefined) {
-      stop();
-      walkTo(state.backward ? +step : +step + 1);
-    } else
-      ({
-        back: () => stepBy(-1),
-        next: () => stepBy(1),
-        play: () => (playing ? pause() : play()),
-        copy: () => copyLink(el, model, options.name, writeState(state), (words) => (part("say").textContent = words)),
-        reset,
-      })[button.dataset.do]?.();
-  });
-  on(el, "change", (event) => {
-    const { part: name } = event.target.dataset;
-    if (name === "fill" || name === "numbers") change({ [name]: event.target.value });
-    if (name === "backward") {
-      stop();
-      change({ backward: event.target.checked, step: event.target.checked ? run.steps.length : 0 });
-    }
-  });
-  on(part("scrub"), "input", (event) => {
-    stop();
-    position = Number(event.target.value);
-    if (calm.matches) position = Math.round(position);
-    const step = state.backward ? Math.floor(position) : Math.ceil(position);
-    if (step !== state.step) change({ step }, true);
-    else paint();
-  });
-  on(part("scrub"), "change", (event) => walkTo(Math.round(Number(event.target.value))));
-  on(part("scrub"), "keydown", (event) => {
-    const by = { ArrowRight: 1, ArrowUp: 1, PageUp: 1, ArrowLeft: -1, ArrowDown: -1, PageDown: -1 }[event.key];
-    if (!by) return;
-    event.preventDefault();
-    stop();
-    walkTo(state.step + by);
-  });
-  on(stage, "keydown", (event) => {
-    const act = keys[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (!act || event.ctrlKey || event.metaKey || event.altKey) return;
-    event.preventDefault();
-    act(event);
-  });
-  on(part("call"), "keydown", (event) => event.key === "Escape" && change({ axis: -1 }));
-  const elementAt = (event) => {
-    const box = canvases.panes.getBoundingClientRect();
-    const scale = plan().size.width / box.width;
-    return hit(plan(), state, position, (event.clientX - box.left) * scale, (event.clientY - box.top) * scale);
-  };
-  on(canvases.panes, "click", (event) => {
-    const found = elementAt(event);
-    if (found) change({ cell: found.home === state.cell ? -1 : found.home, axis: -1 });
-  });
-  on(canvases.panes, "pointermove", (event) => {
-    const found = elementAt(event);
-    canvases.panes.title = found ? `${birthName(run, found.home)}, address ${run.address(found.id, found.k)}` : "";
-    canvases.panes.style.cursor = found ? "pointer" : "";
-  });
-  /** Light an axis of the step's output for the time being, or show again what is kept. */
-  function glance(axis) {
-    const kept = state;
-    if (axis >= 0) state = { ...state, axis };
-    paint();
-    tellHeads();
-    state = kept;
-  }
-  // Hovering or focusing a number of the call shows its axis; choosing it keeps it.
-  for (const [type, lit] of [["pointerover", true], ["pointerout", false], ["focusin", true], ["focusout", false]])
-    on(part("call"), type, (event) => {
-      const axis = event.target.closest("[data-axis]")?.dataset.axis;
-      if (axis !== undefined && !playing) glance(lit ? +axis : -1);
-    });
-  // The text around the figure names an axis by its letter.
-  on(el, "vip-light", ({ detail: letter }) => {
-    const { axes } = run.tensors[moment(run, state, state.step).step.output];
-    if (!playing) glance(axes.findIndex((name) => letter && name.split("*").includes(letter)));
-  });
-
-  const adopt = () => {
-    const text = model.get("state");
-    if (text === writeState(state)) return;
-    stop();
-    const read = text ? readState(text, start, limits) : { state: { ...start }, problem: "" };
-    ({ state, problem } = read);
-    position = state.step;
-    part("scrub").value = position;
-    tell();
-    paint();
-  };
-  model.on("change:state", adopt);
-
-  const unwatch = watchLooks(el, () => paint());
-  part("scrub").value = position;
-  tell();
-  paint();
-  el.dataset.ready = "true";
-  return () => {
-    stop();
-    undo.forEach((call) => call());
-    model.off?.("change:state", adopt);
-    unwatch();
-  };
-}
+export const render = renderFigure(figure);
+export const firstFrame = firstFrameOf(figure);

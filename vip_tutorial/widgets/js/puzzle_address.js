@@ -3,11 +3,11 @@
 import { addressIn, birthsIn, freshStrides, freshTensor, permuted } from "./strided.js";
 import { randomBelow, otherOrder, shuffledList, notYet } from "./puzzle_parts.js";
 import { readNumbers } from "./puzzle_reading.js";
-import { unravel } from "./run.js";
+import { unravel } from "./recording.js";
 import { tuple } from "./words.js";
 
 /** @returns {import("./puzzle_kinds.js").Puzzle} without its kind and number */
-export function makeAddress(level, random) {
+export function make(level, random) {
   const sizes = shuffledList(level > 3 ? [2, 3, 4, 2] : [2, 3, 4, 5], random);
   const fresh = freshTensor(sizes.slice(0, [2, 3, 3, 4][level - 1]));
   const turned = level > 2 ? permuted(fresh, otherOrder(fresh.shape.map((_, axis) => axis), random)) : fresh;
@@ -34,11 +34,11 @@ export function makeAddress(level, random) {
       `Along axis 0 you take ${at[0]} ${at[0] === 1 ? "step" : "steps"} of ${strides[0]}: that is ${at[0] * strides[0]}.`,
       `${terms.join(" + ")} = ?`,
     ],
-    judge: (text) => judgeAddress({ turned, at, right, terms, element }, text),
+    judge: (text) => judge({ turned, at, right, terms, element }, text),
   };
 }
 
-function judgeAddress({ turned, at, right, terms, element }, text) {
+function judge({ turned, at, right, terms, element }, text) {
   const { numbers, problem } = readNumbers(text);
   if (problem) return notYet(problem);
   if (numbers.length !== 1) return notYet(`An address is one number; you gave ${numbers.length}.`);

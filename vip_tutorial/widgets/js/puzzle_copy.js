@@ -1,12 +1,12 @@
 // Puzzles of the kind "is the result a view, or a copy?"
 
 import { addressIn, applyCall, birthsIn, freshStrides, freshTensor, tensorsAlong } from "./strided.js";
-import { randomBelow, puzzleCallText, puzzleCode, otherOrder, axesSentence, shuffledList, notYet } from "./puzzle_parts.js";
-import { unravel } from "./run.js";
+import { randomBelow, callText, codeOf, otherOrder, axesSentence, shuffledList, notYet } from "./puzzle_parts.js";
+import { unravel } from "./recording.js";
 import { tuple } from "./words.js";
 
 /** @returns {import("./puzzle_kinds.js").Puzzle} without its kind and number */
-export function makeCopy(level, random) {
+export function make(level, random) {
   const shape = shuffledList(level < 3 ? [2, 3, 4] : [2, 3, 2, 4], random).slice(0, level < 2 ? 3 : 4);
   const wantsCopy = random() < 0.5;
   let calls, along;
@@ -26,18 +26,18 @@ export function makeCopy(level, random) {
     axes: null,
     born: { axes: [], shape },
     calls,
-    code: puzzleCode(calls),
+    code: codeOf(calls),
     options: ["view", "copy"],
     example: "view",
     answer: wantsCopy ? "copy" : "view",
     hints: [
       "A permute never copies, nor does cutting an axis in two. Only merging axes can.",
-      `Before ${puzzleCallText(calls[last - 1])} the shape is ${tuple(before.shape)} and the strides are ${tuple(before.strides)}.`,
+      `Before ${callText(calls[last - 1])} the shape is ${tuple(before.shape)} and the strides are ${tuple(before.strides)}.`,
       args.length > before.shape.length
         ? `It cuts axis ${axis} in two.`
         : `It merges axes ${axis} and ${axis + 1}. One walk reads both if the stride of the outer one, ${before.strides[axis]}, is the stride of the inner one times its length, ${before.strides[axis + 1]} × ${before.shape[axis + 1]}.`,
     ],
-    judge: (text) => judgeCopy({ calls, along, at, before }, text),
+    judge: (text) => judge({ calls, along, at, before }, text),
   };
 }
 
@@ -61,7 +61,7 @@ function copyChain(level, shape, random) {
   return calls;
 }
 
-function judgeCopy({ calls, along, at, before }, text) {
+function judge({ calls, along, at, before }, text) {
   const said = text.toLowerCase();
   if (!["view", "copy"].includes(said)) return notYet("Say view or copy.");
   const [begin, end] = [along[0], along.at(-1)];
@@ -73,7 +73,7 @@ function judgeCopy({ calls, along, at, before }, text) {
     if (said === "view") return { right: true, words: rule, wanted: untouched };
     return notYet(rule, { ...lies({ ...end, strip: birthsIn(end) }), caption: "as you say: written anew" }, { ...untouched, caption: "as it is: x's strip, untouched" });
   }
-  const call = puzzleCallText(calls[at - 1]);
+  const call = callText(calls[at - 1]);
   const walk = brokenWalk(before, along[at].shape);
   const reason = walk
     ? `${call} has to walk over the addresses ${walk.slice(0, 5).join(", ")}${walk.length > 5 ? ", …" : ""} along one axis, and no single stride makes these jumps. So the numbers are written anew: a copy.`

@@ -1,14 +1,14 @@
 // Puzzles of the kind "which einops pattern does the same?"
 
 import { birthsIn, freshStrides, freshTensor, inverseOrder, permuted, tensorsAlong } from "./strided.js";
-import { alongRow, axesCount, randomBelow, puzzleCode, gridPicture, pictureSizes, rowsCompared, sameList, axesSentence, walkWords, notYet } from "./puzzle_parts.js";
+import { alongRow, axesCount, randomBelow, codeOf, gridPicture, pictureSizes, rowsCompared, sameList, axesSentence, walkWords, notYet, otherOrder } from "./puzzle_parts.js";
 import { readPattern, shapeOfSide, sizesOfNames } from "./puzzle_reading.js";
 import { tuple } from "./words.js";
 
-const EINOPS_WAYS_IN = [[0, 3, 2, 1, 4], [0, 1, 3, 2, 4], [0, 3, 1, 2, 4]]; // height, width, the article's width
+const WAYS_IN = [[0, 3, 2, 1, 4], [0, 1, 3, 2, 4], [0, 3, 1, 2, 4]]; // height, width, the article's width
 
 /** @returns {import("./puzzle_kinds.js").Puzzle} without its kind and number */
-export function makeEinops(level, random) {
+export function make(level, random) {
   const { B, H, W, C, N, S } = pictureSizes(random, 2);
   const sizes = level < 3 ? { B, H, W, C: N } : { B, H, W, C, N, S };
   const token = "BHWC".split("");
@@ -24,7 +24,7 @@ export function makeEinops(level, random) {
       calls.push({ op: "reshape", args: end.map((group) => group.join("*")) });
     }
   } else {
-    const order = EINOPS_WAYS_IN[randomBelow(3, random)];
+    const order = WAYS_IN[randomBelow(3, random)];
     const turned = order.map((axis) => parts[axis]);
     const rows = [...turned.slice(0, 3).map((name) => [name]), turned.slice(3)];
     const picture = [["B"], ["H"], ["W"], ["N", "S"]];
@@ -49,7 +49,7 @@ export function makeEinops(level, random) {
     born,
     sizes,
     calls,
-    code: puzzleCode(calls),
+    code: codeOf(calls),
     example: "a b c -> a (c b)",
     answer,
     hints: [
@@ -57,11 +57,11 @@ export function makeEinops(level, random) {
       `The left side is ${sideText(begin)}.`,
       `On the right the same letters stand in this order: ${end.flat().join(" ").toLowerCase()}. ${end.some((group) => group.length > 1) ? "Put brackets around those that become one axis." : "No brackets: nothing is merged."}`,
     ],
-    judge: (text) => judgeEinops({ shape, right, born, sizes }, text),
+    judge: (text) => judge({ shape, right, born, sizes }, text),
   };
 }
 
-function judgeEinops({ shape, right, born, sizes }, text) {
+function judge({ shape, right, born, sizes }, text) {
   const { sides, problem } = readPattern(text, shape.length);
   if (problem) return notYet(problem);
   const [left, end] = sides;

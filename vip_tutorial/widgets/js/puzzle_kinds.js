@@ -1,12 +1,12 @@
 // The five kinds of puzzles: each is made from a seed, and knows how to judge an answer.
 // What is right is worked out with strides and births, never looked up in a table.
 
-import { makeAddress } from "./puzzle_address.js";
-import { makeCopy } from "./puzzle_copy.js";
-import { makeEinops } from "./puzzle_einops.js";
-import { makeOrder } from "./puzzle_order.js";
-import { makeShape } from "./puzzle_shape.js";
-import { hashOfText, puzzleRandom, notYet } from "./puzzle_parts.js";
+import { make as makeAddress } from "./puzzle_address.js";
+import { make as makeCopy } from "./puzzle_copy.js";
+import { make as makeEinops } from "./puzzle_einops.js";
+import { make as makeOrder } from "./puzzle_order.js";
+import { make as makeShape } from "./puzzle_shape.js";
+import { hashOfText, randomFrom, notYet } from "./puzzle_parts.js";
 import { tidyAnswer } from "./puzzle_reading.js";
 
 /**
@@ -38,9 +38,9 @@ import { tidyAnswer } from "./puzzle_reading.js";
  * @property {number} [mark] the cell to outline
  */
 
-const PUZZLE_MAKERS = { shape: makeShape, order: makeOrder, copy: makeCopy, address: makeAddress, einops: makeEinops };
+const MAKERS = { shape: makeShape, order: makeOrder, copy: makeCopy, address: makeAddress, einops: makeEinops };
 
-export const PUZZLE_KINDS = {
+export const KINDS = {
   shape: "Which shape?",
   order: "Which order?",
   copy: "View or copy?",
@@ -50,9 +50,9 @@ export const PUZZLE_KINDS = {
 
 /** The puzzle with this number; the same seed always makes the same one. @returns {Puzzle} */
 export function makePuzzle(kind, seed, number) {
-  const random = puzzleRandom(hashOfText(`${kind} ${seed} ${number}`));
+  const random = randomFrom(hashOfText(`${kind} ${seed} ${number}`));
   const level = Math.min(4, Math.ceil(number / 2));
-  return { kind, number, level, ...PUZZLE_MAKERS[kind](level, random, number) };
+  return { kind, number, level, ...MAKERS[kind](level, random, number) };
 }
 
 /** Say whether an answer is right, and what it means. @returns {Verdict} */

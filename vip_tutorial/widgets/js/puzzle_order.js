@@ -1,12 +1,12 @@
 // Puzzles of the kind "which permute?": before a reshape that merges, or to undo another.
 
 import { applyCall, birthsIn, freshTensor, inverseOrder, permuted } from "./strided.js";
-import { axesCount, puzzleCallText, puzzleCode, gridPicture, isOrder, listedNumbers, otherOrder, pictureSizes, rowsCompared, sameList, axesSentence, walkWords, notYet } from "./puzzle_parts.js";
+import { axesCount, callText, codeOf, gridPicture, isOrder, listedNumbers, otherOrder, pictureSizes, rowsCompared, sameList, axesSentence, walkWords, notYet } from "./puzzle_parts.js";
 import { readNumbers } from "./puzzle_reading.js";
 import { tuple } from "./words.js";
 
 /** @returns {import("./puzzle_kinds.js").Puzzle} without its kind and number */
-export function makeOrder(level, random, number) {
+export function make(level, random, number) {
   const sizes = pictureSizes(random, 1);
   const axes = [["H", "W", "C"], ["H", "W", "N", "S"], ["B", "H", "W", "N", "S"], ["B", "H", "W", "N", "S"]][level - 1];
   const shape = axes.map((name) => sizes[name]);
@@ -31,7 +31,7 @@ export function makeOrder(level, random, number) {
     born: { axes, shape },
     sizes,
     calls,
-    code: undo ? `${puzzleCode(calls)}.permute(?)` : `x.permute(?)${puzzleCallText(calls[0])}`,
+    code: undo ? `${codeOf(calls)}.permute(?)` : `x.permute(?)${callText(calls[0])}`,
     choose: undo ? names : axes,
     example: `(${all.join(", ")})`,
     answer: tuple(order),
@@ -46,11 +46,11 @@ export function makeOrder(level, random, number) {
           `In x they stand as ${tuple(axes)}: ${axes.map((name, axis) => `${name} is ${axis}`).join(", ")}.`,
           `It begins with ${order.slice(0, -2).join(", ")}.`,
         ],
-    judge: (text) => judgeOrder({ shape, axes, order, undo, calls, sizes, names, begin, right, rank }, text),
+    judge: (text) => judge({ shape, axes, order, undo, calls, sizes, names, begin, right, rank }, text),
   };
 }
 
-function judgeOrder({ shape, axes, order, undo, calls, sizes, names, begin, right, rank }, text) {
+function judge({ shape, axes, order, undo, calls, sizes, names, begin, right, rank }, text) {
   const now = undo ? names : axes;
   const places = Object.fromEntries(now.map((name, place) => [name, place]));
   const { numbers, problem } = readNumbers(text, places);

@@ -2,7 +2,7 @@
 // verdict, sizes and chance.
 
 import { birthsIn } from "./strided.js";
-import { unravel } from "./run.js";
+import { unravel } from "./recording.js";
 import { tuple } from "./words.js";
 
 /** Which of the axes that births are counted along change within row `row` of a tensor. */
@@ -63,12 +63,12 @@ export function axesSentence(shape, named = false, axes = ["B", "H", "W", "C"]) 
   return named ? `x has the axes ${tuple(axes)} = ${tuple(shape)}` : `x is fresh, of shape ${tuple(shape)}`;
 }
 
-export function puzzleCallText({ op, args }) {
+export function callText({ op, args }) {
   return `.${op}(${args.join(", ").replaceAll("*", " * ")})`;
 }
 
-export function puzzleCode(calls) {
-  return `x${calls.map(puzzleCallText).join("")}`;
+export function codeOf(calls) {
+  return `x${calls.map(callText).join("")}`;
 }
 
 export function axesCount(count) {
@@ -82,7 +82,7 @@ export function sameList(one, other) {
 // --- chance that can be repeated --------------------------------------------------
 
 /** Random numbers from 0 to 1: Tommy Ettinger's mulberry32. */
-export function puzzleRandom(seed) {
+export function randomFrom(seed) {
   return () => {
     seed = (seed + 0x6d2b79f5) | 0;
     let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);

@@ -1,7 +1,7 @@
 // Reads what a reader typed into a puzzle: sizes, orders of axes, addresses and einops
 // patterns, each in any of its usual notations.  What cannot be read gets a sentence.
 
-import { sizeOf } from "./run.js";
+import { sizeOf } from "./recording.js";
 
 const LONGEST_ANSWER = 200;
 const MOST_AXES = 8; // in a pattern; more would take long to try

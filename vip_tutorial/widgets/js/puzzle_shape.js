@@ -1,15 +1,15 @@
 // Puzzles of the kind "which shape does this line give?"
 
 import { birthsIn, freshStrides, freshTensor, inverseOrder, reshaped, tensorsAlong } from "./strided.js";
-import { axesCount, randomBelow, puzzleCallText, puzzleCode, gridPicture, listedNumbers, otherOrder, pictureSizes, sameList, axesSentence, shuffledList, notYet } from "./puzzle_parts.js";
+import { axesCount, randomBelow, callText, codeOf, gridPicture, listedNumbers, otherOrder, pictureSizes, sameList, axesSentence, shuffledList, notYet } from "./puzzle_parts.js";
 import { readNumbers } from "./puzzle_reading.js";
-import { sizeOf } from "./run.js";
+import { sizeOf } from "./recording.js";
 import { tuple } from "./words.js";
 
-const MOST_DRAWN_AXES = 6;
+const MOST_AXES = 6;
 
 /** @returns {import("./puzzle_kinds.js").Puzzle} without its kind and number */
-export function makeShape(level, random, number) {
+export function make(level, random, number) {
   const named = level > 2;
   const sizes = named ? pictureSizes(random, 1) : {};
   const shape = named ? "BHWC".split("").map((name) => sizes[name]) : shuffledList([2, 3, 4], random);
@@ -34,7 +34,7 @@ export function makeShape(level, random, number) {
     born: { axes: named ? "BHWC".split("") : [], shape },
     sizes,
     calls,
-    code: puzzleCode(calls),
+    code: codeOf(calls),
     example: "(2, 3, 4)",
     answer: tuple(names ?? right.shape),
     hints: [
@@ -44,14 +44,14 @@ export function makeShape(level, random, number) {
         ? `After the permute the shape is ${tuple(turned.shape)}. ${last.op === "flatten" ? `flatten(${last.args[0]}) makes one axis of all from axis ${last.args[0]} on` : "The -1 stands for whatever is left"}.`
         : `All but the last: (${right.shape.slice(0, -1).join(", ")}, ?). The product of all sizes is ${sizeOf(shape)}.`,
     ],
-    judge: (text) => judgeShape({ shape, calls, along, sizes, order, right }, text),
+    judge: (text) => judge({ shape, calls, along, sizes, order, right }, text),
   };
 }
 
-function judgeShape({ shape, calls, along, sizes, order, right }, text) {
+function judge({ shape, calls, along, sizes, order, right }, text) {
   const { numbers, problem } = readNumbers(text, sizes);
   if (problem) return notYet(problem);
-  const made = calls.map((call, i) => `${puzzleCallText(call)} makes ${tuple(along[i + 1].shape)}`);
+  const made = calls.map((call, i) => `${callText(call)} makes ${tuple(along[i + 1].shape)}`);
   const wanted = gridPicture(right, "what the line makes");
   if (sameList(numbers, right.shape)) return { right: true, words: `${made.join(", then ")}.`, wanted };
   const count = sizeOf(shape);
@@ -67,7 +67,7 @@ function judgeShape({ shape, calls, along, sizes, order, right }, text) {
   const swap = (args) => calls.map((call) => (call.op === "permute" ? { ...call, args } : call));
   const inverse = instead(swap(inverseOrder(order)));
   const without = instead(swap(order.map((_, axis) => axis)));
-  const mine = (tensor) => (numbers.length > MOST_DRAWN_AXES ? undefined : gridPicture(tensor, `you say ${tuple(numbers)}`));
+  const mine = (tensor) => (numbers.length > MOST_AXES ? undefined : gridPicture(tensor, `you say ${tuple(numbers)}`));
   if (sameList(numbers, inverse.shape))
     return notYet(
       `You sent old axis 0 to place ${order[0]}. A permute works the other way: its first number, ${order[0]}, says which old axis comes to place 0.`,
@@ -90,7 +90,7 @@ function judgeShape({ shape, calls, along, sizes, order, right }, text) {
 /** A picture of a shape with too many or too few places, if it can be drawn at all. */
 function roomOf(numbers, right, count) {
   const size = sizeOf(numbers);
-  if (numbers.length > MOST_DRAWN_AXES || !size || size > 120) return undefined;
+  if (numbers.length > MOST_AXES || !size || size > 120) return undefined;
   const births = birthsIn(right);
   return {
     caption: `you say ${tuple(numbers)}: ${size > count ? `places too many, ${size - count}` : `places too few, ${count - size}`}`,

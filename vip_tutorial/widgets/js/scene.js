@@ -3,7 +3,7 @@
 
 import { arrange, fitCell } from "./layout.js";
 import { birthFill, birthHue, pixelFill, valueFill } from "./colours.js";
-import { lineAlong, sizeOf, unravel } from "./run.js";
+import { lineAlong, sizeOf, unravel } from "./recording.js";
 
 // Memory is wrapped at lengths that few strides divide, so that jumps stay apart.
 const SIZES = {
@@ -13,6 +13,16 @@ const SIZES = {
 const UNKNOWN = "#999999"; // a cell that has no place in the input
 const MIN_PER_LINE = 24; // a short strip has wide cells, but not absurdly wide ones
 export const MARGIN = 4; // room for outlines
+
+/**
+ * @typedef {object} LensState what a lens shows
+ * @property {number} step steps done, 0 to the number of steps
+ * @property {number} cell input element that is followed, -1 for none
+ * @property {string} fill what colours a cell
+ * @property {string} numbers what is written in a cell
+ * @property {boolean} backward whether the gradient's way back is shown
+ * @property {number} axis axis of the step's output that is lit, -1 for none
+ */
 
 /** Everything about a lens's pictures that does not change while it is used. */
 export function planScene(run, options, format) {
@@ -108,7 +118,7 @@ export function neighbour(run, state, fromEnd, by) {
   return homes[k + (next - c) * inner];
 }
 
-/** Which of the plans fits a place of so many pixels; css/lens.css has the same limit. */
+/** Which of the plans fits a place of so many pixels; css/permute_lens.css has the same limit. */
 export const formatOf = (width) => (width < 560 ? "narrow" : "wide");
 
 /** The row of cells on the last axis that holds the followed element. */

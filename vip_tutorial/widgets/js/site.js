@@ -2,7 +2,6 @@
 // holds each widget's first frame and, beside it, the widget's state as JSON.
 
 import { tieAxisNames } from "./axis_names.js";
-import { findInFragment } from "./state.js";
 
 const SAVE_MS = 100; // browsers are slow to write an address, and a held key writes many
 
@@ -44,6 +43,19 @@ function pageModel(data) {
     listeners["change:state"]?.forEach((listener) => listener());
   });
   return model;
+}
+
+/** The part of a URL fragment that belongs to the figure called `name`, or null. */
+function findInFragment(fragment, name) {
+  for (const part of fragment.replace(/^#/, "").split("&"))
+    if (part.startsWith(`${name}=`)) {
+      try {
+        return decodeURIComponent(part.slice(name.length + 1));
+      } catch {
+        return part.slice(name.length + 1);
+      }
+    }
+  return null;
 }
 
 /** Call back when the reader is about to come to an element. */

@@ -1,7 +1,7 @@
 // Tensors as they lie in memory: a strip of numbers, and a rule for reading it.  A number
 // is known by its birth: its place in the fresh tensor that everything began with.
 
-import { sizeOf, unravel } from "./run.js";
+import { sizeOf, unravel } from "./recording.js";
 
 /**
  * @typedef {object} Strided

@@ -7,7 +7,7 @@ export const BRANCHES = Object.entries({ h: "height", w: "width", c: "channel" }
 /** The weights of the plain sum, divided by three. */
 export const THIRDS = { h: 1 / 3, w: 1 / 3, c: 1 / 3 };
 
-const TRIANGLE_CORNERS = { h: [200, 30], w: [372, 328], c: [28, 328] };
+const CORNERS = { h: [200, 30], w: [372, 328], c: [28, 328] };
 
 /** @typedef {Record<"h" | "w" | "c", number>} Weights of one channel; their sum is 1 */
 
@@ -20,8 +20,8 @@ export const meanWeights = (points) => overBranches((b) => points.reduce((sum, p
 export const roundTenth = (n) => Math.round(n * 10) / 10;
 
 /** Where a point lies in the triangle, enlarged around its middle; undefined if outside. */
-export function trianglePlace(weights, zoom) {
-  const shares = BRANCHES.map(([b]) => [1 / 3 + (weights[b] - 1 / 3) * zoom, TRIANGLE_CORNERS[b]]);
+export function placeOf(weights, zoom) {
+  const shares = BRANCHES.map(([b]) => [1 / 3 + (weights[b] - 1 / 3) * zoom, CORNERS[b]]);
   if (shares.some(([share]) => share < -1e-9)) return undefined;
   return [0, 1].map((axis) => roundTenth(shares.reduce((sum, [share, corner]) => sum + share * corner[axis], 0)));
 }
@@ -44,12 +44,12 @@ export function branchSign(branch, [x, y], paint = "fill") {
 export const signHtml = (branch) => `<svg class="vip-sign vip-branches" viewBox="0 0 16 16" aria-hidden="true">${branchSign(branch, [8, 8])}</svg>`;
 
 /** The triangle itself, its labels, and in it what is given. */
-export function triangleHtml(label, zoom, inside) {
-  const corners = Object.values(TRIANGLE_CORNERS);
+export function html(label, zoom, inside) {
+  const corners = Object.values(CORNERS);
   const end = 1 / 3 + 2 / 3 / zoom;
   const name = (b, name, x, y) => `${branchSign(b, [x, y - 5])}<text x="${x + 14}" y="${y}">${name} = ${end === 1 ? 1 : end.toFixed(2)}</text>`;
   const labels = BRANCHES.map(([b, branch], i) => name(b, branch, [138, 274, 8][i], [18, 353, 353][i]));
-  const middle = trianglePlace(THIRDS, zoom);
+  const middle = placeOf(THIRDS, zoom);
   const borders = corners.map(([x, y], i) => `M${middle} L${(x + corners[(i + 1) % 3][0]) / 2},${(y + corners[(i + 1) % 3][1]) / 2}`);
   return `<svg class="vip-triangle vip-branches" viewBox="0 0 400 362" role="img" aria-label="Triangle with a corner for each branch, and in it ${label}">
 <path d="M${corners.join(" L")} Z" class="vip-triangle-edge"/><path d="${borders.join(" ")}" class="vip-triangle-border"/>${labels.join("")}${inside}</svg>`;

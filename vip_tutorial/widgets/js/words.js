@@ -3,7 +3,7 @@
 
 import { writes } from "./memory.js";
 import { fillOf, moment } from "./scene.js";
-import { lineAlong, sizeOf, unravel } from "./run.js";
+import { lineAlong, sizeOf, unravel } from "./recording.js";
 
 /** "(B, N, W, H*S)" */
 export function tuple(parts) {

@@ -1,0 +1,152 @@
+"""Look over a recording that came as JSON, before anything is read off it."""
+
+import math
+import reprlib
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from .calls import KINDS
+
+Test = Callable[[Any], bool]
+
+
+def check_recording(data: Any) -> None:
+    """Refuse what no run can have given.
+
+    Args:
+        data: What `Trace.to_json` writes, without format and version.
+
+    Raises:
+        ValueError: If a key is missing or unknown, a value is of the wrong type, an id
+            or an index leads nowhere, sizes do not fit each other, or a step needs what
+            comes later.  It says where.
+    """
+    _check_fields("the recording", data, _RECORDING)
+    tensors, last = data["tensors"], -1
+    for i, tensor in enumerate(tensors):
+        _check_tensor(f"tensor {i}", tensor, i)
+    for key in ("inputs", "outputs"):
+        _check_ids(f"{key} of the recording", data[key], len(tensors))
+    for i, step in enumerate(data["steps"], start=1):
+        where = f"step {i}"
+        _check_fields(where, step, _STEP)
+        output = step["output"]
+        _check_ids(f"output of {where}", [output], len(tensors))
+        if output <= last or output in data["inputs"]:
+            raise ValueError(f"{where} makes tensor {output}, which is there before it")
+        if not step["inputs"]:
+            raise ValueError(f"{where} has no inputs")
+        _check_ids(f"inputs of {where}", step["inputs"], output)
+        _check_moves(where, step, *(tensors[i]["shape"] for i in _ends(step)))
+        last = output
+
+
+def _check_fields(where: str, data: Any, tests: dict[str, Test]) -> None:
+    """Check that there are just these keys, and what each of them holds."""
+    if not isinstance(data, dict):
+        raise ValueError(f"{where} is {reprlib.repr(data)}, not a dict")
+    if missing := tests.keys() - data.keys():
+        raise ValueError(f"{where} lacks {', '.join(sorted(missing))}")
+    if unknown := data.keys() - tests.keys():
+        raise ValueError(f"{where} has an unknown {', '.join(map(str, unknown))}")
+    for key, test in tests.items():
+        if not test(data[key]):
+            raise ValueError(f"{key} of {where} is {reprlib.repr(data[key])}")
+
+
+def _check_tensor(where: str, tensor: Any, number: int) -> None:
+    _check_fields(where, tensor, _TENSOR)
+    if tensor["id"] != number:
+        raise ValueError(f"{where} says that it is tensor {tensor['id']}")
+    shape = tensor["shape"]
+    for key in ("axes", "strides"):
+        _check_length(f"{key} of {where}", tensor[key], len(shape))
+    for key in ("values", "gradient"):
+        _check_length(f"{key} of {where}", tensor[key], math.prod(shape))
+
+
+def _check_moves(
+    where: str, step: dict[str, Any], before: list[int], after: list[int]
+) -> None:
+    """Check where a step says that it took its elements from."""
+    order, map_, mixed = step["order"], step["map"], step["mixed"]
+    if step["kind"] != "move" and (map_ is not None or order is not None):
+        raise ValueError(f"{where} is no move and has a map or an order")
+    if map_ is not None:
+        _check_length(f"map of {where}", map_, math.prod(after))
+        _check_ids(f"map of {where}", map_, math.prod(before))
+    if order is not None:
+        is_order = sorted(order) == list(range(len(before)))
+        if not is_order or [before[axis] for axis in order] != after:
+            raise ValueError(f"order of {where} is {order}, from {before} to {after}")
+    _check_ids(f"mixed of {where}", mixed or [], len(before))
+
+
+def _check_ids(where: str, ids: list[int], limit: int) -> None:
+    if found := [id_ for id_ in ids if id_ >= limit]:
+        raise ValueError(f"{where}: {found[0]} is not below {limit}")
+
+
+def _check_length(where: str, items: list | None, length: int) -> None:
+    if items is not None and len(items) != length:
+        raise ValueError(f"{where}: {len(items)} where {length} are needed")
+
+
+def _ends(step: dict[str, Any]) -> tuple[int, int]:
+    return step["inputs"][0], step["output"]
+
+
+def _is_text(x: Any) -> bool:
+    return isinstance(x, str)
+
+
+def _is_whole(x: Any) -> bool:
+    return type(x) is int and 0 <= x < 2**63
+
+
+def _is_value(x: Any) -> bool:
+    """Numbers that are not finite are written as text: JSON has none."""
+    is_finite = type(x) in (int, float) and abs(x) <= sys.float_info.max
+    return is_finite or x in ("nan", "inf", "-inf")
+
+
+def _list_of(test: Test) -> Test:
+    return lambda x: isinstance(x, list) and all(map(test, x))
+
+
+def _or_none(test: Test) -> Test:
+    return lambda x: x is None or test(x)
+
+
+def _is_source(x: Any) -> bool:
+    _check_fields("the source of a step", x, _SOURCE)
+    return x["start"] <= x["end"] <= len(x["text"])
+
+
+_SOURCE = {
+    **dict.fromkeys(("file", "function", "text"), _is_text),
+    **dict.fromkeys(("line", "start", "end"), _is_whole),
+}
+_TENSOR = {
+    **dict.fromkeys(("id", "offset", "storage"), _is_whole),
+    **dict.fromkeys(("shape", "strides"), _list_of(_is_whole)),
+    **dict.fromkeys(("dtype", "device"), _is_text),
+    **dict.fromkeys(("values", "gradient"), _or_none(_list_of(_is_value))),
+    "axes": _list_of(_is_text),
+}
+_STEP = {
+    **dict.fromkeys(("op", "call"), _is_text),
+    **dict.fromkeys(("map", "order", "mixed"), _or_none(_list_of(_is_whole))),
+    "kind": lambda x: _is_text(x) and x in (*KINDS, "other"),
+    "inputs": _list_of(_is_whole),
+    "output": _is_whole,
+    "copy": lambda x: isinstance(x, bool),
+    "source": _or_none(_is_source),
+}
+_RECORDING = {
+    **dict.fromkeys(("tensors", "steps"), lambda x: isinstance(x, list)),
+    **dict.fromkeys(("inputs", "outputs"), _list_of(_is_whole)),
+    "name": _is_text,
+    "omitted": _list_of(_is_text),
+}

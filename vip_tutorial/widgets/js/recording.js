@@ -1,0 +1,354 @@
+// Reads a recorded run (tracing/recording.py) and answers questions about its elements:
+// where each came from, what it has seen, its value, its gradient, its address.
+
+/** Tensors with more elements than this are told of, not drawn. */
+export const MOST_DRAWN = 2048;
+
+const LONGEST_STRIP = 4 * MOST_DRAWN; // of memory, with the gaps between the elements
+const KINDS = ["move", "mix", "pointwise", "reduce", "other"];
+const MASK_BITS = 24; // a multiple of the number of hues, so that a bit tells its hue
+
+/** Number of elements of a shape. @param {number[]} shape */
+export function sizeOf(shape) {
+  return shape.reduce((product, n) => product * n, 1);
+}
+
+/** Coordinates of the element with row-major number `index`. */
+export function unravel(index, shape) {
+  const coordinates = new Array(shape.length);
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    coordinates[axis] = index % shape[axis];
+    index = Math.floor(index / shape[axis]);
+  }
+  return coordinates;
+}
+
+/** Row-major number of the element at `coordinates`. */
+export function ravel(coordinates, shape) {
+  return coordinates.reduce((index, c, axis) => index * shape[axis] + c, 0);
+}
+
+/** How far apart two neighbours along `axis` are in row-major order. */
+function stepAlong(axis, shape) {
+  return sizeOf(shape.slice(axis + 1));
+}
+
+/** The numbers of the elements that differ from `index` along `axis` only. */
+export function lineAlong(index, axis, shape) {
+  if (sizeOf(shape) === 0) return []; // however long the axis is
+  const coordinates = unravel(index, shape);
+  return Array.from({ length: shape[axis] }, (_, c) => {
+    coordinates[axis] = c;
+    return ravel(coordinates, shape);
+  });
+}
+
+/**
+ * Check a recording and wrap it.
+ * @param {object} json what `Trace.to_json()` gave
+ * @returns {Run}
+ * @throws {Error} with a sentence for the reader, if the recording is damaged
+ */
+export function readRun(json) {
+  if (!json || json.format !== "vip-trace") throw new Error("this is not a recorded run");
+  if (json.version !== 1)
+    throw new Error(`this recording has version ${json.version}; the figure reads version 1`);
+  const { tensors, steps, inputs } = json;
+  if (![tensors, steps, inputs].every(Array.isArray)) throw new Error("this recording holds no steps");
+  if (!steps.length) throw new Error(["this recording holds no steps", ...[json.omitted ?? []].flat()].join(". ").replace(/\.$/, ""));
+  tensors.forEach((tensor, i) => {
+    if (!isTensor(tensor) || tensor.id !== i) throw new Error(`tensor ${i} of this recording is damaged`);
+  });
+  steps.forEach((step, i) => {
+    const isNew = step?.output > (steps[i - 1]?.output ?? -1) && !inputs.includes(step.output);
+    if (!isStep(step, tensors) || !isNew) throw new Error(`step ${i + 1} of this recording is damaged`);
+    const inside = sizeOf(tensors[step.inputs[0]].shape);
+    const size = sizeOf(tensors[step.output].shape);
+    if (step.map != null && !(isWhole(step.map, inside) && step.map.length === size))
+      throw new Error(`step ${i + 1} of this recording moves elements that do not exist`);
+  });
+  if (!isWhole(inputs, tensors.length)) throw new Error("this recording has no such inputs");
+  if (!(json.omitted ?? []).every?.((text) => typeof text === "string"))
+    throw new Error("what this recording left out is damaged");
+  if (typeof (json.name ?? "") !== "string") throw new Error("the name of this recording is damaged");
+  return new Run(json);
+}
+
+/** Whether `list` holds whole numbers only, from 0 to below `limit`. */
+function isWhole(list, limit = Infinity) {
+  return Array.isArray(list) && list.every((n) => Number.isInteger(n) && n >= 0 && n < limit);
+}
+
+function isTensor(tensor) {
+  const { shape, axes, strides, offset, storage, values, gradient } = tensor ?? {};
+  if (!isWhole(shape) || !isWhole(strides) || !isWhole([offset, storage]) || !Array.isArray(axes)) return false;
+  const isNumbers = (list) => Array.isArray(list) && list.length === sizeOf(shape) && list.every(isNumber);
+  return (
+    strides.length === shape.length &&
+    axes.length === shape.length &&
+    axes.every((name) => typeof name === "string") &&
+    [values, gradient].every((list) => list == null || isNumbers(list))
+  );
+}
+
+function isNumber(value) {
+  return Number.isFinite(value) || ["nan", "inf", "-inf"].includes(value);
+}
+
+function isStep(step, tensors) {
+  const { op, call, kind, inputs, output, order, mixed, source } = step ?? {};
+  if (![op, call, kind].every((text) => typeof text === "string")) return false;
+  // A step makes something new of what was there before it.
+  if (!isWhole([output], tensors.length) || !isWhole(inputs, output) || !inputs.length) return false;
+  const [before, after] = [inputs[0], output].map((id) => tensors[id].shape);
+  const rank = before.length;
+  const isOrder = () => isWhole(order, rank) && new Set(order).size === rank && String(order.map((axis) => before[axis])) === String(after);
+  return (
+    KINDS.includes(kind) &&
+    typeof step.copy === "boolean" &&
+    (kind === "move" || (order == null && step.map == null)) &&
+    (order == null || isOrder()) &&
+    (mixed == null || isWhole(mixed, rank)) &&
+    (source == null || ([source.text, source.file, source.function].every((text) => typeof text === "string") &&
+        isWhole([source.line, source.start, source.end]) && source.start <= source.end && source.end <= source.text.length))
+  );
+}
+
+class Run {
+  constructor(json) {
+    this.name = json.name ?? "";
+    this.tensors = json.tensors;
+    this.steps = json.steps;
+    this.inputs = json.inputs;
+    this.omitted = json.omitted ?? [];
+    this.root = json.inputs[0] ?? json.steps[0].inputs[0];
+    this.maker = new Map(json.steps.map((step) => [step.output, step]));
+    this.memory = new Map();
+  }
+
+  /** The input of a step that its output is laid over: one of the same shape, still in place. */
+  mainInput(step) {
+    if (step.kind === "move") return step.inputs[0];
+    const shape = String(this.tensors[step.output].shape);
+    const alike = step.inputs.filter((id) => String(this.tensors[id].shape) === shape);
+    return alike.find((id) => this.homes(id)) ?? alike[0] ?? step.inputs[0];
+  }
+
+  hasGradient() {
+    return this.tensors.some((t) => t.gradient);
+  }
+
+  /** Whether every element of tensor `id` can be drawn. */
+  isComplete(id) {
+    if (sizeOf(this.tensors[id].shape) > MOST_DRAWN) return false;
+    return this.homes(id) !== null || this.values(id) !== null;
+  }
+
+  /**
+   * For every element of tensor `id` the element of the input whose place it has.
+   * A move carries places along; an element-wise or linear step with as many outputs
+   * as inputs keeps them; after anything else there is no such place (null).
+   */
+  homes(id) {
+    return this.#once(`homes ${id}`, () => {
+      const size = sizeOf(this.tensors[id].shape);
+      if (size > MOST_DRAWN) return null;
+      if (id === this.root) return Array.from({ length: size }, (_, k) => k);
+      const step = this.maker.get(id);
+      if (!step) return null;
+      const before = this.homes(this.mainInput(step));
+      if (step.kind === "move") return before && step.map && step.map.map((k) => before[k]);
+      const same = String(this.tensors[this.mainInput(step)].shape) === String(this.tensors[id].shape);
+      return same && (step.kind === "mix" || step.kind === "pointwise") ? before : null;
+    });
+  }
+
+  /** Which element of tensor `id` has the place of input element `home`; -1 if none. */
+  whereIs(home, id) {
+    const places = this.#once(`places ${id}`, () => new Map(this.homes(id)?.map((h, k) => [h, k]).reverse()));
+    return places.get(home) ?? -1;
+  }
+
+  /** Values of tensor `id`, in logical order; null if they were left out. */
+  values(id) {
+    return this.#once(`values ${id}`, () => {
+      const { values } = this.tensors[id];
+      if (values) return values.map(toNumber);
+      const step = this.maker.get(id);
+      if (!step?.map) return null;
+      const before = this.values(step.inputs[0]);
+      return before && step.map.map((k) => before[k]);
+    });
+  }
+
+  /** Gradient at tensor `id`: as recorded, or the moves that use it, undone. */
+  gradient(id) {
+    return this.#once(`gradient ${id}`, () => {
+      const { gradient, shape } = this.tensors[id];
+      if (gradient) return gradient.map(toNumber);
+      const uses = this.steps.filter((step) => step.inputs.includes(id));
+      if (!uses.length || uses.some((step) => !step.map)) return null;
+      const total = new Array(sizeOf(shape)).fill(0);
+      for (const step of uses) {
+        const after = this.gradient(step.output);
+        if (!after) return null;
+        step.map.forEach((source, k) => (total[source] += after[k]));
+      }
+      return total;
+    });
+  }
+
+  /** The input elements that element `k` of tensor `id` depends on; null if not recorded. */
+  seen(id, k) {
+    if (!this.#isFollowed(id)) return null;
+    const wanted = new Map([[id, new Set([k])]]);
+    // From the last step to the first, each tensor comes after all that it went into.
+    for (const step of [...this.steps].reverse())
+      for (const input of new Set(wanted.has(step.output) ? step.inputs : [])) {
+        const sources = this.#sources(step, input);
+        const found = wanted.get(input) ?? new Set();
+        const done = new Set();
+        for (const element of wanted.get(step.output)) {
+          const base = sources.base(element);
+          if (!done.has(base)) for (const offset of sources.offsets) found.add(base + offset);
+          done.add(base);
+        }
+        wanted.set(input, found);
+      }
+    return wanted.get(this.root) ?? new Set();
+  }
+
+  /**
+   * For every element of tensor `id` a bit mask: which values (modulo MASK_BITS) the
+   * input's coordinate along `axis` takes among all that the element has seen; null if
+   * not recorded.
+   */
+  seenAlong(id, axis) {
+    if (!this.#isFollowed(id)) return null;
+    return this.#once(`seen ${id} ${axis}`, () => {
+      const { shape } = this.tensors[id];
+      const size = sizeOf(shape);
+      if (id === this.root)
+        return Array.from({ length: size }, (_, k) => 1 << (unravel(k, shape)[axis] ?? 0) % MASK_BITS);
+      const masks = new Array(size).fill(0);
+      const step = this.maker.get(id);
+      for (const input of new Set(step?.inputs)) {
+        const before = this.seenAlong(input, axis);
+        const sources = this.#sources(step, input);
+        const known = new Map();
+        for (let k = 0; k < size; k++) {
+          const base = sources.base(k);
+          if (!known.has(base))
+            known.set(base, sources.offsets.reduce((mask, offset) => mask | before[base + offset], 0));
+          masks[k] |= known.get(base);
+        }
+      }
+      return masks;
+    });
+  }
+
+  /** Whether everything that tensor `id` was made from is recorded, and can be drawn. */
+  #isFollowed(id) {
+    return this.#once(`followed ${id}`, () => {
+      if (sizeOf(this.tensors[id].shape) > MOST_DRAWN) return false;
+      if (id === this.root || this.inputs.includes(id)) return true;
+      const step = this.maker.get(id);
+      if (!step || (step.kind === "move" && !step.map)) return false;
+      return step.inputs.every((input) => this.#isFollowed(input));
+    });
+  }
+
+  /**
+   * Which elements of `input` each element of the output of `step` is made from: those
+   * at `base(k)` plus each of the `offsets`.
+   */
+  #sources(step, input) {
+    if (step.kind === "move") {
+      const offsets = input === step.inputs[0] ? [0] : [];
+      return { base: (k) => step.map[k], offsets };
+    }
+    return this.#once(`sources ${step.output} ${input}`, () => {
+      const { shape } = this.tensors[input];
+      const out = this.tensors[step.output].shape;
+      const every = shape.map((_, axis) => axis);
+      const same = step.kind === "pointwise" || input === step.inputs[0];
+      const mixed = new Set((same && step.mixed) || every);
+      // A reduction drops its axes; what remains stands in the same order.  Otherwise
+      // axes line up from the right, as in broadcasting.
+      const kept = every.filter((axis) => !mixed.has(axis));
+      const dropped = mixed.size > 0 && shape.length - out.length === mixed.size;
+      const weights = new Array(out.length).fill(0);
+      for (const axis of kept) {
+        const target = dropped ? kept.indexOf(axis) : axis + out.length - shape.length;
+        if (out[target] === shape[axis]) weights[target] = stepAlong(axis, shape);
+        else if (shape[axis] > 1) mixed.add(axis);
+      }
+      const offsets = [...mixed].reduce((found, axis) => found.flatMap((k) => lineAlong(k, axis, shape)), [0]);
+      const base = (k) => {
+        let sum = 0;
+        for (let axis = out.length - 1; axis >= 0; axis--) {
+          sum += (k % out[axis]) * weights[axis];
+          k = Math.floor(k / out[axis]);
+        }
+        return sum;
+      };
+      return { base, offsets };
+    });
+  }
+
+  /** Address in its storage of element `k` of tensor `id`. */
+  address(id, k) {
+    const { shape, strides, offset } = this.tensors[id];
+    return unravel(k, shape).reduce((sum, c, axis) => sum + c * strides[axis], offset);
+  }
+
+  /**
+   * What lies in the memory of tensor `id`, from the first address that the run uses: per
+   * place the home of the element there, -1 for none.  Empty if the run uses too few
+   * places too far apart.
+   */
+  storage(id) {
+    return this.#once(`storage ${id}`, () => {
+      if (!this.homes(id)) return []; // too large, or no place in the input
+      const cells = new Array(this.#span(id).length).fill(-1);
+      if (cells.length) this.homes(id)?.forEach((home, k) => (cells[this.place(id, k)] = home));
+      return cells;
+    });
+  }
+
+  /** Where in `storage` element `k` of tensor `id` stands. */
+  place(id, k) {
+    return this.address(id, k) - this.#span(id).start;
+  }
+
+  /** The part of the memory of tensor `id` that the run uses. */
+  #span(id) {
+    const { storage } = this.tensors[id];
+    return this.#once(`span ${storage}`, () => {
+      let [start, end] = [Infinity, 0];
+      for (const { id, shape, strides, offset } of this.tensors) {
+        if (this.tensors[id].storage !== storage || !this.homes(id)?.length) continue;
+        start = Math.min(start, offset);
+        end = Math.max(end, 1 + shape.reduce((last, n, axis) => last + (n - 1) * strides[axis], offset));
+      }
+      const length = end - start;
+      return { start, length: length > 0 && length <= LONGEST_STRIP ? length : 0 };
+    });
+  }
+
+  /** How many of the first `count` steps copied to new memory. */
+  copies(count) {
+    return this.steps.slice(0, count).filter((step) => step.kind === "move" && step.copy).length;
+  }
+
+  #once(key, compute) {
+    if (!this.memory.has(key)) this.memory.set(key, compute());
+    return this.memory.get(key);
+  }
+}
+
+function toNumber(value) {
+  if (value === "inf") return Infinity;
+  if (value === "-inf") return -Infinity;
+  return Number(value);
+}
