@@ -14,7 +14,7 @@ from ..data import Scale, digits, patterns
 from ..tracing import trace
 from ..vision_permutator import VisionPermutator
 from .host import BookWidget
-from .live_network import network_sizes, packed_weights
+from .live_network import page_network
 from .pictures import shown_picture, written
 
 MOST_DRAWN = 2_048  # numbers, as in js/recording.js
@@ -80,7 +80,8 @@ class LiveViP(BookWidget):
         mean_over: Tensor | None = None,
         **kwargs: Any,
     ):
-        network = network_sizes(model) | {"scale": _checked_scale(scale)}
+        network, weights = page_network(model)
+        network["scale"] = _checked_scale(scale)
         if pictures is None:
             pictures = _usual_pictures(model)
         size, levels = written(pictures)
@@ -96,7 +97,7 @@ class LiveViP(BookWidget):
             pictures=levels,
             labels=_checked_labels(labels, model.num_classes),
             network=network,
-            weights=packed_weights(model),
+            weights=weights,
             recordings=_recorded(model),
             means=mean_over,
             **kwargs,
