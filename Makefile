@@ -3,28 +3,46 @@
 
 VENV = .venv
 RUN = $(VENV)/bin/python
-READY = $(VENV)/.ready
 SITE = _build/html
 PORT = 8000
 
+# What a user has set for other programs must not change what runs here.
+unexport PYTHONPATH PYTHONHOME PYTHONOPTIMIZE PYTHONSTARTUP PYTHONWARNINGS MPLBACKEND
+# Nor what lies in the home folder, which need not be writable.
+export IPYTHONDIR = $(CURDIR)/$(VENV)/home/ipython
+export JUPYTER_CONFIG_DIR = $(CURDIR)/$(VENV)/home/jupyter/config
+export JUPYTER_DATA_DIR = $(CURDIR)/$(VENV)/home/jupyter/data
+export JUPYTER_RUNTIME_DIR = $(CURDIR)/$(VENV)/home/jupyter/runtime
+export MPLCONFIGDIR = $(CURDIR)/$(VENV)/home/matplotlib
+# ONNX Runtime would look up a foreign host, during `make book` too.
+ORT_DISABLE_TELEMETRY ?= 1
+export ORT_DISABLE_TELEMETRY
+
 # Sets $$found to an interpreter that fits, has pip for the new environment, and really
 # starts: pyenv, for one, puts a python3.12 on the PATH that only says it isn't there.
-FITS = import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+# A Python that is newer than the tested ones is taken when there is no other.
+FITS = import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3,
+PYTHONS = python3 python3.14 python3.13 python3.12 python3.11
 FIND_PYTHON = found=; \
-  for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
-    if "$$python" -c '$(FITS)' >/dev/null 2>&1; then found=$$python; break; fi; \
+  for newest in 14 99; do \
+    for python in $(if $(PYTHON),"$$PYTHON",$(PYTHONS) $(RUN)); do \
+      if [ -z "$$found" ] && "$$python" -c "$(FITS) $$newest))" >/dev/null 2>&1; \
+        then found=$$python; fi; \
+    done; \
   done; \
   if [ -z "$$found" ]; then \
-    echo 'No Python found that fits: it takes 3.11, 3.12 or 3.13, with venv and pip'; \
-    echo '(Debian, Ubuntu: apt install python3-venv).  Tried: $(PYTHON) python3 python3.13'; \
-    echo 'python3.12 python3.11.  To name another: make PYTHON=/path/to/python book'; \
+    echo 'No Python found that fits: it takes 3.11 to 3.14, with venv and pip (Debian,'; \
+    echo "Ubuntu: apt install python3-venv).  Tried: $${PYTHON:-$(PYTHONS)}."; \
+    echo 'To name one: make PYTHON=/path/to/python book'; \
     exit 1; \
   fi
+export PYTHON
 
 .PHONY: help
 help:
 	@echo 'make book        build the site: $(SITE)/index.html'
-	@echo 'make test        run all tests; options for pytest: ARGS="--device cuda -k lens"'
+	@echo 'make test        run the tests; options for pytest: ARGS="--device cuda -k lens"'
+	@echo '                 ARGS=--all runs the slow ones, too'
 	@echo 'make test-timm   run the tests of the models in timm, in .venv-timm (5 GB)'
 	@echo 'make serve       build the site and serve it on http://localhost:$(PORT)'
 	@echo 'make weights     train the networks of vip_tutorial/weights anew (a minute)'
@@ -32,39 +50,27 @@ help:
 	@echo 'make bench       time the code and the pages; prints, asserts nothing'
 	@echo 'make lint        check the Python code; `make format` mends what it can'
 	@echo 'make notebooks   strip the outputs of book/*.ipynb and renew their first cell'
+	@echo 'make pins        write requirements.txt from requirements.in, with uv'
 	@echo 'make colab-check run every notebook with the versions of Google Colab (5 GB)'
 	@echo 'make repo URL=https://github.com/YOUR-NAME/YOUR-FORK'
 	@echo '                 point the project at your fork'
 	@echo 'make clean       remove what was built; the environments $(VENV)* stay'
 	@echo
 	@echo 'The first `make book` or `make test` sets up $(VENV) by itself.  It takes the'
-	@echo 'first of python3, python3.13, python3.12, python3.11 that is Python 3.11 to'
-	@echo '3.13; `make PYTHON=/path/to/python book` takes yours.'
+	@echo 'first of python3, python3.14, ... python3.11 that is Python 3.11 to 3.14;'
+	@echo '`make PYTHON=/path/to/python book` takes yours.'
 
 # --- Set-up -------------------------------------------------------------------------
 
 .PHONY: setup
-setup: $(READY)
-
-$(READY): requirements.txt pyproject.toml
-	@if ! $(RUN) -c '$(FITS)' >/dev/null 2>&1 || ! $(RUN) -m pip -V >/dev/null 2>&1; then \
-	  $(FIND_PYTHON); \
-	  rm -rf $(VENV); \
-	  "$$found" -m venv $(VENV); \
-	fi
-	@echo "Setting up $(VENV) with $$($(RUN) -V).  The first time this downloads PyTorch and"
-	@echo "the book's tools and takes some minutes."
-	@$(RUN) -m pip install -qq --disable-pip-version-check -r requirements.txt
-	@$(RUN) -m pip install -qq --disable-pip-version-check --no-deps \
-	  --no-build-isolation --editable .
-	@touch $@
+setup:
+	@$(FIND_PYTHON); "$$found" tools/environment.py $(if $(PYTHON),--asked)
 
 # --- What there is to make ----------------------------------------------------------
 
 .PHONY: book
-book: $(READY)
-	@$(VENV)/bin/jupyter-book build . -W -n --keep-going -q || { \
-	  rm -rf _build/.doctrees; exit 1; } # or the next build would not warn again
+book: setup
+	@$(VENV)/bin/jupyter-book build . -W -n --keep-going -q
 
 .PHONY: serve
 serve: book
@@ -72,7 +78,7 @@ serve: book
 	@$(RUN) -m http.server $(PORT) --bind 127.0.0.1 --directory $(SITE)
 
 .PHONY: test
-test: $(READY)
+test: setup
 	@$(RUN) -m pytest -n logical --maxprocesses 4 --dist worksteal $(ARGS)
 
 # timm brings torchvision, which wants a torch of its own: an environment for them.
@@ -84,39 +90,50 @@ test-timm:
 	@.venv-timm/bin/python -m pytest tests/test_timm.py $(ARGS)
 
 .PHONY: weights
-weights: $(READY)
+weights: setup
 	@$(RUN) -m vip_tutorial.bundled
 
 .PHONY: measurements
-measurements: $(READY)
+measurements: setup
 	@$(RUN) -m vip_tutorial.branch_experiment
 	@$(RUN) -m vip_tutorial.ablations
 	@$(RUN) -m vip_tutorial.beyond.experiments
 
 .PHONY: bench
-bench: $(READY)
+bench: setup
 	@$(RUN) tools/bench.py $(ARGS)
 
 .PHONY: lint
-lint: $(READY)
+lint: setup
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
 
 .PHONY: format
-format: $(READY)
+format: setup
 	@$(RUN) -m ruff check --fix .
 	@$(RUN) -m ruff format .
 
 # --- The notebooks and Colab --------------------------------------------------------
 
 .PHONY: notebooks
-notebooks: $(READY)
+notebooks: setup
 	@$(RUN) tools/notebooks.py
 	@$(RUN) tools/first_cell.py
 
 .PHONY: colab-check
 colab-check:
 	@$(FIND_PYTHON); "$$found" tools/colab_check.py $(ARGS)
+
+# Every pin of requirements.txt that still fits is kept.  PyTorch's CUDA libraries for
+# Linux are left out: torch pins those itself, and builds without CUDA have none.
+.PHONY: pins
+pins:
+	@command -v uv >/dev/null || { echo 'This needs uv: pip install uv'; exit 1; }
+	@uv pip compile --universal --python-version 3.11 --quiet --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --custom-compile-command 'make pins' \
+	  requirements.in -o requirements.txt
+	@grep -Ev '^(cuda|nvidia|triton)|pypy' requirements.txt >requirements.tmp
+	@mv requirements.tmp requirements.txt
 
 # --- The repository -----------------------------------------------------------------
 
@@ -126,5 +143,5 @@ repo:
 
 .PHONY: clean
 clean:
-	rm -rf _build build .jupyter_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf _build build .pytest_cache .ruff_cache .hypothesis
 	find . -name .venv\* -prune -o -name __pycache__ -prune -exec rm -rf {} +

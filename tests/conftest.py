@@ -1,4 +1,4 @@
-"""The devices that tests run on, and what every test starts from."""
+"""The devices that tests run on, which tests a run takes, and what each starts from."""
 
 import contextlib
 
@@ -46,6 +46,11 @@ def pytest_addoption(parser):
         choices=DEVICES,
         help="run the device tests on this device alone; fail if it is missing",
     )
+    parser.addoption(
+        "--all",
+        action="store_true",
+        help="run the slow tests, too; one that is named by its id runs without it",
+    )
 
 
 def pytest_configure(config):
@@ -77,16 +82,66 @@ def _describe(name: str) -> str:
 def pytest_generate_tests(metafunc):
     if "device" in metafunc.fixturenames:
         name = metafunc.config.getoption("--device")
-        names = (name,) if name else DEVICES
+        here = [each for each in DEVICES if why_missing(each) is None]
+        names = [name] if name else here
         metafunc.parametrize("device", names, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
 def device(request) -> torch.device:
-    """Each device in turn; a missing one is skipped, with the reason."""
-    if reason := why_missing(request.param):
-        pytest.skip(reason)
+    """Each device that this machine has; the head of the run says which it lacks."""
     return torch.device(request.param)
+
+
+# --- The slow tests ------------------------------------------------------------------
+
+LEFT_OUT = pytest.StashKey[int]()
+
+
+@pytest.hookimpl(trylast=True)  # what -k and -m leave out is not missed
+def pytest_collection_modifyitems(config, items):
+    """Leave the slow tests out, unless they are asked for: all, by mark or by id."""
+    if config.getoption("--all") or "slow" in config.getoption("markexpr"):
+        return
+    named = [arg.partition("::") for arg in config.args if "::" in arg]
+    named = [(config.invocation_params.dir / file, name) for file, _, name in named]
+
+    def is_named(item):
+        file, name = item.path, item.nodeid.partition("::")[2]
+        return any(
+            file == f.resolve() and (name == n or name.startswith((f"{n}[", f"{n}::")))
+            for f, n in named
+        )
+
+    slow = {i for i in items if i.get_closest_marker("slow") and not is_named(i)}
+    if slow:
+        config.hook.pytest_deselected(items=list(slow))
+        items[:] = [item for item in items if item not in slow]
+    config.stash[LEFT_OUT] = len(slow)
+    if hasattr(config, "workeroutput"):  # one process of several: it prints nothing
+        config.workeroutput["left out"] = len(slow)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    # Each process collects all tests.
+    left_out = getattr(node, "workeroutput", {}).get("left out", 0)
+    node.config.stash[LEFT_OUT] = left_out
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session):
+    result = yield
+    left_out = session.config.stash.get(LEFT_OUT, 0)
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    if left_out and terminal and not hasattr(session.config, "workerinput"):
+        tests = "1 slow test was" if left_out == 1 else f"{left_out} slow tests were"
+        # After pytest's own last line, or nobody would see it.
+        terminal.write_line(f"{tests} left out: `make test ARGS=--all` runs all.")
+    return result
+
+
+# --- What every test starts from -----------------------------------------------------
 
 
 @pytest.fixture(autouse=True)

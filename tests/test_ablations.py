@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tables import in_turn
 from test_shape_comments import B, C, N, complaints
 
 from vip_tutorial import PermuteMLP, ablations, measured, reduced, vision_permutator
@@ -51,8 +52,8 @@ def oracle(module, x):
     return channel_einsum(total, module.proj.weight, module.proj.bias)
 
 
-@pytest.mark.parametrize("replaced", [False, True])
-@pytest.mark.parametrize("branches", CHOICES)
+@in_turn("replaced", [False, True])
+@in_turn("branches", CHOICES)
 def test_a_reduced_one_is_the_formula(branches, replaced, device):
     module = ReducedPermuteMLP(6, 3, True, branches=branches, replaced=replaced)
     module = module.to(device, torch.float64)
@@ -81,7 +82,7 @@ def test_what_is_left_out_costs_nothing_and_what_is_replaced_costs_the_same():
         assert count_multiply_adds(replaced, x) == count_multiply_adds(plain, x)
 
 
-@pytest.mark.parametrize("replaced", [False, True])
+@in_turn("replaced", [False, True])
 def test_who_sees_whom(replaced):
     x = torch.randn(1, 3, 3, 6)
     for branches in CHOICES:
@@ -95,7 +96,7 @@ def test_who_sees_whom(replaced):
             assert seen[i, j, k, m] == bool(column or row or alone), branches
 
 
-@pytest.mark.parametrize("branches", ["", "x", "hh", "hwcx", "h w"])
+@in_turn("branches", ["", "x", "hh", "hwcx", "h w"])
 def test_other_letters_are_refused(branches):
     with pytest.raises(ValueError, match="letters of those that stay"):
         ReducedPermuteMLP(8, 4, branches=branches)
@@ -138,7 +139,7 @@ def results():
     return measured.results("ablations")
 
 
-@pytest.mark.parametrize("mixer", MIXERS)
+@in_turn("mixer", MIXERS)
 def test_every_mixer_makes_a_network_that_learns(mixer, device):
     model = network(EXPERIMENTS["4x4"], mixer, seed=0).to(device)
     model(torch.randn(2, 1, 8, 8, device=device)).square().sum().backward()
@@ -189,13 +190,14 @@ def test_the_results_are_of_this_code(results):
             assert len(run["right"]) == len(SEEDS)
 
 
+@pytest.mark.slow
 def test_one_network_trained_again(results):
     # To the bit on the machine and with the threads of the results; elsewhere near.
     again = right(EXPERIMENTS["4x4"], "h", seed=1)
     assert abs(again - results["runs"]["4x4"]["h"]["right"][1]) <= 10
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "experiment",
     [
         Experiment(("h",)),
@@ -274,6 +276,7 @@ def test_the_parameters_of_the_papers_ablation():
     assert count_parameters(plain) == 27_216_232
 
 
+@pytest.mark.slow
 def test_five_equal_results_are_not_one_network_five_times():
     size = EXPERIMENTS["4x4"]
     train, test = pictures()

@@ -117,8 +117,8 @@ def test_the_cells_that_a_claim_leads_to_assert_something(notebook, anchor):
 
 
 def listing_of_the_article():
-    """The class that chapter 3 makes of the article's listing."""
-    notebook = json.loads((BOOK / "03-listing-as-found.ipynb").read_text("utf-8"))
+    """The class that chapter 8 makes of the article's listing."""
+    notebook = json.loads((BOOK / "08-listing-as-found.ipynb").read_text("utf-8"))
     (code,) = (
         "".join(cell["source"])
         for cell in notebook["cells"]

@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 import torch
+from tables import in_turn
 from torch import nn
 
 from vip_tutorial import PermuteMLP, branch_experiment, bundled, measured
@@ -233,8 +234,8 @@ def test_what_there_is_not():
         mixers(plain)
 
 
-@pytest.mark.parametrize(
-    ("blocks", "error", "told"),
+@in_turn(
+    "blocks, error, told",
     [
         ([2], ValueError, "no block 2: the network has 2, numbered from 0 to 1"),
         ([-1], ValueError, "a block is -1; it must be at least 0"),
@@ -255,8 +256,8 @@ def test_blocks_that_there_are_not(images, blocks, error, told):
     assert torch.equal(model(images), before)
 
 
-@pytest.mark.parametrize(
-    ("change", "error", "told"),
+@in_turn(
+    "change, error, told",
     [
         (lambda a: None, TypeError, "made a NoneType of the weights"),
         (lambda a: a[:2], ValueError, r"shape \(2, 6, 16\) of such of \(3, 6, 16\)"),
@@ -275,7 +276,7 @@ def test_a_change_must_keep_the_shape(images, change, error, told):
 # --- branches that are missing ------------------------------------------------------
 
 
-@pytest.mark.parametrize("kept", [["height"], ["width", "channel"], BRANCHES])
+@in_turn("kept", [["height"], ["width", "channel"], BRANCHES])
 def test_some_branches_are_those_of_the_whole_module(kept):
     mixer = SomeBranches(16, segment_dim=4, kept=kept)
     x = torch.randn(2, 4, 4, 16)
@@ -287,8 +288,8 @@ def test_some_branches_are_those_of_the_whole_module(kept):
     torch.testing.assert_close(mixer(x), mixer.proj(blend))
 
 
-@pytest.mark.parametrize(
-    ("kept", "told"),
+@in_turn(
+    "kept, told",
     [
         ([], r"kept is \[\].*one or more of height, width, channel"),
         ("width", r"kept is 'width'.*\['width'\]"),
@@ -306,7 +307,7 @@ def permuted(images, axis):
     return images.index_select(axis, order)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "missing, axis, head, unseen",
     [
         ("height", 2, "avg", True),
@@ -332,8 +333,8 @@ def test_what_a_network_cannot_see_without_a_branch(
 # --- the rewrite --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("order", ["hwc", "cwh"])
-@pytest.mark.parametrize("by_channel", [False, True])
+@in_turn("order", ["hwc", "cwh"])
+@in_turn("by_channel", [False, True])
 def test_static_weights_are_fixed_ones(images, order, by_channel):
     model = network(order=order)
     shape = (3, 16) if by_channel else (3,)
@@ -347,7 +348,7 @@ def test_static_weights_are_fixed_ones(images, order, by_channel):
     assert not torch.allclose(static(images), model(images), atol=1e-2)
 
 
-@pytest.mark.parametrize("order", ["hwc", "cwh"])
+@in_turn("order", ["hwc", "cwh"])
 def test_a_rewrite_keeps_every_output(images, order):
     model = network(order=order).double()
     images = images.double()
@@ -393,8 +394,8 @@ def test_what_cannot_be_rewritten():
 THIRDS = torch.full((3,), 1 / 3)
 
 
-@pytest.mark.parametrize(
-    ("weights", "error", "told"),
+@in_turn(
+    "weights, error, told",
     [
         ([0.2, 0.5, 0.3], TypeError, r"block 1 is a list; .*torch\.tensor"),
         (torch.ones(4) / 4, ValueError, r"\(4,\); it must be \(3,\) or \(3, 16\)"),
@@ -420,8 +421,8 @@ def test_what_cannot_be_static_weights(weights, error, told):
     assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
 
 
-@pytest.mark.parametrize(
-    ("factors", "error", "told"),
+@in_turn(
+    "factors, error, told",
     [
         ([1.0, 2.0, 3.0], TypeError, r"factors is a list; .*torch\.tensor"),
         (torch.ones(2), ValueError, r"\(2,\); it must be \(3,\)"),
@@ -504,7 +505,8 @@ def test_at_their_means_the_weights_of_every_block_are(monkeypatch):
     assert found == pytest.approx(accuracy(static, data), abs=1.01 / 30)
 
 
-@pytest.mark.parametrize("name", ["row", "linerow", "rowflat"])
+@in_turn("name", ["row", "linerow", "rowflat"])
+@pytest.mark.slow
 def test_the_first_seed_is_the_network_that_comes_with_the_package(name):
     how = branch_experiment.PROBLEMS[name]
     test = branch_experiment.images(how)[1]
@@ -554,7 +556,7 @@ def test_the_experiment_trains_what_it_says():
     assert torch.equal(weights[0], weights[1]) and not torch.equal(*weights[1:])
 
 
-@pytest.mark.parametrize("name", ["row", "linerow", "colour"])
+@in_turn("name", ["row", "linerow", "colour"])
 def test_a_problem_is_measured_with_and_without_its_branches(name, monkeypatch):
     how, trainings = branch_experiment.PROBLEMS[name], []
     numbers = {}  # an accuracy for each training, told apart by its number
@@ -588,6 +590,7 @@ def test_a_problem_is_measured_with_and_without_its_branches(name, monkeypatch):
     assert len(trainings) == SEEDS + 6 + SEEDS * (name in without_needed)
 
 
+@pytest.mark.slow
 def test_a_network_is_retrained_and_measured(monkeypatch):
     """Nothing replaced but the number of pictures: no training, no accuracy."""
     how = bundled.Training("few", "row", recipe=bundled.Recipe(epochs=1, batch=1500))

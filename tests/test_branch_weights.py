@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 import torch
+from tables import in_turn
 from torch import nn
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
@@ -39,7 +40,7 @@ def test_pooled_is_the_mean_of_the_branches_sum(module):
     torch.testing.assert_close(pooled_sum(module, x), truth)
 
 
-@pytest.mark.parametrize("order", ["hwc", "cwh"])
+@in_turn("order", ["hwc", "cwh"])
 def test_weights_of_pooled_are_the_modules(order):
     module = WeightedPermuteMLP(16, 4, branch_order=order).double()
     x = tokens(module)
@@ -64,7 +65,7 @@ class Patches(nn.Module):
         return self.conv(picture[None, None]).permute(0, 2, 3, 1)
 
 
-@pytest.mark.parametrize("patches", [False, True])
+@in_turn("patches", [False, True])
 def test_pooled_path_is_the_pooled_vector_of_any_picture(patches):
     N = 4 if patches else 8
     module = WeightedPermuteMLP(16, N, qkv_bias=patches)
@@ -94,7 +95,7 @@ def test_pooled_path_leaves_the_module_as_it_is():
     assert all(p.grad is None for p in module.parameters())
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "embed",
     [
         lambda p: nn.functional.gelu(as_tokens(p, 16)),
@@ -110,7 +111,7 @@ def test_an_embedding_that_is_not_linear_is_refused(embed):
         pooled_path(WeightedPermuteMLP(16, 8), embed, (8, 8))
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.float64])
+@in_turn("dtype", [torch.float16, torch.float64])
 def test_the_pooled_path_of_another_dtype(dtype):
     module = WeightedPermuteMLP(16, 8).to(dtype)
     path = pooled_path(module, partial(as_tokens, dim=16), (8, 8))

@@ -6,11 +6,13 @@ import io
 import os
 import pickle
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from tables import in_turn
 from torch import nn
 
 from vip_tutorial import checkpoints
@@ -20,7 +22,8 @@ from vip_tutorial.checkpoints import (
     resample_weights,
     save_checkpoint,
 )
-from vip_tutorial.permute_mlp import PermuteMLP
+from vip_tutorial.fast import made_fast
+from vip_tutorial.permute_mlp import PermuteMLP, WeightedPermuteMLP
 from vip_tutorial.vision_permutator import VisionPermutator
 from vip_tutorial.weight_files import write_atomically
 
@@ -61,8 +64,8 @@ WRAPPINGS = {
 }
 
 
-@pytest.mark.parametrize("wrapping", WRAPPINGS)
-@pytest.mark.parametrize("zipped", [True, False])
+@in_turn("wrapping", WRAPPINGS)
+@in_turn("zipped", [True, False])
 def test_official_style_files_load_unchanged(trained, tmp_path, wrapping, zipped):
     path = tmp_path / "vip.pth"
     torch.save(
@@ -96,7 +99,7 @@ def test_on_every_device(device, trained, tmp_path):
     assert next(model.parameters()).device.type == device.type
 
 
-@pytest.mark.parametrize("wrapping", WRAPPINGS)
+@in_turn("wrapping", WRAPPINGS)
 def test_what_is_in_such_a_file_loads_too(trained, wrapping):
     model, x, content = small(), image(), WRAPPINGS[wrapping](trained.state_dict())
     names = list(content)
@@ -159,7 +162,7 @@ def test_only_a_whole_part_of_a_name_is_the_articles(trained):
         load_checkpoint(small(), weights, img_size=16)
 
 
-@pytest.mark.parametrize("order", ["chw", "", 3])
+@in_turn("order", ["chw", "", 3])
 def test_an_order_that_there_is_not(trained, order):
     with pytest.raises(ValueError, match=r"branch_order is .*'hwc' or 'cwh'"):
         load_checkpoint(small(), trained.state_dict(), img_size=16, branch_order=order)
@@ -205,7 +208,7 @@ def test_a_file_that_says_its_size_is_resampled(trained, tmp_path):
     assert untouched(wide, resample_weights(trained.state_dict(), wide, 16))
 
 
-@pytest.mark.parametrize("side", [8, 32])
+@in_turn("side", [8, 32])
 def test_resampled_weights_do_alike_with_a_picture_of_another_size(side):
     """Fewer rows are exact where rows are alike; more rows at least run and blend."""
     model, other = (
@@ -232,7 +235,7 @@ def test_resampling_to_the_same_grid_changes_nothing(trained):
         torch.testing.assert_close(weights[name], value)
 
 
-@pytest.mark.parametrize("side", [8, 32])
+@in_turn("side", [8, 32])
 def test_a_bias_that_is_equal_in_all_rows_stays_so(side):
     model, other = (
         small(layers=[1], embed_dims=[32], transitions=[], qkv_bias=True, img_size=s)
@@ -313,7 +316,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("wrong", WRONG)
+@in_turn("wrong", WRONG)
 def test_a_wrong_file_gets_a_sentence_and_leaves_the_model(trained, tmp_path, wrong):
     change, parts = WRONG[wrong]
     path = tmp_path / "vip.pth"
@@ -326,8 +329,8 @@ def test_a_wrong_file_gets_a_sentence_and_leaves_the_model(trained, tmp_path, wr
     assert untouched(model, before)
 
 
-@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
-@pytest.mark.parametrize("share", [0.0, 0.1, 0.7, 0.999])
+@in_turn("suffix", ["pth", "safetensors"])
+@in_turn("share", [0.0, 0.1, 0.7, 0.999])
 def test_a_file_that_is_cut_off_is_damaged(trained, tmp_path, suffix, share):
     path = tmp_path / f"vip.{suffix}"
     if suffix == "pth":
@@ -348,7 +351,7 @@ class Mischief:
         return os.mkdir, ("mischief",)
 
 
-@pytest.mark.parametrize("legacy", [True, False])
+@in_turn("legacy", [True, False])
 def test_a_file_that_would_run_code_is_not_opened(tmp_path, monkeypatch, legacy):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "evil.pth"
@@ -394,7 +397,7 @@ def test_a_new_file_takes_the_place_of_the_old_one_and_never_its_bytes(tmp_path)
     assert sorted(tmp_path.iterdir()) == [path, same]
 
 
-@pytest.mark.parametrize("step", ["open", "fsync", "replace"])
+@in_turn("step", ["open", "fsync", "replace"])
 def test_a_write_that_fails_at_any_step_leaves_the_old_file(
     tmp_path, monkeypatch, step
 ):
@@ -436,7 +439,7 @@ def test_a_folder_that_is_not_there(tmp_path):
 # --- what was found by trying to break it -------------------------------------------
 
 
-@pytest.mark.parametrize("orders", [("cwh", "cwh"), ("hwc", "cwh")])
+@in_turn("orders", [("cwh", "cwh"), ("hwc", "cwh")])
 def test_a_file_loads_whatever_the_order_of_the_models_is(tmp_path, orders):
     def with_orders(seed):
         model = small(seed)
@@ -462,7 +465,7 @@ def test_a_plain_permute_mlp_is_resampled_too(trained):
     assert not torch.equal(grown.state_dict()[name], source.state_dict()[name])
 
 
-@pytest.mark.parametrize("before", [4, 8])
+@in_turn("before", [4, 8])
 def test_resampling_keeps_what_an_even_column_gives(before):
     """From 4 rows to 8 and back: the mean answer to a column of equal tokens."""
     from vip_tutorial.checkpoints import _resampled
@@ -493,7 +496,7 @@ TO_FOUR = [[1, 0], [0.75, 0.25], [0.25, 0.75], [0, 1]]
 TO_TWO = [[0.5, 0.5, 0, 0], [0, 0, 0.5, 0.5]]
 
 
-@pytest.mark.parametrize("rows", [TO_FOUR, TO_TWO], ids=["more", "fewer"])
+@in_turn("rows", [TO_FOUR, TO_TWO], ids=["more", "fewer"])
 def test_resampling_entry_by_entry(rows):
     from vip_tutorial.checkpoints import _resampled
 
@@ -524,7 +527,7 @@ def test_resampling_entry_by_entry(rows):
         assert at(moved, after, h, out, m, into) == pytest.approx(wanted, abs=1e-12)
 
 
-@pytest.mark.parametrize("side", [8, 32])
+@in_turn("side", [8, 32])
 def test_both_branches_of_every_block_are_resampled_and_nothing_else(trained, side):
     from vip_tutorial.checkpoints import _resampled
 
@@ -547,7 +550,7 @@ NOT_PLAIN = {
 }
 
 
-@pytest.mark.parametrize("kind", NOT_PLAIN)
+@in_turn("kind", NOT_PLAIN)
 def test_weights_that_are_no_real_numbers_are_refused(trained, kind):
     value = NOT_PLAIN[kind](trained.head.weight.detach())
     model = small()
@@ -567,7 +570,7 @@ NOT_FINITE = {  # of what dtype, and the model's
 }
 
 
-@pytest.mark.parametrize("kind", NOT_FINITE)
+@in_turn("kind", NOT_FINITE)
 def test_weights_that_are_not_finite_in_the_model_are_refused(trained, kind):
     number, dtype, own = NOT_FINITE[kind]
     value = trained.head.weight.detach().to(torch.float64)
@@ -581,7 +584,7 @@ def test_weights_that_are_not_finite_in_the_model_are_refused(trained, kind):
     assert untouched(model, before)
 
 
-@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float64, torch.float16])
+@in_turn("dtype", [torch.float8_e4m3fn, torch.float64, torch.float16])
 def test_weights_of_another_dtype_load(trained, dtype):
     weights = {k: v.to(dtype) for k, v in trained.state_dict().items()}
     model = small()
@@ -603,7 +606,7 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("kind", MODELS)
+@in_turn("kind", MODELS)
 def test_a_model_that_cannot_hold_weights(trained, tmp_path, kind):
     make, error, told = MODELS[kind]
     with pytest.raises(error, match=told):
@@ -613,7 +616,7 @@ def test_a_model_that_cannot_hold_weights(trained, tmp_path, kind):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("source", [None, [1], io.BytesIO(), nn.Linear(2, 2), b"a", 3])
+@in_turn("source", [None, [1], io.BytesIO(), nn.Linear(2, 2), b"a", 3])
 def test_a_source_that_is_no_file_and_no_mapping(source):
     kind = type(source).__name__
     told = f"is a {kind}; it must be the name of a file, or .*a state dict"
@@ -648,8 +651,8 @@ def test_of_several_state_dicts_the_plain_one_counts(tmp_path):
     assert read_checkpoint(path)[0]["a"].shape == (1,)
 
 
-@pytest.mark.parametrize(
-    ("content", "told"),
+@in_turn(
+    "content, told",
     [
         ({}, "the mapping holds a dict; it must hold a state dict"),
         ({"epoch": 3}, "the mapping holds 'epoch', of type int"),
@@ -665,8 +668,8 @@ def test_a_mapping_that_is_no_state_dict(content, told):
     assert untouched(model, before)
 
 
-@pytest.mark.parametrize(
-    ("img_size", "error", "told"),
+@in_turn(
+    "img_size, error, told",
     [
         ("16", TypeError, "img_size is '16'; it must be a whole number"),
         (0, ValueError, "img_size is 0; it must be at least 1"),
@@ -710,8 +713,8 @@ FOREIGN = {
 }
 
 
-@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
-@pytest.mark.parametrize("kind", FOREIGN)
+@in_turn("suffix", ["pth", "safetensors"])
+@in_turn("kind", FOREIGN)
 def test_a_file_that_was_never_weights_is_called_what_it_is(tmp_path, kind, suffix):
     content, told = FOREIGN[kind]
     path = tmp_path / f"vip.{suffix}"
@@ -720,7 +723,7 @@ def test_a_file_that_was_never_weights_is_called_what_it_is(tmp_path, kind, suff
         load_checkpoint(small(), path)
 
 
-@pytest.mark.parametrize("name", ["a.pth", "a.SAFETENSORS", "a"])
+@in_turn("name", ["a.pth", "a.SAFETENSORS", "a"])
 def test_the_content_tells_how_a_file_is_read(trained, tmp_path, name):
     save_checkpoint(trained, tmp_path / "own.safetensors")
     (tmp_path / "own.safetensors").rename(tmp_path / name)
@@ -731,7 +734,7 @@ def test_the_content_tells_how_a_file_is_read(trained, tmp_path, name):
     load_checkpoint(small(), tmp_path / "zip.safetensors", img_size=16)
 
 
-@pytest.mark.parametrize("length", range(0x20, 0x80))
+@in_turn("length", range(0x20, 0x80))
 def test_a_header_may_have_any_length(tmp_path, length):
     """Its length comes first, and may look like the first letter of a page."""
     path = tmp_path / "a.safetensors"
@@ -768,7 +771,7 @@ def test_a_folder_is_no_checkpoint(trained, tmp_path):
         save_checkpoint(trained, folder)
 
 
-@pytest.mark.parametrize("suffix", ["pth", "safetensors"])
+@in_turn("suffix", ["pth", "safetensors"])
 def test_a_file_that_cannot_be_read_is_not_called_damaged(
     trained, tmp_path, monkeypatch, suffix
 ):
@@ -803,7 +806,7 @@ NOTES = {
 }
 
 
-@pytest.mark.parametrize("kind", NOTES)
+@in_turn("kind", NOTES)
 def test_a_note_that_cannot_be_kept(trained, tmp_path, kind):
     notes, error, told = NOTES[kind]
     with pytest.raises(error, match=told):
@@ -826,3 +829,204 @@ def test_a_transposed_parameter_is_saved_as_it_reads(trained, tmp_path):
     model = small()
     load_checkpoint(model, tmp_path / "a.safetensors")
     assert torch.equal(model.head.weight, turned)
+
+
+# --- settings, and what else a file must not lose ----------------------------------
+
+
+class Unshaped(WeightedPermuteMLP):
+    """A mixer with settings in whatever form, none of which changes a shape."""
+
+    def __init__(self, *sizes, norm=None, **settings):
+        own = ("scale", "axes", "act", "how")
+        given = {key: settings.pop(key) for key in own if key in settings}
+        super().__init__(*sizes, **settings)
+        self.norm = norm or nn.Identity()
+        self.scale, self.axes, self._act, self.how = 1.0, (1, 2), torch.relu, None
+        for key, value in given.items():
+            setattr(self, "_act" if key == "act" else key, value)
+
+
+UNLIKE = {  # in the file and in the model
+    "number": ({"scale": 2}, {"scale": 3.0}, "scale=2 .*scale=3.0"),
+    "tuple": ({"axes": (1, 2)}, {"axes": [2, 1]}, r"axes=\[1, 2\] .*axes=\[2, 1\]"),
+    "function": ({"act": torch.tanh}, {"act": torch.relu}, "tanh.*relu"),
+    "partly given": (
+        {"act": partial(torch.clamp, min=0)},
+        {"act": partial(torch.clamp, min=1)},
+        "0.*1",
+    ),
+    "nothing": ({"how": None}, {"how": "far"}, "None.*far"),
+    "norm": (
+        {"norm": nn.LayerNorm(16, elementwise_affine=False)},
+        {},
+        r"\.norm is LayerNorm in the file and nothing in the model",
+    ),
+    "eps": (
+        {"norm": nn.LayerNorm(16, eps=1e-3)},
+        {"norm": nn.LayerNorm(16)},
+        r"norm has eps=0\.001 .*eps=1e-05",
+    ),
+    "activation": ({"norm": nn.ReLU()}, {"norm": nn.GELU()}, "ReLU .*GELU"),
+}
+
+
+def mixed(**settings):
+    usual = {"layers": [1], "embed_dims": [16], "transitions": []}
+    return small(**usual, token_mixer=partial(Unshaped, **settings))
+
+
+def test_settings_in_any_form_are_compared(tmp_path):
+    path = tmp_path / "a.safetensors"
+    for one, other, told in UNLIKE.values():
+        save_checkpoint(mixed(**one), path)
+        load_checkpoint(mixed(**one), path)
+        model = mixed(**other)
+        before = copy.deepcopy(model.state_dict())
+        with pytest.raises(ValueError, match=f"attn.*({told}).*build the model as"):
+            load_checkpoint(model, path)
+        assert untouched(model, before)
+    save_checkpoint(small(skip_lam=2), path)
+    load_checkpoint(small(skip_lam=2.0), path)
+    with pytest.raises(ValueError, match=r"network\.0\.0 has skip_lam=2 .*=1\.0 in"):
+        load_checkpoint(small(), path)
+    save_checkpoint(small(token_mixer=partial(WeightedPermuteMLP)), path)
+    with pytest.raises(ValueError, match=r"attn is WeightedPermuteMLP in .* Unlike in"):
+        load_checkpoint(
+            small(token_mixer=type("Unlike", (WeightedPermuteMLP,), {})), path
+        )
+
+
+def test_what_computes_alike_loads_all_the_same(trained, tmp_path):
+    path, x = tmp_path / "a.safetensors", image()
+    save_checkpoint(trained, path)
+    dropping = small(
+        drop_path_rate=0.5, token_mixer=partial(WeightedPermuteMLP, proj_drop=0.5)
+    )
+    for model in (dropping, made_fast(small())):
+        load_checkpoint(model, path)
+        torch.testing.assert_close(model(x), trained(x))
+        save_checkpoint(model, tmp_path / "b.safetensors")
+        load_checkpoint(small(), tmp_path / "b.safetensors")
+    load_checkpoint(small(num_classes=3, global_pool="flatten"), path, head=False)
+    wide = small(img_size=32)
+    load_checkpoint(wide, path, resample=True)
+    assert untouched(wide, resample_weights(trained.state_dict(), wide, 16))
+
+
+def test_what_the_file_says_is_not_talked_over(trained, tmp_path):
+    path = tmp_path / "a.safetensors"
+    save_checkpoint(trained, path)
+    with pytest.raises(ValueError, match="img_size is 32 and the file says 16: leave"):
+        load_checkpoint(small(img_size=32), path, img_size=32)
+    with pytest.raises(ValueError, match="branch_order is 'cwh' and the file says"):
+        load_checkpoint(small(), path, branch_order="cwh")
+    load_checkpoint(small(), path, img_size=16, branch_order="hwc")
+    for note in ("", "[1]", '{"": 3}', "[" * 9999):
+        notes = {"vip_tutorial.settings": note, "img_size": "16"}
+        save_file(trained.state_dict(), path, metadata=notes)
+        with pytest.raises(ValueError, match="its settings cannot be read"):
+            load_checkpoint(small(), path)
+
+
+def test_two_weights_for_one_place_are_not_lost_in_silence(trained):
+    tied = small()
+    tied.blocks[0].attn.mlp_w = tied.blocks[0].attn.mlp_h
+    before = copy.deepcopy(tied.state_dict())
+    told = r"mlp_h\.weight and .*mlp_w\.weight are one weight .* one would be lost"
+    with pytest.raises(ValueError, match=told):
+        load_checkpoint(tied, trained.state_dict(), img_size=16)
+    assert untouched(tied, before)
+    load_checkpoint(small(), tied.state_dict(), img_size=16)
+
+
+class Buffered(WeightedPermuteMLP):
+    """A mixer with one buffer more."""
+
+    def __init__(self, *sizes, buffer, name="own", **options):
+        super().__init__(*sizes, **options)
+        self.bn = nn.BatchNorm2d(16)
+        self.register_buffer(name, buffer)
+
+
+def buffered(buffer, **options):
+    usual = {"layers": [1], "embed_dims": [16], "transitions": []}
+    mixer = partial(Buffered, buffer=buffer.clone(), **options)
+    return small(**usual, token_mixer=mixer)
+
+
+KEPT = [
+    torch.tensor([True, False]),
+    torch.tensor(2**60 + 1),
+    torch.tensor([255], dtype=torch.uint8),
+    torch.zeros(0),
+    torch.arange(4, dtype=torch.int32),
+]
+
+
+def test_every_kind_of_number_that_is_saved_is_loaded(tmp_path):
+    path = tmp_path / "a.safetensors"
+    for buffer in KEPT:
+        for name in ("own", "reweighting"):  # a name that means something elsewhere
+            model = buffered(buffer, name=name)
+            model.blocks[0].attn.bn.num_batches_tracked += 7
+            save_checkpoint(model, path)
+            other = buffered(torch.zeros_like(buffer), name=name)
+            load_checkpoint(other, path)
+            assert untouched(other, model.state_dict())
+    number, small_ = torch.tensor(300), torch.tensor(0, dtype=torch.uint8)
+    for come, wanted, told in (
+        (number, small_, "own has numbers that torch.uint8 cannot hold"),
+        (number, torch.tensor(True), "own is not a dense tensor of truth values"),
+        (number * 1.5, number, "own is not a dense tensor of whole numbers"),
+    ):
+        with pytest.raises(ValueError, match=told):
+            load_checkpoint(buffered(wanted), buffered(come).state_dict(), img_size=16)
+
+
+class Telling(WeightedPermuteMLP):
+    """A mixer that keeps more than tensors."""
+
+    def get_extra_state(self):
+        return {"a": 1}
+
+
+def huge():
+    model = small(layers=[0], embed_dims=[4], transitions=[])
+    model.img_size = 100_000
+    return model
+
+
+NEVER_LOADED = {
+    "complex": lambda: buffered(torch.ones(2) * 1j),
+    "sparse": lambda: buffered(torch.eye(2).to_sparse()),
+    "meta": lambda: buffered(torch.ones(2, device="meta")),
+    "no tensor": lambda: small(token_mixer=Telling),
+    "huge": huge,
+}
+
+
+@pytest.mark.parametrize("kind", NEVER_LOADED)
+def test_what_could_never_be_loaded_is_refused_when_it_is_saved(tmp_path, kind):
+    told = "not a dense tensor of real numbers: the file could|no contents|was not wri"
+    with pytest.raises(ValueError, match=told):
+        save_checkpoint(NEVER_LOADED[kind](), tmp_path / "a.safetensors")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_link_stays_one_and_a_private_file_private(tmp_path):
+    file, link = tmp_path / "file", tmp_path / "link"
+    link.symlink_to("file")
+    write_atomically(link, b"1")  # where it leads, though nothing is there yet
+    file.chmod(0o640)
+    write_atomically(link, b"2")
+    assert link.is_symlink() and file.read_bytes() == b"2"
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert sorted(tmp_path.iterdir()) == [file, link]
+    (tmp_path / "round").symlink_to("round")
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "to the pipe").symlink_to("pipe")
+    for name in ("round", "pipe", "to the pipe"):
+        with pytest.raises(OSError, match="no regular file; it was not written"):
+            write_atomically(tmp_path / name, b"3")
+    assert (tmp_path / "pipe").is_fifo() and len(list(tmp_path.iterdir())) == 5

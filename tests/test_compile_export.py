@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 import torch
+from tables import in_turn
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
 
@@ -36,7 +37,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 # No backend here calls a C++ compiler, which a reader's machine may lack.  fullgraph
 # refuses what would fall back to Python: the module is one graph for every backend.
-@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+@in_turn("backend", ["eager", "aot_eager"])
 def test_compile(module, x, backend):
     torch.compiler.reset()
     compiled = torch.compile(module, backend=backend, fullgraph=True)
@@ -68,7 +69,7 @@ def test_jit_trace_with_any_number_of_images(module, x):
         same(traced(x), module(x))
 
 
-@pytest.mark.parametrize("name", MODULES)
+@in_turn("name", MODULES)
 def test_a_state_dict_goes_through_a_file(name, x, tmp_path):
     module, other = MODULES[name](), MODULES[name]()
     assert not torch.equal(other(x), module(x))
@@ -77,9 +78,7 @@ def test_a_state_dict_goes_through_a_file(name, x, tmp_path):
     assert torch.equal(other(x), module(x))
 
 
-@pytest.mark.parametrize(
-    "copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))]
-)
+@in_turn("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
 def test_copies_are_equal_and_independent(module, x, copied):
     other = copied(module)
     before = module(x)

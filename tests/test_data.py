@@ -6,6 +6,7 @@ import struct
 import numpy as np
 import pytest
 import torch
+from tables import in_turn
 
 from vip_tutorial.checks import LARGEST_SEED
 from vip_tutorial.data import Labelled, Scale, as_tokens, digit, mnist, patterns
@@ -19,7 +20,7 @@ def test_digit_is_a_grey_picture_with_its_label():
     assert picture.min() == 0 and picture.max() == 1
 
 
-@pytest.mark.parametrize("index", [-1, 1797])
+@in_turn("index", [-1, 1797])
 def test_digit_that_does_not_exist(index):
     with pytest.raises(ValueError, match=f"no digit {index}.*0 to 1796"):
         digit(index)
@@ -50,8 +51,8 @@ def test_patterns_are_pictures_in_sixteenths():
     assert not torch.equal(patterns(seed=1)["noise"], patterns()["noise"])
 
 
-@pytest.mark.parametrize(
-    ("images", "error", "told"),
+@in_turn(
+    "images, error, told",
     [
         (torch.full((2, 1, 4, 4), 0.1), ValueError, "32 pixels .* all the same"),
         (torch.ones(1, 1, 1, 1), ValueError, "1 pixels .* all the same"),
@@ -66,8 +67,8 @@ def test_images_without_a_scale_are_refused(images, error, told):
         Scale.of(Labelled(images, torch.zeros(len(images)).long(), 2))
 
 
-@pytest.mark.parametrize(
-    ("images", "error", "told"),
+@in_turn(
+    "images, error, told",
     [
         (np.zeros((2, 1, 4, 4)), TypeError, r"data\.images is a ndarray.*from_numpy"),
         (torch.zeros(2, 1, 4, 4).to_sparse(), TypeError, r"no dense.*x\.to_dense"),
@@ -86,8 +87,8 @@ def test_the_spread_is_that_of_a_sample():
     assert scale.spread == pytest.approx((14 / 3) ** 0.5)  # 4 + 1 + 0 + 9, over 4 - 1
 
 
-@pytest.mark.parametrize(
-    ("seed", "error", "told"),
+@in_turn(
+    "seed, error, told",
     [
         (-1, ValueError, "seed is -1; it must be at least 0"),
         (10**30, ValueError, f"seed is {10**30}; it must be at most {10**13}"),
@@ -112,9 +113,7 @@ def test_the_largest_seed_can_be_trained_with():
     fit(model, pictures, pictures, Recipe(1, seed=LARGEST_SEED), verbose=False)
 
 
-@pytest.mark.parametrize(
-    ("count", "error"), [(0, ValueError), (-3, ValueError), (2.5, TypeError)]
-)
+@in_turn("count, error", [(0, ValueError), (-3, ValueError), (2.5, TypeError)])
 def test_no_pictures_are_no_task(count, error):
     with pytest.raises(error, match=f"count is {count}; it must be"):
         task("row", count)
@@ -153,8 +152,8 @@ def write_mnist(folder, pack=bytes, ending=""):
             file.write_bytes(pack(idx(numbers)))
 
 
-@pytest.mark.parametrize("below", ["", "raw", "MNIST/raw"])
-@pytest.mark.parametrize("ending", ["", ".gz"])
+@in_turn("below", ["", "raw", "MNIST/raw"])
+@in_turn("ending", ["", ".gz"])
 def test_mnist_is_read_from_wherever_its_files_usually_lie(tmp_path, below, ending):
     write_mnist(tmp_path / below, gzip.compress if ending else bytes, ending)
     for part, count in zip(mnist(tmp_path, train=12, test=7), (12, 7)):
@@ -186,7 +185,7 @@ def test_without_its_files_mnist_says_where_they_are_to_be_had(tmp_path):
         mnist(tmp_path, train=1, test=1)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "name, damage, says",
     [
         (IMAGES, lambda old: old[:-1], "cut off or damaged"),
@@ -217,7 +216,7 @@ def test_a_damaged_file_of_mnist_is_refused(tmp_path, name, damage, says):
     assert name in str(refused.value)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "options, says",
     [
         ({"train": 31}, "31 images are wanted and .* has 30"),

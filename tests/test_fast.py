@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tables import in_turn
 from test_shape_comments import COMMENT, Watch
 from tolerances import error, tolerance
 from torch.autograd import forward_ad
@@ -86,10 +87,11 @@ def test_equal_for_any_shape_and_size_of_pieces(B, N, S, images, bias, order, se
 @pytest.mark.parametrize(
     "dtype", [torch.float64, torch.float32, torch.bfloat16, torch.float16]
 )
-@pytest.mark.parametrize("order", ORDERS)
+@in_turn("order", ORDERS)
 def test_as_exact_as_the_module(device, dtype, order, always, taken):
     if device.type == "mps" and dtype == torch.float64:
         pytest.skip("mps has no float64")
+    taken.clear()
     for seed in range(10):
         for B, N, S in [(3, 4, 3), (2, 8, 8), (2, 14, 2)]:
             torch.manual_seed(seed)
@@ -114,10 +116,11 @@ def test_equal_where_it_is_chosen(device, taken):
     assert error(result, expected.cpu().double()) < 2 * tolerance(torch.float32)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@in_turn("dtype", [torch.float32, torch.bfloat16])
 def test_autocast(device, dtype, always, taken):
     if device.type == "mps":
         pytest.skip("autocast to bfloat16 depends on the version of macOS")
+    taken.clear()
     module, quick = (m.to(device) for m in pair(64, 8, qkv_bias=True))
     x = torch.randn(3, 8, 8, 64).to(device, dtype)
     with torch.no_grad(), torch.autocast(device.type, dtype=torch.bfloat16):
@@ -161,7 +164,7 @@ def test_what_a_piece_is_handed(monkeypatch):
     assert [kinds[:2] for kinds in seen] == [(torch.float32,) * 2] * 3 + [(half,) * 2]
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "turned",
     [
         lambda x: x.permute(0, 2, 1, 3),
@@ -172,6 +175,7 @@ def test_what_a_piece_is_handed(monkeypatch):
     ids=["transposed", "channels first", "every other image", "one image, four times"],
 )
 def test_any_layout_and_the_input_stays(turned, always, taken):
+    taken.clear()
     module, quick = pair()
     x = turned(torch.randn(3, 4, 4, 12))
     before, version = x.clone(), x._version
@@ -218,8 +222,9 @@ def test_gradients_go_the_plain_way(always, taken):
         assert torch.equal(one.grad, other.grad)
 
 
-@pytest.mark.parametrize("frozen", [True, False])
+@in_turn("frozen", [True, False])
 def test_what_is_frozen_needs_no_gradient(frozen, always, taken):
+    taken.clear()
     _, quick = pair()
     quick.requires_grad_(not frozen)
     quick(torch.randn(3, 4, 4, 12))
@@ -283,8 +288,8 @@ def replace_forward(layer):
     layer.forward = lambda x: 2 * before(x)
 
 
-@pytest.mark.parametrize("layer", ["mlp_h", "mlp_w", "mlp_c", "proj"])
-@pytest.mark.parametrize("change", [add_hook, add_pre_hook, replace, replace_forward])
+@in_turn("layer", ["mlp_h", "mlp_w", "mlp_c", "proj"])
+@in_turn("change", [add_hook, add_pre_hook, replace, replace_forward])
 def test_changed_layers_are_asked(change, layer, always, taken):
     module, quick = pair()
     x = torch.randn(3, 4, 4, 12)
@@ -297,7 +302,7 @@ def test_changed_layers_are_asked(change, layer, always, taken):
         assert not taken and not torch.allclose(quick(x), before)
 
 
-@pytest.mark.parametrize("name", fast.PASSED_OVER)
+@in_turn("name", "height width channel branches branch_weights".split())
 def test_replaced_methods_are_asked(name, always, taken):
     module, quick = pair()
     x = torch.randn(3, 4, 4, 12)
@@ -355,8 +360,8 @@ def test_a_traced_graph_goes_the_plain_way(always, taken):
         torch.testing.assert_close(traced(x), module(x), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("shape", "images"),
+@in_turn(
+    "shape, images",
     [
         ((64, 8, 8, 512), 16),
         ((32, 16, 16, 384), 4),
@@ -443,7 +448,7 @@ class OfItsOwn(WeightedPermuteMLP):
     pass
 
 
-@pytest.mark.parametrize("other", [PermuteMLP, OfItsOwn])
+@in_turn("other", [PermuteMLP, OfItsOwn])
 def test_other_mixers_are_refused(other):
     with pytest.raises(
         ValueError, match=f"no WeightedPermuteMLP in this {other.__name__}"
@@ -451,7 +456,7 @@ def test_other_mixers_are_refused(other):
         made_fast(other(8, 2))
 
 
-@pytest.mark.parametrize("other", [None, WeightedPermuteMLP, "vip_s7"])
+@in_turn("other", [None, WeightedPermuteMLP, "vip_s7"])
 def test_what_is_no_module_is_refused(other):
     with pytest.raises(TypeError, match="it must be a module that is built already"):
         made_fast(other)
@@ -483,7 +488,7 @@ def test_hooks_and_settings_are_taken_along():
 @pytest.mark.filterwarnings(
     "ignore:Guards may run slower on Python 3.13.0:RuntimeWarning"
 )
-@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+@in_turn("backend", ["eager", "aot_eager"])
 def test_compile(backend, always, taken):
     module, quick = pair()
     x = torch.randn(3, 4, 4, 12)
@@ -541,7 +546,7 @@ def test_fake_cuda():
 # --- what it moves -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("N", "C"), [(8, 512), (16, 384), (32, 192)])
+@in_turn("N, C", [(8, 512), (16, 384), (32, 192)])
 def test_fewer_bytes_and_products_that_are_nearly_as_many(N, C):
     """By count, on a batch that is large enough for the weights not to matter."""
     B = 256

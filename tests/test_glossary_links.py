@@ -11,6 +11,7 @@ pytest.importorskip("myst_parser")
 
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
+from tables import in_turn
 
 from vip_tutorial.sphinx_ext.glossary import CLASS, pattern
 
@@ -92,7 +93,7 @@ def test_the_first_use_of_each_term_becomes_a_link(book):
     assert address[1] == "glossary.html#term-block"
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "text, links",
     [
         ("It is copied. Two copies, a copy.", ["copied > term-copy"]),
@@ -111,11 +112,11 @@ def test_the_first_use_of_each_term_becomes_a_link(book):
         ("Press copy link, then copy.", ["copy > term-copy"]),
     ],
 )
-def test_words_and_their_forms(book, text, links):
-    assert links_in(book, text) == links
+def test_words_and_their_forms(tmp_path, text, links):
+    assert links_in(Book(tmp_path), text) == links
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "text",
     [
         "`copy`",
@@ -133,7 +134,8 @@ def test_words_and_their_forms(book, text, links):
         "% copy",
     ],
 )
-def test_what_is_no_prose_holds_no_link(book, text):
+def test_what_is_no_prose_holds_no_link(tmp_path, text):
+    book = Book(tmp_path)
     assert links_in(book, f"{text}\n\nA copy.") == ["copy > term-copy"]
     assert f'<p>A <a class="{CLASS}' in book.page()
 

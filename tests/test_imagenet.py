@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from tables import in_turn
 
 from vip_tutorial.imagenet import as_yaml, estimate, recipe
 
@@ -72,7 +73,7 @@ def test_the_configuration_is_printed():
     assert lines["amp"] == "true" and lines["model"] == "vip_m7"
 
 
-@pytest.mark.parametrize("ask", [recipe, estimate])
+@in_turn("ask", [recipe, estimate])
 def test_bad_input(ask):
     with pytest.raises(ValueError, match="there is no size 'vip_s'"):
         ask("vip_s")

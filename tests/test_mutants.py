@@ -10,6 +10,7 @@ from functools import cache
 
 import pytest
 import torch
+from tables import in_turn
 
 from vip_tutorial import WeightedPermuteMLP, contract
 from vip_tutorial.contract import CHECKS, failures
@@ -19,8 +20,7 @@ from vip_tutorial.mutants import MUTANTS, Mutant, SoftmaxOverBatch
 SIZES = [(2, 4), (3, 2), (4, 3), (7, 1), (8, 2)]  # N, S
 
 
-def each(mutants):
-    return pytest.mark.parametrize("mutant", mutants, ids=lambda mutant: mutant.name)
+each_mutant = in_turn("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 
 
 @cache
@@ -31,8 +31,8 @@ def caught(mutant: Mutant) -> dict[str, str]:
 # --- the right module --------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", CHECKS)
-@pytest.mark.parametrize("N, S", SIZES)
+@in_turn("name", CHECKS)
+@in_turn("N, S", SIZES)
 def test_the_right_module_passes(name, N, S):
     assert CHECKS[name](WeightedPermuteMLP, N, S) is None
 
@@ -59,8 +59,8 @@ def test_there_are_enough_of_them():
     assert len(names) == len(set(names)) >= 12
 
 
-@each(MUTANTS)
-@pytest.mark.parametrize("B", [1, 3])
+@each_mutant
+@in_turn("B", [1, 3])
 def test_a_mutant_keeps_its_shape_trains_and_raises_nothing(mutant, B):
     module = mutant.module(12, 4)
     x = torch.randn(B, 4, 4, 12, requires_grad=True)
@@ -74,12 +74,13 @@ def test_a_mutant_keeps_its_shape_trains_and_raises_nothing(mutant, B):
     assert sum(not torch.equal(a, b) for a, b in zip(before, after)) >= 4
 
 
-@each(MUTANTS)
+@each_mutant
 def test_the_shape_check_catches_no_mutant(mutant):
     contract.shape(mutant.module)
 
 
-@each(MUTANTS)
+# A test each: what they note is gathered from every process of the run.
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_every_mutant_is_caught(mutant, who_catches_what):
     found = caught(mutant)
     who_catches_what(mutant.name, list(found))
@@ -88,17 +89,17 @@ def test_every_mutant_is_caught(mutant, who_catches_what):
         assert len(sentence) > 10 and "\n" not in sentence
 
 
-@each(MUTANTS)
-@pytest.mark.parametrize("N, S", SIZES)
+@each_mutant
+@in_turn("N, S", SIZES)
 def test_it_is_caught_at_other_sizes_too(mutant, N, S):
     if S == 1 and mutant.name == "height interleaved":
-        pytest.skip("segments of one channel can't be interleaved: it is right")
+        return  # segments of one channel can't be interleaved: it is right
     first = next(iter(caught(mutant)))
     with pytest.raises(AssertionError):
         CHECKS[first](mutant.module, N, S)
 
 
-@pytest.mark.parametrize("name", [name for name in CHECKS if name != "shape"])
+@in_turn("name", [name for name in CHECKS if name != "shape"])
 def test_every_other_check_catches_some(name):
     assert any(name in caught(mutant) for mutant in MUTANTS)
 
@@ -112,23 +113,22 @@ def test_what_the_formula_does_not_see():
     assert alone == {"gradient", "dropout", "parameters"}
 
 
-@pytest.mark.parametrize(
-    ("test", "is_told", "processes"),
+@pytest.mark.slow  # it starts four processes
+@in_turn(
+    "test, is_told, processes",
     [
-        ("every_mutant_is_caught", True, "0"),
-        ("every_mutant_is_caught", True, "2"),
+        ("every_mutant_is_caught[tanh gelu]", True, "2"),
         ("the_shape_check_catches_no_mutant", False, "0"),
     ],
 )
 def test_a_run_ends_with_what_catches_what(test, is_told, processes):
     # By its full name: a pattern could choose this test, which would call itself.
-    test = f"{__file__}::test_{test}[tanh gelu]"
+    test = f"{__file__}::test_{test}"
     command = [sys.executable, "-m", "pytest"]
     run = subprocess.run(
         [*command, "-q", "-n", processes, "-p", "no:cacheprovider", test],
         capture_output=True,
         text=True,
-        timeout=120,
     )
     assert "1 passed" in run.stdout
     assert ("tanh gelu  formula gradient\n" in run.stdout) == is_told
@@ -138,7 +138,7 @@ def test_a_run_ends_with_what_catches_what(test, is_told, processes):
 # --- their records -----------------------------------------------------------------
 
 
-@each(MUTANTS)
+@each_mutant
 def test_a_mutant_says_what_is_wrong_and_shows_it(mutant):
     assert mutant.fault.endswith(".") and mutant.seen.endswith(".")
     right, wrong = mutant.lines()
@@ -188,7 +188,7 @@ def test_what_is_no_mutant_is_refused():
 # --- the pictures ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", VIEWS)
+@in_turn("name", VIEWS)
 def test_a_view_shows_numbers_from_zero_up_and_changes_nothing(name):
     module = speaking(WeightedPermuteMLP)
     before = {key: value.clone() for key, value in module.state_dict().items()}
@@ -202,7 +202,7 @@ def test_a_view_shows_numbers_from_zero_up_and_changes_nothing(name):
     assert all(torch.equal(before[k], v) for k, v in module.state_dict().items())
 
 
-@each(MUTANTS)
+@each_mutant
 def test_every_fault_but_one_can_be_seen(mutant):
     found = evidence(WeightedPermuteMLP, mutant.module)
     assert found.visible == (mutant.name != "tanh gelu")

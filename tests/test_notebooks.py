@@ -10,16 +10,17 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from jupyter_cache import get_cache
+from tables import in_turn
 
 import first_cell
 import notebooks
 from notebooks import STATE, VIEW, faults, paths, read, run_alone, strip, widget_faults
-from vip_tutorial.sphinx_ext import cache_folder
-from vip_tutorial.sphinx_ext.notebooks import NotebooksFail, run_into
+from vip_tutorial.sphinx_ext import package_digest
+from vip_tutorial.sphinx_ext.notebooks import NotebooksFail, Outcomes, run_into
 
-NOTEBOOKS = pytest.mark.parametrize("path", paths(), ids=lambda path: path.stem)
-SECONDS = 120  # for one cell, on a machine far slower than any that we know
+NOTEBOOKS = in_turn("path", paths(), ids=lambda path: path.stem)
+ROOT = Path(__file__).parents[1]
+SECONDS = 600  # for one cell, as in the build
 
 
 def cell_text(cell: dict) -> str:
@@ -69,7 +70,7 @@ def test_has_no_raw_myst(path):
             assert not RAW_MYST.search(cell_text(cell)), cell_text(cell)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "text",
     [
         ":::{note}\nhi\n:::",
@@ -113,8 +114,9 @@ def test_shows_no_image_from_elsewhere(path):
 
 
 @pytest.fixture(scope="session")
-def ran(request, shared):
+def ran(request):
     """Runs a notebook as the build does.  What one of them has run, the other takes."""
+    kept = Outcomes(ROOT / "_build" / "outcomes", package_digest())
     chosen = [
         item.callspec.params["path"]
         for item in request.session.items
@@ -122,17 +124,15 @@ def ran(request, shared):
     ]
 
     def outcome(path):
-        run_into(cache, [path], SECONDS)
-        return cache.merge_match_into_notebook(nbformat.read(path, as_version=4))[1]
+        run_into(kept, [path], SECONDS)
+        return kept.of(nbformat.read(path, as_version=4))
 
-    with shared() as folder:
-        cache = get_cache(cache_folder(folder / "_build" / "html"))
-        with contextlib.suppress(NotebooksFail):  # that one's own test will say it
-            run_into(cache, chosen, SECONDS)
+    with contextlib.suppress(NotebooksFail):  # that one's own test will say it
+        run_into(kept, chosen, SECONDS)
     return outcome
 
 
-@NOTEBOOKS
+@pytest.mark.parametrize("path", paths(), ids=lambda path: path.stem)
 def test_runs_alone_in_an_empty_folder(path, ran):
     notebook = ran(path)
     assert faults(notebook) + widget_faults(notebook) == []
@@ -191,8 +191,8 @@ def shown(data: dict, widgets: dict) -> dict:
 LENS = ("anywidget", "AnyModel", {"_anywidget_id": "vip_tutorial.widgets.lens.Lens"})
 
 
-@pytest.mark.parametrize(
-    ("data", "widgets", "found"),
+@in_turn(
+    "data, widgets, found",
     [
         ({VIEW: {"model_id": "a"}}, {"a": LENS}, []),
         ({VIEW: {"model_id": "b"}}, {}, ["cell 1 shows a widget that does not exist"]),

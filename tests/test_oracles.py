@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tables import in_turn
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP, oracles
 
@@ -14,7 +15,7 @@ def x():
     return torch.randn(B, H, W, C, dtype=torch.float64)
 
 
-@pytest.mark.parametrize("branch_order", ["hwc", "cwh"])
+@in_turn("branch_order", ["hwc", "cwh"])
 def test_einsum_and_loops_agree_on_the_weighted_module(x, branch_order):
     module = WeightedPermuteMLP(C, N, qkv_bias=True, branch_order=branch_order).double()
     by_einsum = oracles.weighted_permute_mlp_einsum(module, x)
@@ -22,7 +23,7 @@ def test_einsum_and_loops_agree_on_the_weighted_module(x, branch_order):
     torch.testing.assert_close(by_einsum, by_loops, rtol=0, atol=1e-14)
 
 
-@pytest.mark.parametrize("qkv_bias", [False, True])
+@in_turn("qkv_bias", [False, True])
 def test_einsum_and_loops_agree_on_the_plain_module(x, qkv_bias):
     module = PermuteMLP(C, N, qkv_bias=qkv_bias).double()
     by_einsum = oracles.permute_mlp_einsum(module, x)
@@ -37,7 +38,7 @@ MATRICES = {
 }
 
 
-@pytest.mark.parametrize("branch", MATRICES)
+@in_turn("branch", MATRICES)
 def test_a_branch_is_a_matrix_on_the_flattened_image(x, branch):
     module = PermuteMLP(C, N).double()
     matrix = MATRICES[branch](module)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tables import in_turn
 from tolerances import MEASURED, error, tolerance
 from torch import nn
 
@@ -87,7 +88,7 @@ def test_plain_equals_loops(sizes, seed, qkv_bias):
 
 
 @pytest.mark.parametrize("dtype", MEASURED, ids=str)
-@pytest.mark.parametrize("order", ["hwc", "cwh"])
+@in_turn("order", ["hwc", "cwh"])
 def test_every_dtype_is_as_close_to_float64_as_measured(device, dtype, order):
     if reason := why_not(device, dtype):
         pytest.skip(reason)
@@ -115,7 +116,7 @@ def test_any_memory_layout_gives_the_same(device):
 # --- gradients ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "module",
     [
         weighted(2, 2, qkv_bias=True),
@@ -137,7 +138,7 @@ def test_gradients_equal_finite_differences(module):
 # --- who is mixed with whom --------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "branch, seen",
     [
         ("height", lambda i, j: j == 1),
@@ -153,7 +154,7 @@ def test_a_branch_mixes_its_own_tokens_alone(branch, seen):
     assert used.tolist() == [[seen(i, j) for j in range(4)] for i in range(4)]
 
 
-@pytest.mark.parametrize("branch", ["height", "width"])
+@in_turn("branch", ["height", "width"])
 def test_height_and_width_mix_within_a_segment(branch):
     x = image(B=1).requires_grad_()
     getattr(weighted(), branch)(x)[0, 2, 1, 4].backward()  # channel 4: segment 1 of 4
@@ -173,14 +174,14 @@ def test_images_do_not_meet_in_training_either():
     torch.testing.assert_close(module(x), alone, rtol=0, atol=1e-14)
 
 
-@pytest.mark.parametrize("scale", [1e-3, 1e3])
+@in_turn("scale", [1e-3, 1e3])
 def test_loud_and_quiet_pictures_are_weighed_by_the_same_formula(scale):
     module, x = weighted(qkv_bias=True), scale * image()
     truth = oracles.weighted_permute_mlp_einsum(module, x)
     torch.testing.assert_close(module(x), truth, rtol=1e-10, atol=0)
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+@in_turn("value", [float("nan"), float("inf")])
 def test_what_is_no_number_stays_to_be_seen(value):
     x = image(B=2)
     x[1, 2, 1, 0] = value
@@ -196,7 +197,7 @@ def exchange_rows(module, one: int, other: int) -> None:
         rows[:, [one, other]] = rows[:, [other, one]]
 
 
-@pytest.mark.parametrize("order", ["hwc", "cwh"])
+@in_turn("order", ["hwc", "cwh"])
 def test_a_transposed_image_has_height_and_width_exchanged(order):
     module, x = weighted(qkv_bias=True, branch_order=order), image()
     result = module(x)
@@ -209,7 +210,7 @@ def test_a_transposed_image_has_height_and_width_exchanged(order):
 # --- the weights of the branches ---------------------------------------------------
 
 
-@pytest.mark.parametrize("order", ["hwc", "cwh"])
+@in_turn("order", ["hwc", "cwh"])
 def test_branch_weights_are_shares(order):
     module, x = weighted(branch_order=order), image()
     weights = module.branch_weights(*module.branches(x))
@@ -218,7 +219,7 @@ def test_branch_weights_are_shares(order):
     torch.testing.assert_close(weights.sum(0), torch.ones(2, 12, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("order", ["hwc", "cwh"])
+@in_turn("order", ["hwc", "cwh"])
 def test_branches_and_weights_recompose_the_output(order):
     module, x = weighted(branch_order=order), image()
     parts = torch.stack(module.branches(x))  # (3, B, H, W, C)
@@ -227,8 +228,8 @@ def test_branches_and_weights_recompose_the_output(order):
     torch.testing.assert_close(module(x), recomposed, rtol=0, atol=1e-14)
 
 
-@pytest.mark.parametrize("order", ["hwc", "cwh"])
-@pytest.mark.parametrize("k", [0, 1, 2])
+@in_turn("order", ["hwc", "cwh"])
+@in_turn("k", [0, 1, 2])
 def test_row_3c_plus_k_is_for_channel_c_and_the_kth_branch_of_the_order(order, k):
     module, x = weighted(branch_order=order), image()
     nn.init.zeros_(module.reweight.fc2.weight)
@@ -330,7 +331,7 @@ def test_mlp_drops_after_both_layers():
     assert counts[1] / 2000 == pytest.approx(0.25, abs=0.05)
 
 
-@pytest.mark.parametrize("kind", [PermuteMLP, WeightedPermuteMLP])
+@in_turn("kind", [PermuteMLP, WeightedPermuteMLP])
 def test_proj_drop_drops_the_output_in_training_alone(kind):
     module, x = kind(12, 4, proj_drop=0.5).double(), image()
     dropped, full = module.train()(x), module.eval()(x)
@@ -340,8 +341,8 @@ def test_proj_drop_drops_the_output_in_training_alone(kind):
     assert torch.equal(full, module(x))
 
 
-@pytest.mark.parametrize("kind", [PermuteMLP, WeightedPermuteMLP])
-@pytest.mark.parametrize("proj_drop", [math.nan, -0.1, 1, 1.5])
+@in_turn("kind", [PermuteMLP, WeightedPermuteMLP])
+@in_turn("proj_drop", [math.nan, -0.1, 1, 1.5])
 def test_a_proj_drop_that_is_no_probability(kind, proj_drop):
     with pytest.raises(ValueError, match=r"proj_drop is .*; it must be"):
         kind(12, 4, proj_drop=proj_drop)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from tables import in_turn
 from torch import nn
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
@@ -44,7 +45,7 @@ def test_the_branches_are_their_matrices(x):
     torch.testing.assert_close(reach(module, x), whole, **close)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "layer",
     [
         lambda: WeightedPermuteMLP(C, N),
@@ -87,7 +88,7 @@ def test_on_every_device(device):
     assert strength.shape == (H, W, H, W) and (strength > 0).all()
 
 
-@pytest.mark.parametrize("most", [1, 3 * C * H * W * C, 10 * C * H * W * C])
+@in_turn("most", [1, 3 * C * H * W * C, 10 * C * H * W * C])
 def test_however_many_tokens_go_at_once(x, most, monkeypatch):
     module = WeightedPermuteMLP(C, N)
     together = reach(module, x)
@@ -124,7 +125,7 @@ def test_tokens_in_line():
         assert same_column[i, j, k, m] == (j == m)
 
 
-@pytest.mark.parametrize("scale", [1e-300, 1e-200, 1e200])
+@in_turn("scale", [1e-300, 1e-200, 1e200])
 def test_the_square_of_a_small_number_is_not_lost(x, scale):
     strength = reach(lambda x: x * scale, x.double())
     own = strength.reshape(H * W, H * W).diagonal()
@@ -149,7 +150,7 @@ def test_it_changes_nothing_of_the_readers(x):
     torch.testing.assert_close(doubled, twice)
 
 
-@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+@in_turn("mode", [torch.no_grad, torch.inference_mode])
 def test_it_works_where_gradients_are_off(mode):
     module = PermuteMLP(C, N)
     with mode():
@@ -164,8 +165,8 @@ def root(x):
     return (x * 0).sqrt()
 
 
-@pytest.mark.parametrize(
-    ("f", "given", "error", "told"),
+@in_turn(
+    "f, given, error, told",
     [
         (nn.Identity(), [1.0], TypeError, "is a list"),
         (nn.Identity(), torch.ones(1, 2, 2, 3, dtype=int), TypeError, "x.float()"),
@@ -219,7 +220,7 @@ def unpacked(core, probe: ReachProbe, number: int = 0) -> list[float]:
     return list(core.eval(f"Array.from($reach_probe.unpackStrengths({packed}))"))
 
 
-@pytest.mark.parametrize("scale", [1, 1e-30, 1e30, 1e-290])
+@in_turn("scale", [1, 1e-30, 1e30, 1e-290])
 def test_javascript_reads_three_digits_of_every_strength(core, x, scale):
     layers = {
         "whole": WeightedPermuteMLP(C, N).double(),
@@ -277,8 +278,8 @@ def test_another_image_in_the_same_figure(x):
 F = {"f": nn.Identity()}
 
 
-@pytest.mark.parametrize(
-    ("maps", "given", "error", "told"),
+@in_turn(
+    "maps, given, error, told",
     [
         (nn.Identity(), {}, TypeError, "dict from a label to a function"),
         ({"f": 3}, {}, TypeError, "dict from a label to a function"),

@@ -14,8 +14,8 @@ import sys
 import types
 from pathlib import Path
 
-import pytest
 import torch
+from tables import in_turn
 from torch import Tensor
 
 from vip_tutorial import Trace, permute_mlp, trace
@@ -156,7 +156,7 @@ def spoilt(spoil) -> tuple[str, list[int]]:
     return "\n".join(lines), numbers
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "spoil",
     [
         lambda axes: [*axes[:-1], "Q"],
@@ -172,7 +172,7 @@ def test_every_comment_is_missed_when_it_is_wrong(spoil):
     assert list(complaints(source)) == lines
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "right, wrong",
     [
         # The sizes are right, the names are not.

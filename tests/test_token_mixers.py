@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-import pytest
 import torch
+from tables import in_turn
 from test_shape_comments import B, C, N, complaints
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP, token_mixers
@@ -25,8 +25,8 @@ def test_every_shape_comment_is_there_and_true():
     assert complaints(SOURCE, runs) == {}
 
 
-@pytest.mark.parametrize(
-    ("right", "wrong"),
+@in_turn(
+    "right, wrong",
     [
         ("# (B, C, H*W)", "# (B, H*W, C)"),
         ("  # (B, H*W, C) each", ""),
@@ -104,7 +104,7 @@ def test_who_sees_whom():
 # --- What they cost ------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("side", "C"), [(4, 8), (8, 16), (6, 12)])
+@in_turn("side, C", [(4, 8), (8, 16), (6, 12)])
 def test_counts_are_the_formulas(side, C):
     T, q = side * side, C // 4
     plain = 4 * C * C + C

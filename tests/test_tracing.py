@@ -1,5 +1,6 @@
 """A recording says what really happened, of this package's code and of a reader's."""
 
+import ctypes
 import importlib.util
 import json
 import linecache
@@ -13,9 +14,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from tables import in_turn
 from torch import nn
 
 from vip_tutorial import PermuteMLP, Trace, WeightedPermuteMLP, trace
+from vip_tutorial.tracing.calls import Call
 
 x34 = torch.arange(12.0).reshape(3, 4)
 x234 = torch.randn(2, 3, 4)
@@ -138,7 +141,7 @@ READERS = {
     "no elements": (lambda x: x.permute(1, 0).reshape(0, 2, 1), torch.zeros(2, 0)),
     "no axes": (lambda x: x.reshape(1, 1) + 1, torch.tensor(3.0)),
 }
-readers = pytest.mark.parametrize("function, x", READERS.values(), ids=READERS)
+readers = in_turn("function, x", READERS.values(), ids=READERS)
 
 
 def tensors_in(result) -> list[torch.Tensor]:
@@ -240,7 +243,7 @@ def test_homes_are_the_elements_of_the_input():
     assert trace(lambda x: x + 1, x).homes(1) is None
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "call",
     [
         lambda x: x.permute(2, 0, 1),
@@ -372,7 +375,7 @@ def unpacked_by_size(x):
     return x.flatten(1, 2)
 
 
-@pytest.mark.parametrize("function", [unpacked, unpacked_by_size])
+@in_turn("function", [unpacked, unpacked_by_size])
 def test_names_are_read_from_the_line_that_unpacks_the_shape(function):
     assert axes_of(function, (2, 4, 4, 12)) == [["B", "H*W", "C"]]
 
@@ -469,7 +472,7 @@ NAMED = [  # call, shape of x, axes of x, axes of the result; sizes repeat on pu
 ]
 
 
-@pytest.mark.parametrize("function, shape, axes, after", NAMED)
+@in_turn("function, shape, axes, after", NAMED)
 def test_names_after_a_call(function, shape, axes, after):
     assert axes_of(function, shape, axes)[-1] == after.split()
 
@@ -482,7 +485,7 @@ def test_a_broadcast_takes_its_names_from_both():
 # --- what an output element sees ---------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "function, mixed",
     [
         (lambda x: x + 1, []),
@@ -576,7 +579,7 @@ def as_if_from(file: str, text: str, shown: str | None = None):
     return names["f"]
 
 
-@pytest.mark.parametrize("shown", ["ä" * 99, "ä", "äää: return x.mT ", "\n"])
+@in_turn("shown", ["ä" * 99, "ä", "äää: return x.mT ", "\n"])
 def test_a_file_that_was_edited_after_the_import(shown):
     f = as_if_from("edited.py", "def f(x): return x.mT.mT", shown)
     for step in trace(f, x34).steps:
@@ -608,7 +611,7 @@ def test_code_without_a_file_has_no_source():
     assert trace(names["f"], x34).steps[0].source is None
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "function, call",
     [
         (lambda x: x.permute(1, 0), "permute(1, 0)"),
@@ -677,7 +680,7 @@ def own_backward(x):
     return y.sin(), y
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "function",
     [
         reshaped_and_mixed,
@@ -768,7 +771,7 @@ def test_gradients_are_right_where_steps_were_cut():
 # --- what is hard to follow ---------------------------------------------------------
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "call, size",
     [
         (lambda x, o: torch.index_select(x, 0, torch.tensor([2, 0]), out=o), (2, 4)),
@@ -794,7 +797,7 @@ def test_unfold_of_images_is_no_move():
     assert step.kind == "move" and step.map
 
 
-@pytest.mark.parametrize("part", ["element_map", "permutation", "names_after"])
+@in_turn("part", ["element_map", "permutation", "names_after"])
 def test_what_cannot_be_explored_is_said(part, monkeypatch):
     def fail(*args):
         raise RuntimeError("not implemented for Long")
@@ -808,7 +811,7 @@ def test_what_cannot_be_explored_is_said(part, monkeypatch):
 
 
 @pytest.mark.filterwarnings("ignore")  # jvp imports what torch deprecates
-@pytest.mark.parametrize(
+@in_turn(
     "function",
     [
         lambda x: torch.vmap(lambda row: row * x)(x),
@@ -826,7 +829,7 @@ def test_transforms_of_functions_run_as_they_do_alone(function):
 
 
 @pytest.mark.filterwarnings("ignore")  # nested and quantized tensors are beta
-@pytest.mark.parametrize(
+@in_turn(
     "convert, word",
     [
         (torch.Tensor.to_sparse, "sparse_coo"),
@@ -906,7 +909,7 @@ def test_complex_numbers_are_shown_by_their_size():
     assert trace(lambda x: x * 1, x).values(0) == [5.0, 2.0]
 
 
-@pytest.mark.parametrize("axes", [[1, 2], ["H", None], 5])
+@in_turn("axes", [[1, 2], ["H", None], 5])
 def test_names_of_axes_are_strings(axes):
     with pytest.raises(TypeError, match="it must hold strings"):
         trace(torch.neg, x34, axes=axes)
@@ -921,7 +924,7 @@ class Doubler:
         return x * 2
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "function, name",
     [
         (abs, "abs"),
@@ -962,6 +965,112 @@ def test_what_the_trace_cannot_see_is_said():
     assert recording.steps == []
     assert recording.values(recording.outputs[0]) == [2.0, 2.0, 2.0]
     assert "Tensors that no step made: 1" in recording.omitted[0]
+
+
+def test_a_view_as_its_own_dtype_moves_nothing_and_as_another_is_no_move():
+    x = torch.arange(6.0).reshape(2, 3)
+    steps = trace(lambda x: x.t().view(torch.float32).view(dtype=x.dtype), x).steps
+    assert [step.map for step in steps] == [[0, 3, 1, 4, 2, 5], *2 * [[*range(6)]]]
+    for dtype in (torch.int32, torch.int16, torch.int64, torch.complex64):
+        recording = trace(lambda y, d=dtype: y.view(d), torch.ones(2, 2))
+        assert recording.steps[0].kind == "other" and recording.steps[0].map is None
+        expected = torch.ones(2, 2).view(dtype).abs().flatten().tolist()
+        assert recording.values(1) == expected and recording.omitted == []
+
+
+def test_a_map_that_does_not_lead_to_what_came_out_is_left_out(monkeypatch):
+    monkeypatch.setattr(Call, "on", lambda call, x: x.clone())  # another than ran
+    recording = trace(lambda x: x.flip(0), torch.arange(3.0))
+    assert recording.steps[0].map is None
+    assert recording.values(1) == [2, 1, 0]
+    assert "made again, gave something else" in recording.omitted[0]
+    same = trace(lambda x: x.flip(0), torch.tensor([1, math.nan, 1]))
+    assert same.steps[0].map == [0, 1, 2]  # no number tells that it is wrong
+
+
+def fill(y):
+    ctypes.memmove(y.data_ptr(), (ctypes.c_float * 3)(3, 3, 3), 12)
+
+
+UNSEEN_WRITES = {
+    "numpy": lambda y: y.detach().numpy().fill(3),
+    "address": fill,
+}
+
+
+@pytest.mark.parametrize("write", UNSEEN_WRITES)
+@pytest.mark.parametrize("most", [2048, 2], ids=["whole", "too large to keep"])
+def test_a_write_that_nothing_shows_is_noticed(write, most):
+    write = UNSEEN_WRITES[write]
+
+    def used_later(x):
+        y = x * 2
+        write(y)
+        return y.view(3, 1)
+
+    def returned(x):
+        y = x * 2
+        write(y)
+        return y
+
+    def forgotten(x):
+        y = x * 2
+        z = y + 1
+        write(y)
+        return z
+
+    def given(x):
+        write(x)
+        return x + 1
+
+    for function in (used_later, returned, forgotten, given):
+        for gradient in (None, torch.ones(3)):
+            if gradient is not None and function is used_later:
+                gradient = gradient.reshape(3, 1)
+            recording = trace(
+                function, torch.ones(3), gradient=gradient, max_elements=most
+            )
+            assert "without a write of PyTorch's" in recording.omitted[-1], function
+            if most == 2:
+                continue
+            (output,) = recording.outputs
+            assert recording.values(output) == recording.result.flatten().tolist()
+            assert all(
+                recording.gradient(record.id) is None for record in recording.tensors
+            )
+            if function is not forgotten:  # nothing says that it came from the input
+                assert recording.homes(output) is None
+                made = {step.output for step in recording.steps}
+                sources = recording.steps[-1].inputs if function is not returned else []
+                assert made.isdisjoint(sources)
+
+
+def test_a_write_that_a_call_shows_is_a_step_wherever_it_is_counted():
+    def through_data(x):
+        y = x * 2
+        y.numpy().sum(), y.detach().flip(0)  # these only read
+        y.data[0] = 7
+        return y + 1
+
+    def to_what_was_looked_at(x):
+        y = x * 2
+        y.data.sum()
+        y[0] = 7
+        return y + 1
+
+    def through_a_view(x):
+        y = x * 2
+        y[:1].fill_(7)
+        return y + 1
+
+    for function in (through_data, to_what_was_looked_at, through_a_view):
+        for mode in (torch.no_grad, torch.inference_mode):
+            with mode():
+                recording = trace(function, torch.ones(3))
+            assert recording.omitted == [], (function, mode)
+            assert recording.values(recording.outputs[0]) == [8, 3, 3]
+            made = {step.output for step in recording.steps} | {0}
+            assert made.issuperset(recording.steps[-1].inputs)
 
 
 def test_a_tensor_without_contents_is_traced_by_its_shape(device):

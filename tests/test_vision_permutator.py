@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from tables import in_turn
 from torch import nn
 from torch.nn.functional import conv2d, gelu, layer_norm, linear
 from torch.utils.flop_counter import FlopCounterMode
@@ -99,7 +100,7 @@ def oracle(model: VisionPermutator, image: torch.Tensor) -> torch.Tensor:
     return dense(tokens.sum(1) / tokens.shape[1], "head")
 
 
-@pytest.mark.parametrize("skip_lam", [1.0, 2.0])
+@in_turn("skip_lam", [1.0, 2.0])
 def test_equals_a_second_formulation(skip_lam):
     model = small(skip_lam=skip_lam).double()
     image = torch.randn(2, 3, 16, 16, dtype=torch.float64)
@@ -130,7 +131,7 @@ def test_the_start_is_the_authors():
     assert spread == pytest.approx(bound / 3**0.5, rel=0.1)
 
 
-@pytest.mark.parametrize("rate", [float("nan"), -0.1, 1, "0.1"])
+@in_turn("rate", [float("nan"), -0.1, 1, "0.1"])
 def test_a_drop_path_that_is_no_probability(rate):
     for build in (DropPath, lambda rate: PermutatorBlock(8, 4, drop_path=rate)):
         with pytest.raises((ValueError, TypeError), match=r"drop_path is .*; it must"):
@@ -140,11 +141,13 @@ def test_a_drop_path_that_is_no_probability(rate):
 def test_drop_path_skips_whole_images_and_makes_up_for_it():
     torch.manual_seed(0)
     drop = DropPath(0.25)
-    x = torch.ones(4000, 2, 2, 3)
-    out = drop(x)
-    kept = out[:, 0, 0, 0] != 0
-    assert torch.equal(out, x * kept[:, None, None, None] / 0.75)
-    assert kept.float().mean().item() == pytest.approx(0.75, abs=0.03)
+    for axes in ((), (2,), (2, 3), (2, 2, 3), (1, 2, 2, 3)):
+        x = torch.ones(4000, *axes)
+        out = drop(x)
+        kept = out.reshape(4000, -1)[:, 0] != 0
+        assert torch.equal(out, x * kept.reshape(4000, *(1 for _ in axes)) / 0.75)
+        assert kept.float().mean().item() == pytest.approx(0.75, abs=0.03)
+    assert drop(torch.ones(())).item() in (0, pytest.approx(1 / 0.75))
     assert drop.eval()(x) is x
 
 
@@ -193,7 +196,7 @@ def test_a_head_that_gets_all_tokens():
         small(global_pool="max")
 
 
-@pytest.mark.parametrize("skip_lam", [0, -1])
+@in_turn("skip_lam", [0, -1])
 def test_branches_cannot_be_divided_by_nothing(skip_lam):
     for build in (
         small,
@@ -220,7 +223,7 @@ def test_a_change_of_width_alone_halves_nothing():
     assert model.forward_features(torch.randn(1, 3, 16, 16)).shape == (1, 8, 8, 24)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "shape, parts",
     [
         ((2, 3, 18, 16), ("(2, 3, 18, 16)", "(B, 3, 16, 16)", "img_size")),
@@ -236,7 +239,7 @@ def test_a_wrong_image_gets_a_sentence(shape, parts):
     assert [part for part in parts if part not in str(excinfo.value)] == []
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "image, error, parts",
     [
         (torch.zeros(1, 3, 16, 16, dtype=torch.uint8), TypeError, ("/ 255",)),
@@ -253,7 +256,7 @@ def test_other_wrong_input_gets_a_sentence(image, error, parts):
     assert [part for part in parts if part not in str(excinfo.value)] == []
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "options, parts",
     [
         ({"img_size": 15}, ("img_size 15", "patch_size 2", "cut off", "img_size=")),
@@ -268,7 +271,7 @@ def test_a_network_that_cannot_be_is_refused(options, parts):
     assert [part for part in parts if part not in str(excinfo.value)] == []
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "options, error, parts",
     [
         ({"layers": [], "embed_dims": []}, ValueError, ("layers is []", "each stage")),

@@ -236,7 +236,7 @@ RUN_NETWORK = """([sizes, weights, pictures]) => {
 # state in which it is.
 SMALL_FIGURES = [
     ("book/01-why-mix", "one-layer", ""),
-    ("book/07-re-weighting", "cloud", ""),
+    ("book/06-re-weighting", "cloud", ""),
     ("book/11-train-one", "live", "#live=v1;open=1;branch=h;fill=value"),
 ]
 

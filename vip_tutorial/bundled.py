@@ -1,8 +1,8 @@
 """Trained networks that come with the package, and how they were made.
 
 Beside each file of weights, `weights/NAME.safetensors`, stands `weights/NAME.json`: the
-recipe, the versions, and the accuracy that was measured.  `make weights` remakes both,
-and a test trains them again and compares.
+arguments of the network, the recipe, the versions, and the accuracy that was measured.
+`make weights` remakes both, and a test trains them again and compares.
 """
 
 import json
@@ -16,7 +16,7 @@ import torch
 from . import data, tasks
 from .checkpoints import load_checkpoint, save_checkpoint
 from .data import Labelled, Scale
-from .training import History, Recipe, accuracy, fit, small_network
+from .training import History, Recipe, accuracy, arguments_for, fit, small_network
 from .vision_permutator import VisionPermutator
 from .weight_files import write_atomically
 
@@ -97,13 +97,14 @@ def load(name: str) -> VisionPermutator:
     Raises:
         ValueError: If there is no such network.
     """
-    model = _fresh(name)
+    with torch.random.fork_rng():  # the first weights do not last
+        model = VisionPermutator(**card(name)["network"])
     load_checkpoint(model, WEIGHTS / f"{name}.safetensors")
     return model.eval()
 
 
 def card(name: str) -> dict[str, Any]:
-    """What was written down when the network was made: recipe, versions, accuracy."""
+    """What was written down of the network: arguments, recipe, versions, accuracy."""
     training(name)
     return json.loads((WEIGHTS / f"{name}.json").read_text(encoding="utf-8"))
 
@@ -118,8 +119,8 @@ def make(name: str, verbose: bool = False) -> tuple[VisionPermutator, History]:
     Returns:
         The network in evaluation mode, and what came of each epoch.
     """
-    model = _fresh(name)
     train, test = pictures(name)
+    model = small_network(train, **training(name).options)
     standard = Scale.of(train)
     train, test = standard(train), standard(test)
     history = fit(model, train, test, training(name).recipe, verbose=verbose)
@@ -140,6 +141,7 @@ def write(name: str) -> dict[str, Any]:
         "about": how.about,
         "pictures": how.pictures,
         "options": how.options,
+        "network": arguments_for(train, **how.options),
         "recipe": asdict(how.recipe),
         "scale": list(Scale.of(train)),
         "train_images": len(train.labels),
@@ -157,11 +159,6 @@ def write(name: str) -> dict[str, Any]:
     text = json.dumps(written, indent=2)
     write_atomically(WEIGHTS / f"{name}.json", f"{text}\n".encode())
     return written
-
-
-def _fresh(name: str) -> VisionPermutator:
-    how = training(name)
-    return small_network(pictures(name)[0], **how.options)
 
 
 if __name__ == "__main__":

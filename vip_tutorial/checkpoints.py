@@ -10,15 +10,18 @@ the model as it was.  No file can run code: PyTorch's are read with `weights_onl
 **The trap.**  The weights of `mlp_h` are C x C whatever the grid of tokens, so a
 checkpoint for 224 x 224 images loads into a model for 448 x 448 without complaint and
 computes nonsense: row 3, channel 5 of a segment has become another row and channel.
-Files do not say their grid, so the loader has to be told or to assume it, and refuses a
-model of another one.
+The authors' files do not say their grid, so the loader has to be told or to assume it,
+and refuses a model of another one.  The files that `save_checkpoint` writes say it, and
+every other setting that no shape tells.
 """
 
 import argparse
+import json
 import os
 import pickle
 import re
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +33,23 @@ from .checks import check_contents, checked_path, whole_number
 from .permute_mlp import Branches, WeightedPermuteMLP
 from .vision_permutator import Downsample, VisionPermutator
 from .weight_files import (
+    Settings,
     check_finite,
     check_weight,
     is_safetensors,
     refuse_grid,
+    refuse_settings,
+    settings,
     write_atomically,
 )
 
 OFFICIAL_SIZE = 224  # side of the images that the authors' checkpoints are for
 _ARTICLES = "reweighting"  # the often reprinted listing's name of `reweight`
 _WRAPPERS = ("state_dict", "state_dict_ema", "model")
+_SETTINGS = "vip_tutorial.settings"  # the note of a file that has them
+_OF_THE_GRID = ("segment_dim", "places", "size")  # settings that resampling changes
+_HEAD = "head."
+_DAMAGED = "the checkpoint is damaged, or not one of weights"
 
 
 def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Tensor], int | None]:
@@ -61,15 +71,8 @@ def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Tensor], int | N
         ValueError: If the file is damaged, or holds no state dict.
         TypeError: If `path` is no name of a file.
     """
-    or_weights = ", or for load_checkpoint a state dict, e.g. model.state_dict()"
-    path = checked_path("the checkpoint", path, or_weights)
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no checkpoint {path}")
-    if is_safetensors(path):
-        content, img_size = _read_safetensors(path)
-    else:
-        content, img_size = _read_torch(path), None
-    return _state_dict(content, str(path)), img_size
+    weights, img_size, _ = _read(path)
+    return weights, img_size
 
 
 def load_checkpoint(
@@ -83,14 +86,18 @@ def load_checkpoint(
 ) -> None:
     """Load weights into a model, all of them or none.
 
+    A file that `save_checkpoint` wrote says what its network computed with, e.g. the
+    `pool` of a token mixer, and is refused by one that computes with something else.
+
     Args:
         model: Where they go.
         source: A file, see `read_checkpoint`, or what may be in one.
         img_size: Side of the images that the weights are for.  None: as the file says.
             If it says nothing, 224 is assumed, for a model that is built for 224.
         branch_order: Order of the three branch weights that they were trained with:
-            "hwc", the authors', or "cwh", the often reprinted listing's.  None: as the
-            names tell, since only that listing says `reweighting` for `reweight`.
+            "hwc", the authors', or "cwh", the often reprinted listing's.  None: "hwc"
+            for what `save_checkpoint` wrote; else as the names tell, since only that
+            listing says `reweighting` for `reweight`.
         head: Whether to load the classifier; False keeps the model's own.
         resample: Whether weights for another grid may be resampled, see
             `resample_weights`; the result wants further training.  The file or
@@ -101,31 +108,65 @@ def load_checkpoint(
         ValueError: If the weights do not fit; the model is then as it was before.
         TypeError: If the source, the model or `img_size` is of another kind.
     """
+    model.load_state_dict(
+        _fitting(model, source, img_size, branch_order, head, resample)
+    )
+
+
+def _fitting(
+    model: VisionPermutator,
+    source: str | os.PathLike | Mapping[str, Tensor],
+    img_size: int | None = None,
+    branch_order: str | None = None,
+    head: bool = True,
+    resample: bool = False,
+) -> dict[str, Tensor]:
+    """What `load_checkpoint` loads, if all of it fits."""
     _check_model(model)
     if isinstance(source, Mapping):
-        weights, said = _state_dict(source, "the mapping"), None
+        weights, told, network = _state_dict(source, "the mapping"), None, None
     else:
-        weights, said = read_checkpoint(source)
-    img_size = said if img_size is None else whole_number("img_size", img_size)
-    if branch_order is None:
-        is_articles = any(_ARTICLES in name.split(".") for name in weights)
-        branch_order = "cwh" if is_articles else "hwc"
-    if branch_order not in ("hwc", "cwh"):
+        weights, told, network = _read(source)
+    if branch_order not in (None, "hwc", "cwh"):
         raise ValueError(f"branch_order is {branch_order!r}; it must be 'hwc' or 'cwh'")
-    weights = _renamed(weights, _official_name, "the checkpoint")
+    img_size = None if img_size is None else whole_number("img_size", img_size)
+    for name, given, said in (
+        ("img_size", img_size, told),
+        ("branch_order", branch_order, network and "hwc"),
+    ):
+        if given and said and given != said:
+            raise ValueError(
+                f"{name} is {given!r} and the file says {said!r}: leave it out, or, if "
+                "the file is wrong, pass its state dict, read_checkpoint(path)[0]"
+            )
+    img_size = img_size or told
+    if network is None:
+        is_articles = any(_ARTICLES in name.split(".") for name in weights)
+        branch_order = branch_order or ("cwh" if is_articles else "hwc")
+        weights = _renamed(weights, _official_name, "the checkpoint")
     own = model.state_dict()
     if not head:
-        weights = {k: v for k, v in weights.items() if not k.startswith("head.")}
-        weights |= {k: v for k, v in own.items() if k.startswith("head.")}
-    _refuse_misfits(weights, own)
-    weights = {name: value.to(own[name].dtype) for name, value in weights.items()}
-    check_finite(weights, "the checkpoint is damaged, or the model's dtype too small")
+        weights = {k: v for k, v in weights.items() if not k.startswith(_HEAD)}
+        weights |= {k: v for k, v in own.items() if k.startswith(_HEAD)}
+    weights = _as_the_model_has_them(weights, own)
     built = trained_size(model)
-    if (img_size or OFFICIAL_SIZE) != built:
-        if not (img_size and resample):
-            refuse_grid(img_size, OFFICIAL_SIZE, built)
+    resampled = (img_size or OFFICIAL_SIZE) != built
+    if resampled and not (img_size and resample):
+        refuse_grid(img_size, OFFICIAL_SIZE, built)
+    if network is not None:
+        apart = _OF_THE_GRID if resampled else ()
+        both = network, settings(model)
+        if not head:  # and how the tokens are pooled for it
+            both = (
+                {k: v for k, v in s.items() if f"{k}." not in (".", _HEAD)}
+                for s in both
+            )
+        refuse_settings(*both, apart)
+    if resampled:
         weights = resample_weights(weights, model, img_size)
-    model.load_state_dict(_exchanged(weights, model, branch_order))
+    weights = _exchanged(weights, model, branch_order or "hwc")
+    _refuse_lost(weights, own)
+    return weights
 
 
 def save_checkpoint(model: VisionPermutator, path: str | os.PathLike, **notes: str):
@@ -133,7 +174,8 @@ def save_checkpoint(model: VisionPermutator, path: str | os.PathLike, **notes: s
 
     The file appears whole or not at all: an interrupted write leaves an old one as it
     was.  It has the branch weights in the authors' order h, w, c whatever the model's
-    own order is, so that `load_checkpoint` need not be told.
+    own order is, so that `load_checkpoint` need not be told.  Beside them it has what
+    the model computes with, see `weight_files.settings`.
 
     Args:
         model: The model.
@@ -141,8 +183,8 @@ def save_checkpoint(model: VisionPermutator, path: str | os.PathLike, **notes: s
         **notes: Anything to be kept beside the weights, as text.
 
     Raises:
-        ValueError: If the name has another ending, a weight is not finite, or a note
-            is called "format" or "img_size".
+        ValueError: If the name has another ending, or a weight is not finite, or the
+            file could not be loaded again, or a note has a name that the file needs.
         TypeError: If a note is no text, or the model no `VisionPermutator`.
     """
     from safetensors.torch import save
@@ -155,19 +197,31 @@ def save_checkpoint(model: VisionPermutator, path: str | os.PathLike, **notes: s
             'name that ends in ".safetensors"'
         )
     own = {"format": "pt", "img_size": str(trained_size(model))}
+    own[_SETTINGS] = json.dumps(settings(model))
     for name, note in notes.items():
         if name in own:
             raise ValueError(f"a note can't be called {name!r}: each file has its own")
         if not isinstance(note, str):
             raise TypeError(f"the note {name} is {note!r}; it must be text: use str()")
-    weights = _exchanged(model.state_dict(), model, "hwc")
+    state, so = model.state_dict(), "the file could not be loaded again; mend the model"
+    for name, value in state.items():
+        check_weight(name, value, value, so)
+    check_finite(state, so)
     # A copy of each, since a layer that two branches share is kept under both names.
     whole = torch.contiguous_format
     weights = {
-        k: v.detach().cpu().clone(memory_format=whole) for k, v in weights.items()
+        k: v.detach().cpu().clone(memory_format=whole)
+        for k, v in _exchanged(state, model, "hwc").items()
     }
-    check_finite(weights, "the file could not be loaded again; mend the model")
-    write_atomically(path, save(weights, metadata=own | notes))
+    try:
+        content = save(weights, metadata=own | notes)
+        write_atomically(path, content, check=partial(_fitting, model))
+    except OSError:
+        raise
+    except Exception as fault:  # safetensors, too, has its limits
+        raise ValueError(
+            f"{path} was not written, since it could not be loaded again: {fault}"
+        ) from fault
 
 
 def resample_weights(
@@ -310,6 +364,24 @@ def trained_size(model: VisionPermutator) -> int:
     return model.img_size
 
 
+def _read(
+    path: str | os.PathLike,
+) -> tuple[dict[str, Tensor], int | None, Settings | None]:
+    """Weights, size and settings, as far as the file says them."""
+    or_weights = ", or for load_checkpoint a state dict, e.g. model.state_dict()"
+    path = checked_path("the checkpoint", path, or_weights)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no checkpoint {path}")
+    if not is_safetensors(path):
+        return _state_dict(_read_torch(path), str(path)), None, None
+    weights, notes = _read_safetensors(path)
+    if _SETTINGS in notes:  # our own file: each name in it is the model's
+        network = _said_settings(path, notes[_SETTINGS])
+    else:
+        weights, network = _state_dict(weights, str(path)), None
+    return weights, _said_size(path, notes), network
+
+
 def _state_dict(content: Any, source: str) -> dict[str, Tensor]:
     """The weights by name in what `torch.load` gave, without a leading "module."."""
     for wrapper in _WRAPPERS:
@@ -345,7 +417,10 @@ def _renamed(
     return renamed
 
 
-def _refuse_misfits(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+def _as_the_model_has_them(
+    weights: Mapping[str, Tensor], own: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """The weights in the dtypes of the model, if they are as many and as large."""
     missing = [name for name in own if name not in weights]
     unknown = [name for name in weights if name not in own]
     if missing or unknown:
@@ -356,13 +431,13 @@ def _refuse_misfits(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) ->
             f"missing, {len(unknown)} are unknown): it is of another architecture, "
             "e.g. vip_m7 for vip_s7"
         )
-    for name, value in weights.items():
-        check_weight(name, value)
     for name, value in own.items():
+        check_weight(name, value, value, "the model cannot be loaded into")
+        check_weight(name, weights[name], value, _DAMAGED)
         if weights[name].shape == value.shape:
             continue
         hint = "it is of another width or architecture"
-        if name.startswith("head."):
+        if name.startswith(_HEAD):
             own_pool = value.ndim == 2 and len(weights[name]) == len(value)
             hint = (
                 "its classifier takes another number of features: build the model "
@@ -376,6 +451,32 @@ def _refuse_misfits(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) ->
             f"{name} has shape {tuple(weights[name].shape)} in the checkpoint and "
             f"{tuple(value.shape)} in the model: {hint}"
         )
+    loaded = {name: weights[name].to(value.dtype) for name, value in own.items()}
+    check_finite(loaded, "the checkpoint is damaged, or the model's dtype too small")
+    for name, value in loaded.items():
+        came = weights[name]
+        if not came.is_floating_point() and not torch.equal(value.to(came.dtype), came):
+            raise ValueError(
+                f"{name} has numbers that {value.dtype} cannot hold: {_DAMAGED}"
+            )
+    return loaded
+
+
+def _refuse_lost(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    """Refuse two different weights for one that the model has under two names."""
+    places: dict[tuple, str] = {}
+    for name, value in own.items():
+        place = value.device, value.data_ptr(), value.shape, value.stride()
+        first = places.setdefault(place, name)
+        if first == name:
+            continue
+        one, other = (weights[each].cpu().double() for each in (first, name))
+        if not torch.equal(one, other):
+            raise ValueError(
+                f"{first} and {name} are one weight in the model and two different "
+                "ones in the checkpoint, of which one would be lost: build the model "
+                "with two"
+            )
 
 
 def _official_name(name: str) -> str:
@@ -405,25 +506,42 @@ def _exchanged(
     return dict(weights) | (exchanged_order(rows) if rows else {})
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], int | None]:
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Weights and notes."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, "pt") as file:
             notes = file.metadata() or {}
             names = list(file.keys())
-            weights = {name: file.get_tensor(name) for name in names}
+            return {name: file.get_tensor(name) for name in names}, notes
     except (SafetensorError, OSError) as fault:
         raise ValueError(f"{path} is damaged or cut off: {fault}") from fault
+
+
+def _said_size(path: Path, notes: Mapping[str, str]) -> int | None:
     if "img_size" not in notes:
-        return weights, None
+        return None
     said = notes["img_size"]
     if not re.fullmatch("[1-9][0-9]{0,4}", said):
         raise ValueError(
             f"{path} says that it is for images of size {said[:20]!r}, which is no "
             "number from 1 to 99999: load it yourself and pass its state dict"
         )
-    return weights, int(said)
+    return int(said)
+
+
+def _said_settings(path: Path, note: str) -> Settings:
+    try:
+        said = json.loads(note)
+        if all("class" in module for module in dict(said).values()):
+            return {name: dict(module) for name, module in said.items()}
+    except (ValueError, TypeError, RecursionError):
+        pass
+    raise ValueError(
+        f"{path} is damaged: its settings cannot be read: load it yourself and pass "
+        "its state dict"
+    )
 
 
 def _read_torch(path: Path) -> Any:

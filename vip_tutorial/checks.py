@@ -71,8 +71,8 @@ def checked_path(name: str, value: object, other: str = "") -> Path:
 
 
 def check_contents(model: nn.Module) -> None:
-    """Refuse a model whose parameters have no contents."""
-    if any(parameter.is_meta for parameter in model.parameters()):
+    """Refuse a model whose parameters or buffers have no contents."""
+    if any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers())):
         raise ValueError(
             "the model is on 'meta', where tensors have no contents: build it outside "
             "torch.device('meta')"

@@ -199,6 +199,8 @@ class WeightedPermuteMLP(Branches):
         `(B, H, W, C)` to `(B, H, W, C)`, with H = W = N.
     """
 
+    not_settings = ("branch_order",)  # files have all weights in the authors' order
+
     def __init__(
         self,
         dim: int,

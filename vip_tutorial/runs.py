@@ -5,24 +5,28 @@ what does not: recipe, network and images.  A run goes on only with all three as
 were; with any other it would end as neither run would have ended.
 """
 
-import copy
 import errno
 import hashlib
 import io
+import math
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .data import Labelled
 from .weight_files import write_atomically
 
 State = dict[str, Any]
+
+# What of the schedule and of AdamW's settings no version of PyTorch does without.
+_STEPS = ("total_steps", "last_epoch")
+OF_THE_RECIPE = ("lr", "betas", "eps", "weight_decay", "params")
 
 
 def described(
@@ -56,11 +60,12 @@ def save(
 
     Args:
         path: Where to.
-        parts: What changes in training, by name: each has a `state_dict`.
+        parts: What changes in training: "model", "optimizer" and "scheduler".
         about: What does not, see `described`.
         history: Lists "loss" and "accuracy", a number for each epoch.
     """
     content = {name: part.state_dict() for name, part in parts.items()}
+    content["learnt"] = sorted(content["optimizer"]["state"])
     buffer = io.BytesIO()
     torch.save(content | {"about": about, "history": history}, buffer)
     write_atomically(path, buffer.getvalue())
@@ -112,36 +117,41 @@ def take_up(
 ) -> State:
     """Bring everything to where a run was, and give its history.
 
+    What the recipe and the number of epochs decide is not taken from the file: the file
+    has to agree.
+
     Args:
         path: Where the run was read from.
         content: What `read` gave.
-        parts: What changes in training, by name.
+        parts: As in `save`; optimizer and scheduler are fresh.
         epochs: How many the whole run has.
 
     Raises:
-        ValueError: If the run is damaged; everything is then as it was.
+        ValueError: If the run is damaged, or not of this recipe; the model is then as
+            it was.
     """
-    before = copy.deepcopy({name: part.state_dict() for name, part in parts.items()})
-    steps = before["scheduler"]["total_steps"]
+    model, optimizer, scheduler = (
+        parts[name] for name in ("model", "optimizer", "scheduler")
+    )
+    history, told = content.get("history"), content.get("optimizer")
     try:
-        history, scheduler = content["history"], content["scheduler"]
-        told, done = [*history["loss"], *history["accuracy"]], len(history["loss"])
-        numbers = all(isinstance(value, float) for value in told)
-        if not numbers or len(told) != 2 * done or done > epochs:
-            raise ValueError(f"it tells of {done} epochs")
-        if scheduler["total_steps"] != steps:
-            raise ValueError(f"it has {scheduler['total_steps']} steps, not {steps}")
-        if scheduler["last_epoch"] != done * steps // epochs:
-            raise ValueError("its learning rate is of another epoch than its history")
-        for name, part in parts.items():
-            part.load_state_dict(content[name])
-    except Exception as fault:
-        for name, part in parts.items():  # nothing is left half loaded
-            part.load_state_dict(before[name])
+        done = _epochs_of(history, epochs)
+        steps = done * scheduler.total_steps // epochs
+        _move_on(scheduler, steps)
+        own = optimizer.state_dict()
+        _check_fit("model", content.get("model"), model.state_dict())
+        _check_fit("scheduler", content.get("scheduler"), _schedule(scheduler), _STEPS)
+        _check_optimizer(told, own, list(model.parameters()), steps)
+        if content.get("learnt", sorted(told["state"])) != sorted(told["state"]):
+            raise ValueError("optimizer.state lacks parameters that have learnt")
+    except ValueError as fault:
         raise ValueError(
             f"{path} is a damaged run ({fault}): remove it to start anew"
         ) from fault
-    return history
+    model.load_state_dict(content["model"])
+    # The recipe has set all else of the optimizer, and the schedule.
+    optimizer.load_state_dict(own | {"state": told["state"]})
+    return dict(history)
 
 
 def check_room(path: str | os.PathLike, model: nn.Module) -> None:
@@ -151,7 +161,7 @@ def check_room(path: str | os.PathLike, model: nn.Module) -> None:
         FileNotFoundError: If the folder is not there.
         OSError: If the disk has no room for it.
     """
-    path = Path(path)
+    path = Path(os.path.realpath(path))  # where a link leads
     if not path.parent.is_dir():
         raise FileNotFoundError(
             f"resume is {path}, and there is no folder {path.parent}: create it first"
@@ -165,6 +175,110 @@ def check_room(path: str | os.PathLike, model: nn.Module) -> None:
             f"resume needs {needed / 1e6:.0f} MB and the disk has {free / 1e6:.0f} MB",
             str(path),
         )
+
+
+def _epochs_of(history: Any, epochs: int) -> int:
+    """How many epochs a history tells of, if it is one of such a run."""
+    series = {"loss": math.inf, "accuracy": 1.0}  # and how large they may be
+    if not isinstance(history, Mapping) or set(history) != set(series):
+        told = list(history) if isinstance(history, Mapping) else type(history).__name__
+        raise ValueError(f"its history is {told}, not the lists {list(series)}")
+    for name, most in series.items():
+        told = history[name]
+        if not isinstance(told, list) or not all(
+            isinstance(n, float) and math.isfinite(n) and 0 <= n <= most for n in told
+        ):
+            raise ValueError(f"history.{name} is {told!r:.60}, no list of such numbers")
+    done, also = (len(history[name]) for name in series)
+    if done != also or done > epochs:
+        raise ValueError(
+            f"its history has the loss of {done} and the accuracy of {also} epochs, in "
+            f"a run of {epochs}"
+        )
+    return done
+
+
+def _move_on(scheduler: Any, steps: int) -> None:
+    """Bring a fresh schedule, and what it sets in its optimizer, to a later step."""
+    if steps:
+        # At a count of 1 it would warn that the optimizer has made no step.
+        at = {"last_epoch": steps - 1, "_step_count": max(2, steps)}
+        scheduler.load_state_dict(scheduler.state_dict() | at)
+        scheduler.step()
+
+
+def _schedule(scheduler: Any) -> State:
+    return {k: v for k, v in scheduler.state_dict().items() if k != "_step_count"}
+
+
+def _check_optimizer(
+    told: Any, own: State, parameters: list[nn.Parameter], steps: int
+) -> None:
+    """See that a state of AdamW is one of this recipe after so many steps."""
+    for part in ("state", "param_groups"):
+        if not isinstance(told, Mapping) or part not in told:
+            raise ValueError(f"optimizer lacks {part}")
+    name = "optimizer.param_groups"
+    _check_fit(name, told["param_groups"], own["param_groups"], OF_THE_RECIPE)
+    _check_fit("optimizer.state", told["state"], {}, needed=())  # a dict at all
+    dtype = torch.promote_types(torch.get_default_dtype(), torch.float32)
+    step = torch.zeros((), dtype=dtype)
+    wanted = {
+        index: {"step": step, "exp_avg": p, "exp_avg_sq": p}
+        for index, p in enumerate(parameters)
+        if p.requires_grad and index in told["state"]
+    }
+    _check_fit("optimizer.state", told["state"], wanted)
+    for index, state in told["state"].items():
+        if not 1 <= state["step"] <= steps:
+            came = f"{state['step']:g}"
+            raise ValueError(f"optimizer.state.{index}.step is {came} after {steps}")
+
+
+def _check_fit(
+    name: str, told: Any, wanted: Any, needed: Collection[str] | None = None
+) -> None:
+    """See that a part of a run is what it has to be.
+
+    Args:
+        name: What it is called.
+        told: What the file has.
+        wanted: What it must equal; a tensor, in its form alone.
+        needed: The entries of dicts that must be there, of which another version of
+            PyTorch may have more or fewer; None: all, and no others.
+    """
+    if isinstance(wanted, Mapping):
+        if not isinstance(told, Mapping):
+            raise ValueError(f"{name} is a {type(told).__name__}, not a dict")
+        for key in wanted if needed is None else needed:
+            if key not in told:
+                raise ValueError(f"{name} lacks {key}")
+        for key in told:
+            if key in wanted:
+                _check_fit(f"{name}.{key}", told[key], wanted[key])
+            elif needed is None:
+                raise ValueError(f"{name} has {key}, which it should not")
+        return
+    if isinstance(wanted, list | tuple):
+        fits = isinstance(told, list | tuple) and len(told) == len(wanted)
+        if fits:
+            for place, parts in enumerate(zip(told, wanted)):
+                _check_fit(f"{name}.{place}", *parts, needed)
+    elif isinstance(wanted, Tensor):
+        told, wanted = _form(told), _form(wanted)
+        fits = told == wanted
+    elif isinstance(wanted, float):  # computed here, perhaps on another machine
+        fits = isinstance(told, float) and math.isclose(told, wanted, rel_tol=1e-6)
+    else:
+        fits = type(told) is type(wanted) and told == wanted
+    if not fits:
+        raise ValueError(f"{name} is {told!r:.60}, not {wanted!r:.60}")
+
+
+def _form(value: Any) -> Any:
+    if not isinstance(value, Tensor):
+        return value
+    return tuple(value.shape), value.dtype, value.layout
 
 
 def _no_run(path: str | os.PathLike) -> str:

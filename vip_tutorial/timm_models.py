@@ -40,6 +40,12 @@ class TimmVisionPermutator(VisionPermutator):
         ValueError: If `img_size` is a pair of two different sides.
     """
 
+    computes_like = VisionPermutator  # so that each loads the other's files
+    not_settings = (
+        *VisionPermutator.not_settings,
+        *("grad_checkpointing", "pretrained_cfg", "default_cfg"),
+    )
+
     def __init__(
         self,
         *args: Any,

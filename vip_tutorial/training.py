@@ -89,6 +89,16 @@ def small_network(
             `VisionPermutator` says so.
         TypeError: If `data` is no `Labelled`, or `seed` no whole number.
     """
+    arguments = arguments_for(data, depth=depth, dim=dim, **options)
+    with torch.random.fork_rng():
+        torch.manual_seed(checked_seed(seed))
+        return VisionPermutator(**arguments)
+
+
+def arguments_for(
+    data: Labelled, *, depth: int = 1, dim: int = 32, **options: Any
+) -> dict[str, Any]:
+    """The arguments of `VisionPermutator` that `small_network` builds with."""
     _check_images(data, "data")
     usual = {
         "layers": [depth],
@@ -99,9 +109,7 @@ def small_network(
         "num_classes": data.classes,
         "mlp_ratio": 2,
     }
-    with torch.random.fork_rng():
-        torch.manual_seed(checked_seed(seed))
-        return VisionPermutator(**(usual | options))
+    return usual | options
 
 
 @dataclass

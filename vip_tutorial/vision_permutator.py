@@ -94,7 +94,12 @@ class DropPath(nn.Module):
     Raises:
         ValueError: If `rate` is not in [0, 1).
         TypeError: If it is no number.
+
+    Shape:
+        `(B, ...)` to `(B, ...)`, with any number of axes.
     """
+
+    computes_like = nn.Identity  # in evaluation, so no file of weights tells of it
 
     def __init__(self, rate: float = 0.0):
         super().__init__()
@@ -104,7 +109,8 @@ class DropPath(nn.Module):
         if not self.training or self.rate == 0:
             return x
         keep = 1 - self.rate
-        kept = x.new_empty(len(x), 1, 1, 1).bernoulli_(keep)
+        one_each = x.shape[:1] + (1,) * (x.ndim - 1)  # (B, 1, ...)
+        kept = x.new_empty(one_each).bernoulli_(keep)
         return x * kept / keep
 
     def extra_repr(self) -> str:
@@ -197,6 +203,9 @@ class VisionPermutator(nn.Module):
         TypeError: If a size is no whole number, or a rate or `skip_lam` no number, or
             `transitions` no list, or `token_mixer` makes no module.
     """
+
+    # A file of weights has its size and its classes for itself.
+    not_settings = ("img_size", "num_classes", "num_features")
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from tables import in_turn
 from torch import nn
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
@@ -29,8 +30,8 @@ def made(device="cpu", H=8, W=12, **options):
     return module, torch.randn(2, H, W, C, device=device).double()
 
 
-@pytest.mark.parametrize("how", WAYS)
-@pytest.mark.parametrize("order", ["hwc", "cwh"])
+@in_turn("how", WAYS)
+@in_turn("order", ["hwc", "cwh"])
 def test_on_its_own_grid_it_is_the_papers(device, how, order):
     module, x = made(device, N, N, how=how, branch_order=order, qkv_bias=True)
     paper = WeightedPermuteMLP(C, N, qkv_bias=True, branch_order=order)
@@ -38,7 +39,7 @@ def test_on_its_own_grid_it_is_the_papers(device, how, order):
     torch.testing.assert_close(module(x), paper(x))
 
 
-@pytest.mark.parametrize("how", ["tiles", "strided"])
+@in_turn("how", ["tiles", "strided"])
 def test_pieces_one_by_one(device, how):
     module, x = made(device, how=how, qkv_bias=True)
     linears = module.mlp_h, module.mlp_w
@@ -72,7 +73,7 @@ def between(row, before, after):
     return {high: place - low} | {low: 1 - (place - low)}
 
 
-@pytest.mark.parametrize("after", [1, 2, 3, 4, 7, 8, 12])
+@in_turn("after", [1, 2, 3, 4, 7, 8, 12])
 def test_stretched_weights_row_by_row(device, after):
     module, _ = made(device, qkv_bias=True)
     S = C // N
@@ -97,7 +98,7 @@ def test_stretched_weights_row_by_row(device, after):
         torch.testing.assert_close(got, expected, rtol=1e-6, atol=1e-7)
 
 
-@pytest.mark.parametrize("rows", [1, 2, 3, 5, 8])
+@in_turn("rows", [1, 2, 3, 5, 8])
 def test_a_column_of_equal_tokens_gives_what_it_gave_on_every_grid(rows):
     """Each new row what the old rows gave that it is made of; and never NaN."""
     module = AnySizePermuteMLP(4 * rows, rows, qkv_bias=True).double()
@@ -113,7 +114,7 @@ def test_a_column_of_equal_tokens_gives_what_it_gave_on_every_grid(rows):
         torch.testing.assert_close(got, torch.stack(expected), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("after", [2, 4, 8])
+@in_turn("after", [2, 4, 8])
 def test_weights_without_contents_are_stretched_too(after):
     module = AnySizePermuteMLP(C, N, qkv_bias=True).to("meta")
     weight, bias = stretched(module.mlp_h, N, after)
@@ -121,7 +122,7 @@ def test_weights_without_contents_are_stretched_too(after):
     assert bias.is_meta and bias.shape == (3 * after,)
 
 
-@pytest.mark.parametrize("H, W", [(4, 4), (8, 12), (5, 7), (16, 4)])
+@in_turn("H, W", [(4, 4), (8, 12), (5, 7), (16, 4)])
 def test_a_picture_of_equal_tokens_stays_what_it_was(device, H, W):
     """What was said of an even picture is said of it at every size."""
     module, _ = made(device)
@@ -134,7 +135,7 @@ def test_a_picture_of_equal_tokens_stays_what_it_was(device, H, W):
     assert large.min() >= small.min() - 1e-6 and large.max() <= small.max() + 1e-6
 
 
-@pytest.mark.parametrize("how", WAYS)
+@in_turn("how", WAYS)
 def test_gradients_reach_the_weights(device, how):
     module, x = made(device, how=how, qkv_bias=True)
     module(x).square().sum().backward()
@@ -152,7 +153,7 @@ def network(**options) -> VisionPermutator:
     return VisionPermutator(**(usual | options)).double().eval()
 
 
-@pytest.mark.parametrize("how", WAYS)
+@in_turn("how", WAYS)
 def test_a_network_at_its_own_size_and_at_another(device, how):
     model = network().to(device)
     image = torch.randn(2, 3, 16, 16, device=device).double()
@@ -175,7 +176,7 @@ def test_strided_pieces_of_a_picture_that_was_only_repeated(device):
     torch.testing.assert_close(for_size(model, 32, "strided")(larger), model(image))
 
 
-@pytest.mark.parametrize("img_size", [4, 8, 12])
+@in_turn("img_size", [4, 8, 12])
 def test_a_much_smaller_picture_gets_numbers(img_size):
     other = for_size(network(), img_size)
     assert other(torch.randn(2, 3, img_size, img_size).double()).isfinite().all()
@@ -186,7 +187,7 @@ def test_where_only_the_width_changes_the_grid_may_be_odd():
     assert other(torch.randn(2, 3, 18, 18).double()).shape == (2, 5)
 
 
-@pytest.mark.parametrize("how", WAYS)
+@in_turn("how", WAYS)
 def test_biases_come_along(how):
     model = network(qkv_bias=True)
     for block in model.blocks:
@@ -219,7 +220,7 @@ def test_nothing_but_the_size_differs():
     assert calls == [1]
 
 
-@pytest.mark.parametrize("img_size", [np.int64(32), torch.tensor(32)])
+@in_turn("img_size", [np.int64(32), torch.tensor(32)])
 def test_the_size_is_kept_as_a_plain_number(img_size):
     assert type(for_size(network(), img_size).img_size) is int
 
@@ -232,7 +233,7 @@ def test_pieces_are_those_of_the_training_whatever_came_between():
 # --- Files of such a network ----------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", WAYS)
+@in_turn("how", WAYS)
 def test_a_file_says_the_size_of_the_training(tmp_path, how):
     model, path = network(embed_dims=[16, 16]), tmp_path / "a.safetensors"
     save_checkpoint(for_size(model, 32, how), path)
@@ -267,7 +268,7 @@ def test_the_file_of_the_training_loads_into_a_network_for_another_size(tmp_path
         assert torch.equal(other.state_dict()[name], value), name
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "options",
     [
         {},
@@ -307,7 +308,7 @@ def test_the_settings_of_a_mixer_come_along():
         assert {mixer.proj_drop.p for mixer in mixers} == {0.3}
 
 
-@pytest.mark.parametrize("how", ["tiles", "strided"])
+@in_turn("how", ["tiles", "strided"])
 def test_a_size_that_cannot_be_cut_into_pieces(how):
     with pytest.raises(ValueError, match="img_size is 24 and the network is for 16"):
         for_size(network(), 24, how)
@@ -348,7 +349,7 @@ def test_what_is_no_network_or_no_size_or_no_way():
         for_size(network(), 32, "crop")
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "x, said",
     [
         (torch.zeros(4, 4, C), "3 axes"),
@@ -363,7 +364,7 @@ def test_input_that_fits_no_grid(x, said):
         made()[0](x.double())
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "x, said",
     [
         ([[0.0]], "input is a list"),
@@ -377,7 +378,7 @@ def test_input_of_another_kind(x, said):
         made()[0](x)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "before, after, error, said",
     [
         (4, 0, ValueError, "after is 0; it must be at least 1"),

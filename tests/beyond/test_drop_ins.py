@@ -4,11 +4,13 @@ Its biases, its dropout and the order of its branches, each against formulas tha
 no code with it but the linear maps themselves.
 """
 
+import copy
 import math
 from functools import partial
 
 import pytest
 import torch
+from tables import in_turn
 from torch.nn.functional import avg_pool2d, pad
 
 from vip_tutorial.beyond.any_size import WAYS, AnySizePermuteMLP
@@ -19,8 +21,10 @@ from vip_tutorial.beyond.multi_scale import (
     LocalPermuteMLP,
     MultiScalePermuteMLP,
 )
+from vip_tutorial.branch_importance import SomeBranches
 from vip_tutorial.checkpoints import load_checkpoint, save_checkpoint
 from vip_tutorial.oracles import channel_einsum, height_einsum, width_einsum
+from vip_tutorial.reduced import ReducedPermuteMLP
 from vip_tutorial.vision_permutator import VisionPermutator
 
 B, C, N = 2, 24, 4
@@ -122,8 +126,8 @@ def biases(module):
     }
 
 
-@pytest.mark.parametrize("name", MIXERS)
-@pytest.mark.parametrize("qkv_bias", [False, True])
+@in_turn("name", MIXERS)
+@in_turn("qkv_bias", [False, True])
 def test_the_right_biases_and_the_right_output(name, qkv_bias):
     module, x = made(name, qkv_bias=qkv_bias)
     found = biases(module)
@@ -132,13 +136,13 @@ def test_the_right_biases_and_the_right_output(name, qkv_bias):
     torch.testing.assert_close(module(x), output(module, x))
 
 
-@pytest.mark.parametrize("name", ORDERED)
+@in_turn("name", ORDERED)
 def test_the_other_order_of_the_branches(name):
     module, x = made(name, branch_order="cwh")
     torch.testing.assert_close(module(x), output(module, x, "cwh"))
 
 
-@pytest.mark.parametrize("name", MIXERS)
+@in_turn("name", MIXERS)
 def test_dropout_is_for_training(name):
     module, x = made(name, proj_drop=0.5)
     expected = output(module, x)
@@ -150,14 +154,14 @@ def test_dropout_is_for_training(name):
     torch.testing.assert_close(out[~dropped], 2 * expected[~dropped])
 
 
-@pytest.mark.parametrize("name", MIXERS)
-@pytest.mark.parametrize("proj_drop", [math.nan, -0.1, 1.5])
+@in_turn("name", MIXERS)
+@in_turn("proj_drop", [math.nan, -0.1, 1.5])
 def test_a_dropout_that_is_no_probability(name, proj_drop):
     with pytest.raises(ValueError, match=r"proj_drop is .*; it must be"):
         MIXERS[name](C, segment_dim=N, proj_drop=proj_drop)
 
 
-@pytest.mark.parametrize("name", MIXERS)
+@in_turn("name", MIXERS)
 def test_a_dropout_that_is_no_number(name):
     with pytest.raises(TypeError, match=r"proj_drop is '0\.1'; it must be a number"):
         MIXERS[name](C, segment_dim=N, proj_drop="0.1")
@@ -169,7 +173,7 @@ def test_each_says_what_it_is():
     assert len(said) == len(MIXERS)
 
 
-@pytest.mark.parametrize("name", MIXERS)
+@in_turn("name", MIXERS)
 def test_a_network_of_it_is_saved_and_loaded(name, tmp_path):
     def network():
         return VisionPermutator(
@@ -179,5 +183,60 @@ def test_a_network_of_it_is_saved_and_loaded(name, tmp_path):
     one, other = network(), network()
     save_checkpoint(one, tmp_path / "network.safetensors")
     load_checkpoint(other, tmp_path / "network.safetensors")
+    image = torch.randn(2, 3, N, N)
+    assert torch.equal(one(image), other(image))
+
+
+TRUTH = {  # settings that no shape tells: mixer, one value, another
+    "pool": (MultiScalePermuteMLP, 2, 4),
+    "across": (partial(LightPermuteMLP, groups=2), "rows", "channels"),
+    "shared": (LightPermuteMLP, False, True),
+    "weights": (DynamicPermuteMLP, "pooled", "token"),
+    "temperature": (DynamicPermuteMLP, 1.0, 0.5),
+    "how": (AnySizePermuteMLP, "tiles", "strided"),
+    "kept": (SomeBranches, ["height"], ["width"]),
+    "branches": (partial(ReducedPermuteMLP, replaced=True), "hc", "wc"),
+}
+
+
+@pytest.mark.parametrize("setting", TRUTH)
+def test_a_file_is_for_networks_with_its_settings(setting, tmp_path):
+    mixer, *values = TRUTH[setting]
+    one, other = (
+        VisionPermutator(
+            *([1], [C]),
+            **{"img_size": N, "patch_size": 1, "num_classes": 2},
+            token_mixer=partial(mixer, **{setting: value}),
+        )
+        for value in values
+    )
+    before = {name: value.clone() for name, value in other.state_dict().items()}
+    save_checkpoint(one, tmp_path / "a.safetensors")
+    load_checkpoint(copy.deepcopy(one), tmp_path / "a.safetensors")
+    told = r"network\.0\.0\.attn.* in the file and .* in the model, which would compute"
+    with pytest.raises(ValueError, match=told) as excinfo:
+        load_checkpoint(other, tmp_path / "a.safetensors")
+    for value in values:
+        shown = value[0] if isinstance(value, list) else value
+        assert str(shown) in str(excinfo.value)
+    assert all(torch.equal(other.state_dict()[k], v) for k, v in before.items())
+    if setting != "shared":  # a state dict says nothing, and one place holds one weight
+        load_checkpoint(other, one.state_dict(), img_size=N)
+    else:
+        with pytest.raises(ValueError, match=r"mlp_h\.weight and .*mlp_w.* be lost"):
+            load_checkpoint(other, one.state_dict(), img_size=N)
+
+
+def test_a_learned_temperature_is_a_weight_and_no_setting(tmp_path):
+    one, other = (
+        VisionPermutator(
+            *([1], [C]),
+            **{"img_size": N, "patch_size": 1, "num_classes": 2},
+            token_mixer=partial(DynamicPermuteMLP, temperature=start, learned=True),
+        ).eval()
+        for start in (1.0, 0.5)
+    )
+    save_checkpoint(one, tmp_path / "a.safetensors")
+    load_checkpoint(other, tmp_path / "a.safetensors")
     image = torch.randn(2, 3, N, N)
     assert torch.equal(one(image), other(image))

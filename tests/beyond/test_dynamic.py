@@ -5,6 +5,7 @@ from functools import partial
 
 import pytest
 import torch
+from tables import in_turn
 
 from vip_tutorial import WeightedPermuteMLP
 from vip_tutorial.beyond.dynamic import KINDS, DynamicPermuteMLP
@@ -24,7 +25,7 @@ def made(device="cpu", **options):
     return module, x.double()
 
 
-@pytest.mark.parametrize("order", ["hwc", "cwh"])
+@in_turn("order", ["hwc", "cwh"])
 def test_pooled_at_temperature_1_is_the_papers(device, order):
     module, x = made(device, branch_order=order)
     paper = WeightedPermuteMLP(12, 4, branch_order=order).to(device, torch.float64)
@@ -32,8 +33,8 @@ def test_pooled_at_temperature_1_is_the_papers(device, order):
     torch.testing.assert_close(module(x), paper(x), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("order", ["hwc", "cwh"])
-@pytest.mark.parametrize("temperature", [0.3, 1.0, 7.0])
+@in_turn("order", ["hwc", "cwh"])
+@in_turn("temperature", [0.3, 1.0, 7.0])
 def test_token_wise_weights_token_by_token(device, order, temperature):
     module, x = made(
         device, weights="token", temperature=temperature, branch_order=order
@@ -49,7 +50,7 @@ def test_token_wise_weights_token_by_token(device, order, temperature):
             torch.testing.assert_close(module(x)[:, i, j], module.proj(blend))
 
 
-@pytest.mark.parametrize("order", ["hwc", "cwh"])
+@in_turn("order", ["hwc", "cwh"])
 def test_static_weights_are_the_softmax_of_what_is_learned(device, order):
     module, x = made(device, weights="static", branch_order=order)
     weights = module.branch_weights(*module.branches(x))
@@ -64,7 +65,7 @@ def test_static_weights_start_at_a_third_each():
     torch.testing.assert_close(weights, torch.full_like(weights, 1 / 3))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@in_turn("kind", KINDS)
 def test_what_an_output_token_depends_on(kind):
     module, x = made(weights=kind)
     rows, columns = in_line(4, 4)
@@ -72,7 +73,7 @@ def test_what_an_output_token_depends_on(kind):
     assert (off_the_cross > 0).all() if kind == "pooled" else (off_the_cross == 0).all()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@in_turn("kind", KINDS)
 def test_the_temperature_from_one_branch_to_a_third_of_each(device, kind):
     module, x = made(device, weights=kind)
     if kind != "static":
@@ -122,8 +123,8 @@ def test_a_fixed_temperature_is_there_without_any_contents():
     torch.testing.assert_close(module(x), usual(x))
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("temperature", [1e-30, 1e-6, 1e30])
+@in_turn("dtype", [torch.float16, torch.bfloat16])
+@in_turn("temperature", [1e-30, 1e-6, 1e30])
 def test_half_precision_takes_every_temperature(dtype, temperature):
     module = DynamicPermuteMLP(12, 4, temperature=temperature)
     torch.nn.init.normal_(module.reweight.fc2.weight, std=9)
@@ -167,7 +168,7 @@ def test_a_run_does_not_go_on_at_another_temperature(tmp_path):
             run(**other)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@in_turn("kind", KINDS)
 def test_a_network_takes_it_by_one_argument(device, kind):
     model = VisionPermutator(
         [2],
@@ -181,13 +182,13 @@ def test_a_network_takes_it_by_one_argument(device, kind):
         assert parameter.grad.isfinite().all(), name
 
 
-@pytest.mark.parametrize("temperature", [0, -1, 0.0, math.inf, math.nan])
+@in_turn("temperature", [0, -1, 0.0, math.inf, math.nan])
 def test_a_temperature_that_cannot_be(temperature):
     with pytest.raises(ValueError, match=r"temperature is .*; it must be"):
         DynamicPermuteMLP(12, 4, temperature=temperature)
 
 
-@pytest.mark.parametrize("temperature", [1e-50, 1e-44, 1e40])
+@in_turn("temperature", [1e-50, 1e-44, 1e40])
 def test_a_temperature_that_float32_cannot_divide_by(temperature):
     with pytest.raises(
         ValueError, match=r"it must be from 1e-30 to 1e\+30, or float32"
@@ -195,20 +196,20 @@ def test_a_temperature_that_float32_cannot_divide_by(temperature):
         DynamicPermuteMLP(12, 4, temperature=temperature)
 
 
-@pytest.mark.parametrize("sign", [1, -1])
+@in_turn("sign", [1, -1])
 def test_a_temperature_that_no_float_reaches(sign):
     with pytest.raises(ValueError, match=r"temperature is -?inf; it must be finite"):
         DynamicPermuteMLP(12, 4, temperature=sign * 10**400)
 
 
-@pytest.mark.parametrize("temperature", [1e-30, 1e30])
+@in_turn("temperature", [1e-30, 1e30])
 def test_the_coldest_and_the_warmest_give_numbers(temperature):
     module = DynamicPermuteMLP(12, 4, temperature=temperature)
     torch.nn.init.normal_(module.reweight.fc2.weight)
     assert module(torch.randn(2, 4, 4, 12)).isfinite().all()
 
 
-@pytest.mark.parametrize("learned", ["False", 1, None])
+@in_turn("learned", ["False", 1, None])
 def test_learned_is_yes_or_no(learned):
     with pytest.raises(TypeError, match=r"learned is .*; it must be True or False"):
         DynamicPermuteMLP(12, 4, learned=learned)
@@ -219,7 +220,7 @@ def test_a_temperature_that_is_no_number():
         DynamicPermuteMLP(12, 4, temperature="1")
 
 
-@pytest.mark.parametrize("kind", ["pool", None, 3])
+@in_turn("kind", ["pool", None, 3])
 def test_weights_of_no_such_kind(kind):
     with pytest.raises(ValueError, match=r"weights is .*; it must be 'static'"):
         DynamicPermuteMLP(12, 4, weights=kind)

@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 import torch
+from tables import in_turn
 
 from vip_tutorial import measured, tasks
 from vip_tutorial.beyond import experiments
@@ -68,7 +69,7 @@ def test_pictures_with_fewer_pixels_are_means_of_all_of_them(squares):
     torch.testing.assert_close(experiments.grown(squares, 4).images, expected)
 
 
-@pytest.mark.parametrize("shift", [-2.0, 0.0, 3.0])
+@in_turn("shift", [-2.0, 0.0, 3.0])
 def test_the_paper_around_a_placed_picture_is_as_dark_as_the_darkest(squares, shift):
     """Of all pictures, and not black: standardised pictures go below 0."""
     shifted = squares._replace(images=squares.images + shift)
@@ -86,7 +87,7 @@ def test_right_is_a_count_of_pictures(monkeypatch, squares):
     assert experiments.right(None, fifty) == 29
 
 
-@pytest.mark.parametrize("data, side, classes", [("digits", 8, 10), ("nested", 16, 16)])
+@in_turn("data, side, classes", [("digits", 8, 10), ("nested", 16, 16)])
 def test_what_is_filed_of_the_cost_is_what_the_variants_cost(data, side, classes):
     pictures = Labelled(torch.zeros(1, 1, side, side), torch.zeros(1), classes)
     for name, filed in measured.results("beyond")["runs"][data].items():

@@ -1,9 +1,15 @@
 """Networks outside PyTorch: ONNX Runtime computes the same, int8 nearly."""
 
 import errno
+import importlib
 import logging
 import os
+import re
+import shutil
+import subprocess
+import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
@@ -19,6 +25,7 @@ for package in ("onnx", "onnxruntime", "onnxscript"):
     pytest.importorskip(package)
 
 SHOWN = 200
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +66,7 @@ def test_no_image_at_all(file):
     ],
     ids=["rank", "rows", "channels", "shared"],
 )
+@pytest.mark.slow
 def test_the_lighter_mixers_go_through_both(mixer, tmp_path):
     torch.manual_seed(0)
     model = VisionPermutator(
@@ -78,6 +86,7 @@ def test_the_lighter_mixers_go_through_both(mixer, tmp_path):
     assert 1e-4 < distance < 0.5
 
 
+@pytest.mark.slow
 def test_the_file_holds_no_dropout_and_the_model_keeps_its_mode(tmp_path):
     model = VisionPermutator(
         [2], [8], patch_size=4, img_size=8, num_classes=3, drop_path_rate=0.9
@@ -117,6 +126,7 @@ def test_int8_weights_are_int8(file):
     assert kinds == {onnx.TensorProto.INT8}
 
 
+@pytest.mark.slow
 def test_writing_says_nothing(digits, file, tmp_path, capfd, caplog):
     to_onnx(digits[0], tmp_path / "a.onnx")
     quantised(tmp_path / "a.onnx")
@@ -125,6 +135,71 @@ def test_writing_says_nothing(digits, file, tmp_path, capfd, caplog):
     assert [r for r in caplog.records if r.levelno >= logging.WARNING] == []
     log = logging.getLogger("torch.onnx._internal.exporter._registration")
     assert log.level == logging.NOTSET  # as it was
+
+
+# --- Nothing is told to anybody -------------------------------------------------------
+
+USES = """
+import sys, torch
+from vip_tutorial.beyond.export import quantised, run_onnx
+run_onnx(quantised(sys.argv[1]), torch.zeros(2, 1, 8, 8))
+assert "onnxruntime" in sys.modules
+"""
+
+
+def test_onnx_runtime_leaves_no_trace_and_calls_nobody(file, tmp_path):
+    """In a fresh process, by itself: not even `make` has set anything."""
+    home, calls = tmp_path / "home", tmp_path / "calls"
+    home.mkdir()
+    network = shutil.copy(file, tmp_path)
+    usual = {k: v for k, v in os.environ.items() if not k.startswith(("ORT_", "XDG_"))}
+    command = [sys.executable, "-c", USES, network]
+    if watched := shutil.which("strace") is not None:
+        command = ["strace", "-f", "-e", "trace=connect,sendto", "-o", calls, *command]
+    subprocess.run(
+        command,
+        env=usual | {"HOME": str(home), "PYTHONPATH": str(ROOT)},
+        check=True,
+        timeout=300,
+    )
+    assert list(home.iterdir()) == []
+    if watched:
+        # AF_UNIX is talk within the machine.
+        told = [line for line in calls.read_text().splitlines() if "AF_INET" in line]
+        assert told == []
+
+
+def test_telemetry_is_the_users_to_choose(monkeypatch):
+    for chosen, then in ((None, "1"), ("1", "1"), ("0", "0")):
+        monkeypatch.delenv("ORT_DISABLE_TELEMETRY", raising=False)
+        if chosen is not None:
+            monkeypatch.setenv("ORT_DISABLE_TELEMETRY", chosen)
+        importlib.reload(export)
+        assert os.environ["ORT_DISABLE_TELEMETRY"] == then
+        told = subprocess.run(
+            ["make", "-s", "--no-print-directory", "-f", "-", "shown"],
+            input=(ROOT / "Makefile").read_text()
+            + "\nshown:\n\t@echo $$ORT_DISABLE_TELEMETRY\n",
+            env={k: v for k, v in os.environ.items() if k != "ORT_DISABLE_TELEMETRY"}
+            | ({} if chosen is None else {"ORT_DISABLE_TELEMETRY": chosen}),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert told.stdout == f"{then}\n"
+
+
+def test_nothing_else_imports_onnx_runtime():
+    """What imports it by itself may do so before the telemetry is off."""
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("vip_tutorial", "book", "examples", "tools", "tests")
+        for path in (ROOT / folder).rglob("*")
+        if path.suffix in (".py", ".ipynb")
+        and re.search(r"(import|from) onnxruntime", path.read_text(encoding="utf-8"))
+    }
+    # The second has the first imported before.
+    assert found == {"vip_tutorial/beyond/export.py", "tests/beyond/test_export.py"}
 
 
 # --- What cannot be done --------------------------------------------------------------
@@ -215,7 +290,9 @@ def full(*args, **options):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-@pytest.mark.parametrize("write", [to_onnx, quantised])
+@pytest.mark.parametrize(
+    "write", [pytest.param(to_onnx, marks=pytest.mark.slow), quantised]
+)
 def test_a_full_disk_is_told_with_the_path_and_leaves_the_old_file(
     digits, file, tmp_path, monkeypatch, write
 ):

@@ -4,6 +4,7 @@ from functools import partial
 
 import pytest
 import torch
+from tables import in_turn
 
 from vip_tutorial import WeightedPermuteMLP
 from vip_tutorial.beyond.lightweight import (
@@ -41,7 +42,7 @@ def where(module):
     return next(module.parameters()).device
 
 
-@pytest.mark.parametrize("options", OPTIONS)
+@in_turn("options", OPTIONS)
 def test_the_branches_are_the_papers_with_the_whole_matrix(device, options):
     module, x = made(device, **options)
     for branch, einsum, linear in (
@@ -59,8 +60,8 @@ def test_without_options_it_is_the_papers(device):
     torch.testing.assert_close(module(x), paper(x), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("bias", [False, True])
-@pytest.mark.parametrize("across, groups", [("rows", 2), ("rows", 4), ("channels", 3)])
+@in_turn("bias", [False, True])
+@in_turn("across, groups", [("rows", 2), ("rows", 4), ("channels", 3)])
 def test_groups_number_by_number(device, across, groups, bias):
     H, S = 4, 6
     linear = GroupedLinear(H, S, groups, across, bias).to(device, torch.float64)
@@ -90,7 +91,7 @@ def test_low_rank_has_that_rank():
     assert torch.linalg.matrix_rank(as_one_matrix(linear, 24)) == 3
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "options, rows_seen",
     [({}, 4), ({"groups": 2}, 2), ({"groups": 3, "across": "channels"}, 4)],
 )
@@ -101,7 +102,7 @@ def test_groups_of_rows_no_longer_see_the_whole_column(options, rows_seen):
     assert (strength[0, 0][:, 0] > 0)[:rows_seen].all()
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "options, weights, products",
     [
         ({}, 2 * 24 * 24, 2 * 24 * 24),
@@ -130,7 +131,7 @@ def test_shared_means_the_transposed_picture_gives_the_transposed_branch(device)
     torch.testing.assert_close(module.mlp_h.weight, module.mlp_w.weight)
 
 
-@pytest.mark.parametrize("options", OPTIONS)
+@in_turn("options", OPTIONS)
 def test_a_network_takes_it_by_one_argument(device, options):
     model = VisionPermutator(
         [2],
@@ -147,7 +148,7 @@ def test_a_network_takes_it_by_one_argument(device, options):
     assert all(0.01 < s < 0.03 for s in spread)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "options, said",
     [
         ({"rank": 0}, "rank is 0; it must be at least 1"),
@@ -174,7 +175,7 @@ def test_half_of_the_numbers_is_the_largest_rank():
     assert count_parameters(module) == count_parameters(usual)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "make, error, said",
     [
         (lambda: LowRankLinear(8.0, 2), TypeError, r"size is 8\.0; it must be a whole"),
@@ -201,13 +202,13 @@ def test_linear_maps_of_no_size(make, error, said):
         make()
 
 
-@pytest.mark.parametrize("shared", ["no", 1, None])
+@in_turn("shared", ["no", 1, None])
 def test_shared_is_yes_or_no(shared):
     with pytest.raises(TypeError, match=r"shared is .*; it must be True or False"):
         LightPermuteMLP(24, 4, shared=shared)
 
 
-@pytest.mark.parametrize("option", ["rank", "groups"])
+@in_turn("option", ["rank", "groups"])
 def test_a_size_that_is_no_whole_number(option):
     with pytest.raises(TypeError, match=rf"{option} is 2\.5; it must be a whole"):
         LightPermuteMLP(24, 4, **{option: 2.5})

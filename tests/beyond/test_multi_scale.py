@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from tables import in_turn
 from tolerances import tolerance
 
 from vip_tutorial import WeightedPermuteMLP
@@ -30,7 +31,7 @@ def test_three_blended_branches_are_the_papers(device):
     torch.testing.assert_close(blended(x), paper(x))
 
 
-@pytest.mark.parametrize("pool", [1, 2, 4])
+@in_turn("pool", [1, 2, 4])
 def test_the_coarse_branches_square_by_square(device, pool):
     module, x = made(MultiScalePermuteMLP, device, pool=pool, qkv_bias=True)
     side = 4 // pool
@@ -54,7 +55,7 @@ def test_the_coarse_branches_square_by_square(device, pool):
                 torch.testing.assert_close(part[:, i, j], expected)
 
 
-@pytest.mark.parametrize("side", [1, 3, 5, 7])
+@in_turn("side", [1, 3, 5, 7])
 def test_the_neighbourhood_token_by_token(device, side):
     module, x = made(LocalPermuteMLP, device, kernel_size=side)
     around = module.branches(x)[3]
@@ -69,7 +70,7 @@ def test_the_neighbourhood_token_by_token(device, side):
             torch.testing.assert_close(around[:, i, j], expected)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@in_turn("kind", KINDS)
 def test_the_blend_channel_by_channel(device, kind):
     module, x = made(kind, device)
     parts = module.branches(x)
@@ -93,7 +94,7 @@ def test_a_coarse_branch_mixes_two_rows_at_once():
     assert (strength[0, 0][:, :2] > 0).all()
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@in_turn("kind", KINDS)
 def test_a_network_takes_it_by_one_argument(device, kind):
     model = VisionPermutator(
         [2, 1], [8, 16], [True], patch_size=2, img_size=16, token_mixer=kind
@@ -106,7 +107,7 @@ def test_a_network_takes_it_by_one_argument(device, kind):
         assert parameter.grad.isfinite().all(), name
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@in_turn("kind", KINDS)
 def test_float32_is_as_good_as_the_papers(device, kind):
     module, x = made(kind, device, dim=32, segment_dim=8)
     truth = module.cpu()(x.float().cpu().double())
@@ -116,7 +117,7 @@ def test_float32_is_as_good_as_the_papers(device, kind):
     assert error < 2 * tolerance(torch.float32)
 
 
-@pytest.mark.parametrize(
+@in_turn(
     "make, said",
     [
         (lambda: MultiScalePermuteMLP(12, 4, pool=3), "pool is 3 and the grid 4 x 4"),
@@ -148,7 +149,7 @@ def test_bad_input(make, said):
         make()
 
 
-@pytest.mark.parametrize("option", ["pool", "kernel_size"])
+@in_turn("option", ["pool", "kernel_size"])
 def test_a_size_that_is_no_whole_number(option):
     kind = MultiScalePermuteMLP if option == "pool" else LocalPermuteMLP
     with pytest.raises(TypeError, match=rf"{option} is 2\.5; it must be a whole"):

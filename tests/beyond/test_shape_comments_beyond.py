@@ -10,8 +10,8 @@ import types
 from importlib import import_module
 from pathlib import Path
 
-import pytest
 import torch
+from tables import in_turn
 from test_shape_comments import COMMENT, Watch
 
 B, N, S, RANK, G, POOL = 3, 4, 6, 5, 2, 2
@@ -106,14 +106,14 @@ def source_of(name: str) -> str:
     return Path(file).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("name", FILES)
+@in_turn("name", FILES)
 def test_every_shape_comment_is_true(name):
     source = source_of(name)
     assert sum(bool(COMMENT.search(line)) for line in source.splitlines()) > 4
     assert complaints(name, source) == {}
 
 
-@pytest.mark.parametrize("name", FILES)
+@in_turn("name", FILES)
 def test_a_wrong_shape_comment_is_found(name):
     lines = source_of(name).splitlines()
     marked = [n for n, line in enumerate(lines) if COMMENT.search(line)]

@@ -26,6 +26,7 @@ from lens_pages import figure, height_lens, page
 from browser import NoBrowser, launch
 
 ROOT = Path(__file__).parents[2]
+SITE = ROOT / "_build" / "html"
 
 
 def missing(reason: str) -> NoReturn:
@@ -92,20 +93,23 @@ def places(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def site(places, shared) -> Path:
-    """The book, built from the working tree with warnings as errors."""
+    """The book as `make book` builds it, from the working tree, warnings as errors."""
     needed("jupyter_book")
+    from vip_tutorial.sphinx_ext.whole import lock_of
+
     own = places.folder / "_build" / "html"
     with shared() as folder:
         if not (folder / "built").exists():
-            build(folder)
+            build()
             (folder / "built").touch()
-        shutil.copytree(folder / "_build" / "html", own)
+        with lock_of(SITE):
+            shutil.copytree(SITE, own)
     return own
 
 
-def build(folder: Path) -> None:
+def build() -> None:
     command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    options = ["--path-output", folder, "-W", "-n", "--keep-going", "-q"]
+    options = ["-W", "-n", "--keep-going", "-q"]
     done = subprocess.run(
         [*command, "build", ROOT, *options], capture_output=True, text=True, cwd=ROOT
     )

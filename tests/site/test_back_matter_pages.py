@@ -54,7 +54,7 @@ def test_the_api_page_shows_what_the_package_offers(site):
 def test_a_link_to_the_glossary_is_discreet_and_can_be_told_without_colour(
     open_page, places, site
 ):
-    path = (site / "book/05-height-branch.html").relative_to(places.folder).as_posix()
+    path = (site / "book/04-height-branch.html").relative_to(places.folder).as_posix()
     opened = open_page(places("http", path))
     link = opened.locator("a.glossary-term").first
     look = """(el) => {

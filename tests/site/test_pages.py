@@ -73,15 +73,6 @@ TOO_WIDE = """() => {
 }"""
 
 
-def test_the_build_runs_each_notebook_once(site, shared):
-    sphinx_ext = pytest.importorskip("vip_tutorial.sphinx_ext")
-    get_cache = pytest.importorskip("jupyter_cache").get_cache
-    with shared() as folder:
-        cache = get_cache(sphinx_ext.cache_folder(folder / "_build" / "html"))
-        ran = [Path(record.uri).stem for record in cache.list_cache_records()]
-    assert sorted(ran) == sorted(Path(chapter).name for chapter in CHAPTERS)
-
-
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("protocol, widths", [("http", WIDTHS), ("file", WIDTHS[::-1])])
 def test_page(open_site, page, protocol, widths):

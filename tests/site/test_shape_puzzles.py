@@ -127,8 +127,8 @@ WIDTH = (
 # What the text of a chapter says of its puzzles.
 TOLD = [
     ("02-reshape-permute-memory", "copy", 6, {1: "copy"}),
-    ("05-height-branch", "einops", 1, {5: HEIGHT[0], 7: HEIGHT[1]}),
-    ("06-width-branch", "einops", 21, dict(zip((5, 6, 7), WIDTH))),
+    ("04-height-branch", "einops", 1, {5: HEIGHT[0], 7: HEIGHT[1]}),
+    ("05-width-branch", "einops", 21, dict(zip((5, 6, 7), WIDTH))),
 ]
 
 

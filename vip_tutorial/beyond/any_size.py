@@ -52,6 +52,8 @@ class AnySizePermuteMLP(WeightedPermuteMLP):
         must be multiples of N.
     """
 
+    computes_like = WeightedPermuteMLP  # so that each loads the other's files
+
     def __init__(
         self,
         dim: int,

@@ -27,7 +27,7 @@ class DynamicPermuteMLP(WeightedPermuteMLP):
 
     With "pooled" and a temperature of 1 it is `WeightedPermuteMLP`.  Both "pooled" and
     "token" have its parameters, so weights that were trained with one load in the
-    other (and want further training).
+    other as a state dict (and want further training).
 
     Args:
         dim: Channels of a token, C; at least 4.
@@ -73,7 +73,7 @@ class DynamicPermuteMLP(WeightedPermuteMLP):
         if weights == "static":
             del self.reweight
             self.logits = nn.Parameter(torch.zeros(3, self.dim))
-        self.learned, self._fixed = learned, temperature
+        self.learned, self._fixed = learned, None if learned else temperature
         if learned:
             self.log_temperature = nn.Parameter(torch.tensor(math.log(temperature)))
 

@@ -29,6 +29,11 @@ from ..checks import whole_number
 from ..vision_permutator import VisionPermutator
 from ..weight_files import write_atomically
 
+# From the moment it is imported ONNX Runtime collects what it is used for: it leaves
+# files in the home folder and looks up a host to send them to.  Unless this is set
+# before.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 _EXPORT = ("onnx", "onnxscript")
 _RUN = ("onnxruntime",)
 _QUANTISE = ("onnx", "onnxruntime")

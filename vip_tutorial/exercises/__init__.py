@@ -1,22 +1,24 @@
 """Checks for the book's exercises: they run your answer and say what it does."""
 
-from .address import check_address
-from .catches import check_catches
-from .channels import check_channels_first
-from .coarser import check_coarser
-from .confusion import check_confusion
-from .cooled import check_cooled
-from .costs import check_multiply_adds
-from .home import check_adds_home
-from .luck import check_chance
-from .permutes import check_undoes
-from .pieces import check_heard
-from .rows import check_height_rows, check_width_rows
-from .seen import check_column_then_square, check_groups_of_rows
-from .shares import check_shares
-from .sizes import check_fits
-from .unnoticed import check_unnoticed
-from .weights import check_branch_weights
+from .ch01 import check_column_then_square
+from .ch02 import check_address
+from .ch03 import check_channels_first
+from .ch04 import check_height_rows
+from .ch05 import check_width_rows
+from .ch06 import check_branch_weights
+from .ch07 import check_multiply_adds
+from .ch08 import check_undoes
+from .ch09 import check_catches
+from .ch10 import check_fits
+from .ch11 import check_confusion
+from .ch12 import check_unnoticed
+from .ch13 import check_chance
+from .ch14 import check_coarser
+from .ch15 import check_cooled
+from .ch16 import check_groups_of_rows
+from .ch17 import check_adds_home
+from .ch18 import check_shares
+from .ch19 import check_heard
 
 __all__ = [
     "check_address",

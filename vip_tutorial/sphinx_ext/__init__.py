@@ -7,7 +7,9 @@ What can stand alone is an extension of its own:
     glossary.py     links the first use of each term on a page to its entry
     shapes.py       tables of the module's lines and what came out of each
     notebooks.py    runs the notebooks that changed, several at a time
+    whole.py        one build at a time, and no site from half of one
     api.py          what the page "API" leaves out of the docstrings
+    moved.py        old addresses lead to the pages that they have become
 """
 
 import hashlib
@@ -43,10 +45,12 @@ _NO_SUMMARIES_FROM_DISK = (
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension with Sphinx."""
-    for part in ("api", "glossary", "notebooks", "shapes"):
+    for part in ("api", "glossary", "moved", "notebooks", "shapes", "whole"):
         app.setup_extension(f"{__name__}.{part}")
     # A changed value of a "env" setting makes Sphinx read, and so run, all pages anew.
     app.add_config_value("vip_package_digest", "", "env")
+    # That of the figures' scripts and styles makes it write them anew; no cell runs.
+    app.add_config_value("vip_figures_digest", "", "html")
     app.add_html_math_renderer(
         "mathml",
         inline_renderers=(_inline_math, None),
@@ -58,8 +62,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
 
 
 def _configure(app: Sphinx, config: Any) -> None:
-    config.vip_package_digest = _package_digest()
-    config.nb_execution_cache_path = str(cache_folder(app.outdir))
+    config.vip_package_digest = package_digest()
+    config.vip_figures_digest = _digest(".js", ".css")
+    config.nb_execution_mode = "off"  # `notebooks` runs them
     config.nb_mime_priority_overrides = [("html", "text/html", 1)]
     config.nb_ipywidgets_js = {}  # no require.js and no html-manager from elsewhere
     config.html_math_renderer = "mathml"
@@ -68,16 +73,15 @@ def _configure(app: Sphinx, config: Any) -> None:
     config.html_theme_options["navbar_persistent"] = []
 
 
-def cache_folder(outdir: str | Path) -> Path:
-    """Where what the notebooks gave is kept, for a site that is built in `outdir`."""
-    # The cache knows the code of the notebooks but not the package's.
-    return Path(outdir).parent / ".jupyter_cache" / _package_digest()
+def package_digest() -> str:
+    """Names the state of all of the package that a notebook can notice."""
+    return _digest(".py", ".json", ".safetensors")
 
 
-def _package_digest() -> str:
+def _digest(*endings: str) -> str:
     digest = hashlib.sha256()
     for file in sorted(_PACKAGE.rglob("*")):
-        if file.suffix in {".py", ".js", ".css", ".json", ".safetensors"}:
+        if file.suffix in endings:
             digest.update(file.relative_to(_PACKAGE).as_posix().encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()[:16]

@@ -70,8 +70,8 @@ class Call:
 
     def on(self, x: Tensor) -> Tensor:
         """What the call makes of `x`."""
-        args = (x, *_moved(self.args[1:], x.device)) if self.args else ()
-        kwargs = _moved(self.kwargs, x.device) | ({} if self.args else {"input": x})
+        args = (x, *_fitted(self.args[1:], x)) if self.args else ()
+        kwargs = _fitted(self.kwargs, x) | ({} if self.args else {"input": x})
         result = self.func(*args, **kwargs)
         return result if self.index is None else flat(result)[self.index]
 
@@ -181,12 +181,18 @@ def flat(value: Any) -> list[Any]:
     return [value]
 
 
-def _moved(value: Any, device: torch.device) -> Any:
+def _fitted(value: Any, x: Tensor) -> Any:
+    """An argument for `x` in place of the subject: on its device, and of its dtype.
+
+    A move that names a dtype, x.view(torch.float32), names that of its subject.
+    """
     if isinstance(value, Tensor):
-        return value.to(device)
+        return value.to(x.device)
+    if isinstance(value, torch.dtype):
+        return x.dtype
     if isinstance(value, dict):
-        return {k: _moved(v, device) for k, v in value.items()}
+        return {k: _fitted(v, x) for k, v in value.items()}
     if isinstance(value, tuple | list) and not isinstance(value, torch.Size):
-        values = [_moved(v, device) for v in value]
+        values = [_fitted(v, x) for v in value]
         return values if isinstance(value, list) else tuple(values)
     return value

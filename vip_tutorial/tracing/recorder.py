@@ -1,6 +1,8 @@
 """Watch the torch calls of a run and write each of them down."""
 
+import ctypes
 import math
+import zlib
 from collections.abc import Callable, Iterable, Sequence
 from types import ModuleType
 from typing import Any
@@ -114,6 +116,7 @@ class _Recorder(TorchFunctionMode):
         self.live: list[Tensor] = []  # kept, so that no id() or storage is used again
         self.edges: list[Any] = []  # where in the autograd graph each of them is
         self.versions: list[int] = []  # how often each had been written to
+        self.sums: list[int | None] = []  # checksum of what each held
         self.known: dict[int, int] = {}  # id() of a tensor object to its record
         self.storages: dict[int, int] = {}
         self.sizes: dict[str, int] = {}  # size of each axis name
@@ -124,6 +127,11 @@ class _Recorder(TorchFunctionMode):
         self.roomy: set[int] = set()  # records for whose numbers there was room
         self.crowded_out = 0
         self.puzzling: dict[str, None] = {}  # calls that could not be explored
+        self.unlike: dict[
+            str, None
+        ] = {}  # calls that gave something else when repeated
+        self.changed: set[int] = set()  # records of tensors that no write explains
+        self.written: dict[int, int] = {}  # storage to the record of its last write
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -177,6 +185,7 @@ class _Recorder(TorchFunctionMode):
         follow = self.with_gradient and x.grad_fn is not None
         self.edges.append(get_gradient_edge(x) if follow else None)
         self.versions.append(_version(x))
+        self.sums.append(_checksum(x))
         self.known[id(x)] = record.id
         return record.id
 
@@ -210,14 +219,22 @@ class _Recorder(TorchFunctionMode):
                 self.named.add(id_)
 
     def _catch_up(self, x: Tensor) -> None:
-        """Notice that a tensor was written to through another view of its memory."""
+        """Notice that a tensor was written to elsewhere since it was last seen.
+
+        If that was NumPy, nobody saw it: then a tensor appears that no step made, so
+        that nothing is said of where its numbers came from.
+        """
         id_ = self.known.get(id(x))
-        if id_ is None or self.versions[id_] == _version(x) or self._full():
+        if id_ is None or not self._is_stale(id_, x) or self._full():
             return
         after = self.register(x)
         names = self.recording.tensors[id_].axes
         if len(names) == x.ndim:  # set_() can give it another shape
             self.name_axes(after, names)
+        if not self._was_written(id_, x):
+            self.changed.add(id_)
+            return
+        self.written[self.recording.tensors[id_].storage] = after
         self.recording.steps.append(
             Step(
                 op="written",
@@ -229,6 +246,15 @@ class _Recorder(TorchFunctionMode):
                 source=calling_line(),
             )
         )
+
+    def _is_stale(self, id_: int, x: Tensor) -> bool:
+        """Whether a tensor was written to, or holds other numbers, since its record."""
+        return self.versions[id_] != _version(x) or self.sums[id_] != _checksum(x)
+
+    def _was_written(self, id_: int, x: Tensor) -> bool:
+        """Whether a write was counted, or recorded where none is: .data, inference."""
+        last = self.written.get(self.recording.tensors[id_].storage, -1)
+        return self.versions[id_] != _version(x) or id_ < last
 
     def _full(self) -> bool:
         self.steps_cut |= len(self.recording.steps) >= MAX_STEPS
@@ -247,7 +273,10 @@ class _Recorder(TorchFunctionMode):
             return
         before = tensors[inputs[0]]
         subject = self.known.get(id(call.subject))  # the output may be the same object
+        old = self.known.get(id(output))
         after = tensors[self.register(output)]
+        if old is not None and self.sums[old] != self.sums[after.id]:
+            self.written[after.storage] = after.id
         line = calling_line()
         kind = kind_of(name, call)
         if subject != before.id and kind != "pointwise":
@@ -270,6 +299,10 @@ class _Recorder(TorchFunctionMode):
             small = math.prod(before.shape) <= self.max_elements
             if small and after.id in self.roomy:
                 step.map = self._explored(name, element_map, call, before.shape)
+            leads = (_leads_to, step.map, call.subject, after.values)
+            if step.map is not None and not self._explored(name, *leads):
+                step.map = step.order = None
+                self.unlike[name] = None
             if step.map is not None:
                 after.values = None
         else:
@@ -302,18 +335,26 @@ class _Recorder(TorchFunctionMode):
         for x in outputs:
             self._catch_up(x)
             id_ = self.known.get(id(x))
-            if id_ is None or self.versions[id_] != _version(x):
+            if id_ is None or self._is_stale(id_, x):
                 if id_ is None:
                     self.unseen[id(x)] = x
                 id_ = self.register(x)
             recording.outputs.append(id_)
-        if gradient is not None:
+        self._look_over()
+        if gradient is not None and not self.changed:
             self._record_gradients(outputs[0], gradient)
         recording.omitted = self._omissions()
         self.live.clear()
         self.edges.clear()
         self.unseen.clear()
         return recording
+
+    def _look_over(self) -> None:
+        """Find the tensors that changed after the last use that was seen."""
+        for id_, x in enumerate(self.live):
+            is_last = self.known[id(x)] == id_
+            if is_last and self._is_stale(id_, x) and not self._was_written(id_, x):
+                self.changed.add(id_)
 
     def _record_gradients(self, output: Tensor, gradient: Tensor) -> None:
         if gradient.shape != output.shape:
@@ -382,6 +423,18 @@ class _Recorder(TorchFunctionMode):
                 "Element maps, names of axes or values are missing where they could "
                 f"not be found out: {', '.join(self.puzzling)}."
             )
+        if self.unlike:
+            sentences.append(
+                "Element maps are missing where a call, made again, gave something "
+                f"else than it did in the run: {', '.join(self.unlike)}."
+            )
+        if self.changed:
+            sentences.append(
+                f"Tensors that changed without a write of PyTorch's: "
+                f"{len(self.changed)}. Something else, such as NumPy, wrote to their "
+                "memory: where the new numbers came from is left out, and so are all "
+                "gradients."
+            )
         if self.steps_cut:
             sentences.append(
                 f"The steps after the first {MAX_STEPS} were left out; trace a part "
@@ -398,6 +451,28 @@ class _Recorder(TorchFunctionMode):
 
 def _version(x: Tensor) -> int:
     return 0 if x.is_inference() else x._version
+
+
+def _checksum(x: Tensor) -> int | None:
+    """Of the bytes of a tensor's numbers; None if they cannot be read."""
+    if is_empty_shell(x):
+        return None
+    try:
+        x = x.detach().cpu().resolve_conj().resolve_neg().contiguous()
+        return zlib.crc32((ctypes.c_char * x.nbytes).from_address(x.data_ptr()))
+    except Exception:  # a reader's run is never stopped by what the recorder does
+        return None
+
+
+def _leads_to(map_: list[int], x: Tensor, after: list[float] | None) -> bool:
+    """Whether a map, of a call made again, leads from `x` to what came out."""
+    before = _numbers(x)
+    if before is None or after is None:
+        return True  # there is nothing to compare
+    return len(map_) == len(after) and all(
+        before[k] == value or (before[k] != before[k] and value != value)
+        for k, value in zip(map_, after)
+    )
 
 
 def _numbers(x: Tensor) -> list[float] | None:

@@ -119,6 +119,7 @@ class Run {
     this.name = json.name ?? "";
     this.tensors = json.tensors;
     this.steps = json.steps;
+    this.inputs = json.inputs;
     this.omitted = json.omitted ?? [];
     this.root = json.inputs[0] ?? json.steps[0].inputs[0];
     this.maker = new Map(json.steps.map((step) => [step.output, step]));
@@ -250,9 +251,10 @@ class Run {
   #isFollowed(id) {
     return this.#once(`followed ${id}`, () => {
       if (sizeOf(this.tensors[id].shape) > MOST_DRAWN) return false;
-      const step = id === this.root ? undefined : this.maker.get(id);
-      if (step?.kind === "move" && !step.map) return false;
-      return !step || step.inputs.every((input) => this.#isFollowed(input));
+      if (id === this.root || this.inputs.includes(id)) return true;
+      const step = this.maker.get(id);
+      if (!step || (step.kind === "move" && !step.map)) return false;
+      return step.inputs.every((input) => this.#isFollowed(input));
     });
   }
 
