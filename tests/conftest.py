@@ -1,12 +1,14 @@
 """The devices that tests run on, which tests a run takes, and what each starts from."""
 
 import contextlib
+from pathlib import Path
 
 import hypothesis
 import pytest
 import torch
 from hypothesis import Phase
 
+PACKAGE = Path(__file__).parents[1] / "vip_tutorial"
 DEVICES = ("cpu", "cuda", "mps", "xpu")
 CAUGHT = "which check catches which mutant"
 
@@ -199,7 +201,8 @@ def engine_of():
         engines.append(engine)
         from vip_tutorial.widgets.bundle import bundle
 
-        engine.eval(bundle(*modules))
+        files = {file.name: file for file in PACKAGE.rglob("*.js")}
+        engine.eval(bundle(*(files.get(module, module) for module in modules)))
         return engine
 
     yield make

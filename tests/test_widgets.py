@@ -23,8 +23,7 @@ from vip_tutorial.widgets import BranchExplorer, PermuteLens
 from vip_tutorial.widgets.bundle import bundle
 
 ROOT = Path(__file__).parents[1]
-JS = ROOT / "vip_tutorial" / "widgets" / "js"
-CSS = JS.with_name("css")
+PACKAGE = ROOT / "vip_tutorial"
 
 
 @pytest.fixture(scope="module")
@@ -233,7 +232,7 @@ def test_arguments_of_another_type(run, argument):
 
 
 def test_the_modules_import_what_they_use_and_no_more():
-    sources = {file: file.read_text(encoding="utf-8") for file in JS.rglob("*.js")}
+    sources = {file: file.read_text(encoding="utf-8") for file in PACKAGE.rglob("*.js")}
     of_others = r"^export (?:const|function) (\w+)"
     exported = {
         n for text in sources.values() for n in re.findall(of_others, text, re.M)
@@ -257,7 +256,7 @@ def test_a_bundle_is_one_script_without_imports():
     source = bundle(*(w.module for w in site.WIDGETS.values()), "site.js")
     assert not re.search(r"^\s*(import|export)\b", source, re.M)
     names = re.findall(r"^// (\w+\.js)$", source, re.M)
-    assert sorted(names) == sorted(file.name for file in JS.rglob("*.js"))
+    assert sorted(names) == sorted(file.name for file in PACKAGE.rglob("*.js"))
     assert PermuteLens._esm.endswith(
         "export default { render: $permute_lens.render };\n"
     )
@@ -339,7 +338,7 @@ def test_every_figure_is_registered_and_comes_through_the_door():
 def test_no_figure_restyles_what_another_one_draws():
     """On the site all style sheets are one: a class of one kind is of that alone."""
     owners: dict[str, set[str]] = {}
-    for file in CSS.glob("*.css"):
+    for file in PACKAGE.rglob("*.css"):
         text = re.sub(r"/\*.*?\*/", "", file.read_text(encoding="utf-8"), flags=re.S)
         for selectors in re.findall(r"([^{}]+)\{", text):
             for selector in selectors.split(","):
