@@ -16,9 +16,9 @@ import sys
 from pathlib import Path
 
 from vip_tutorial.checkpoints import save_checkpoint
-from vip_tutorial.data import Scale
-from vip_tutorial.image_files import class_names, read_folder
 from vip_tutorial.training import Recipe, fit, small_network
+from vip_tutorial.training.data import Scale
+from vip_tutorial.training.image_files import class_names, read_folder
 
 
 def arguments() -> argparse.Namespace:

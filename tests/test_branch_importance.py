@@ -28,8 +28,8 @@ from vip_tutorial.branch_importance import (
     without,
 )
 from vip_tutorial.branch_weights import weights_by_block
-from vip_tutorial.data import Labelled
 from vip_tutorial.training import accuracy, small_network
+from vip_tutorial.training.data import Labelled
 from vip_tutorial.vision_permutator import VisionPermutator
 
 

@@ -16,8 +16,8 @@ from vip_tutorial.branch_weights import (
     weights_by_block,
     weights_of_pooled,
 )
-from vip_tutorial.data import as_tokens, digit, patterns
 from vip_tutorial.oracles import branches_einsum
+from vip_tutorial.training.data import as_tokens, digit, patterns
 from vip_tutorial.vision_permutator import VisionPermutator
 
 SIZES = [(12, 4, False), (16, 8, True), (4, 1, False), (7, 7, True)]

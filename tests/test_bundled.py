@@ -9,8 +9,8 @@ import torch
 from tables import in_turn
 
 from vip_tutorial import bundled
-from vip_tutorial.data import Scale
 from vip_tutorial.training import accuracy, arguments_for, predict
+from vip_tutorial.training.data import Scale
 
 NAMES = list(bundled.TRAININGS)
 pictures = cache(bundled.pictures)

@@ -16,6 +16,7 @@ from tables import in_turn
 from torch import nn
 
 from vip_tutorial import checkpoints
+from vip_tutorial._util.files import write_atomically
 from vip_tutorial.checkpoints import (
     load_checkpoint,
     read_checkpoint,
@@ -25,7 +26,6 @@ from vip_tutorial.checkpoints import (
 from vip_tutorial.fast import made_fast
 from vip_tutorial.permute_mlp import PermuteMLP, WeightedPermuteMLP
 from vip_tutorial.vision_permutator import VisionPermutator
-from vip_tutorial.weight_files import write_atomically
 
 
 def small(seed=0, **options) -> VisionPermutator:

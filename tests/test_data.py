@@ -8,10 +8,17 @@ import pytest
 import torch
 from tables import in_turn
 
-from vip_tutorial.checks import LARGEST_SEED
-from vip_tutorial.data import Labelled, Scale, as_tokens, digit, mnist, patterns
-from vip_tutorial.tasks import task
+from vip_tutorial._util.arguments import LARGEST_SEED
 from vip_tutorial.training import Recipe, fit, small_network
+from vip_tutorial.training.data import (
+    Labelled,
+    Scale,
+    as_tokens,
+    digit,
+    mnist,
+    patterns,
+)
+from vip_tutorial.training.tasks import task
 
 
 def test_digit_is_a_grey_picture_with_its_label():

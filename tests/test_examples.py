@@ -10,11 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from vip_tutorial import training
 from vip_tutorial.checkpoints import load_checkpoint
-from vip_tutorial.data import Scale
-from vip_tutorial.image_files import read_folder
-from vip_tutorial.training import accuracy, small_network
+from vip_tutorial.training import accuracy, fit, small_network
+from vip_tutorial.training.data import Scale
+from vip_tutorial.training.image_files import read_folder
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -85,7 +84,7 @@ def test_the_same_command_goes_on_and_ends_as_if_never_stopped(
     whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     whole.mkdir(), stopped.mkdir()
     run(folder, whole)
-    real, epochs = training._epoch, iter(range(2))
+    real, epochs = fit._epoch, iter(range(2))
 
     def until_the_power_fails(*args):
         if next(epochs, None) is None:
@@ -93,7 +92,7 @@ def test_the_same_command_goes_on_and_ends_as_if_never_stopped(
         return real(*args)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(training, "_epoch", until_the_power_fails)
+        patch.setattr(fit, "_epoch", until_the_power_fails)
         run(folder, stopped)
     assert [file.name for file in stopped.iterdir()] == ["run.pt"]
     run(folder, stopped)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from vip_tutorial import image_files
-from vip_tutorial.image_files import class_names, pixels, read_folder
+from vip_tutorial.training import image_files
+from vip_tutorial.training.image_files import class_names, pixels, read_folder
 
 Image = pytest.importorskip("PIL.Image")
 

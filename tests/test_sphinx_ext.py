@@ -8,8 +8,8 @@ import torch
 from tables import in_turn
 
 from vip_tutorial import sphinx_ext, trace
-from vip_tutorial.data import as_tokens, digit
 from vip_tutorial.permute_mlp import PermuteMLP
+from vip_tutorial.training.data import as_tokens, digit
 from vip_tutorial.widgets import CostCalculator, PermuteLens
 
 

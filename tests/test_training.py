@@ -15,12 +15,13 @@ from safetensors.torch import save_file
 from tables import in_turn
 from torch import nn
 
-from vip_tutorial import runs, training
 from vip_tutorial.branch_importance import SomeBranches
-from vip_tutorial.data import Labelled, Scale, digits
 from vip_tutorial.reduced import ReducedPermuteMLP
-from vip_tutorial.tasks import TASKS, task
 from vip_tutorial.training import Recipe, accuracy, fit, predict, small_network
+from vip_tutorial.training import fit as training
+from vip_tutorial.training import resume as runs
+from vip_tutorial.training.data import Labelled, Scale, digits
+from vip_tutorial.training.tasks import TASKS, task
 from vip_tutorial.vision_permutator import VisionPermutator
 
 

@@ -15,11 +15,11 @@ from torch import nn
 
 from . import measured
 from .counting import count_multiply_adds, count_parameters
-from .data import Labelled, Scale, digits
 from .permute_mlp import PermuteMLP, WeightedPermuteMLP
 from .reduced import ReducedPermuteMLP
 from .token_mixers import Convolution, Placed, SelfAttention, TokenMixing
-from .training import Recipe, accuracy, fit, small_network
+from .training.data import Labelled, Scale, digits
+from .training.fit import Recipe, accuracy, fit, small_network
 from .vision_permutator import VisionPermutator
 
 DIM, DEPTH = 32, 2

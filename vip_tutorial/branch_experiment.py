@@ -30,8 +30,8 @@ from .branch_importance import (
 )
 from .branch_weights import weights_by_block
 from .bundled import TRAININGS, Training, pictures_for
-from .data import Labelled, Scale
-from .training import accuracy, fit, small_network
+from .training.data import Labelled, Scale
+from .training.fit import accuracy, fit, small_network
 from .vision_permutator import VisionPermutator
 
 SEEDS = 15

@@ -23,11 +23,11 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from ._util.arguments import whole_number
 from .branch_weights import ask_each, weights_by_block
-from .checks import whole_number
-from .data import Labelled
 from .permute_mlp import WeightedPermuteMLP
-from .training import accuracy
+from .training.data import Labelled
+from .training.fit import accuracy
 from .vision_permutator import VisionPermutator
 
 BRANCHES = ("height", "width", "channel")

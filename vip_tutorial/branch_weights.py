@@ -239,7 +239,7 @@ def pooled_path(
                     "embed is not linear: the pooled vector of a random picture "
                     f"differs by {gap:.1e} from what its pixels give one by one. Give "
                     "an embed without a norm, an activation or dropout, such as one "
-                    "Conv2d or vip_tutorial.data.as_tokens"
+                    "Conv2d or vip_tutorial.training.data.as_tokens"
                 )
     return path
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import torch
 
-from . import data, tasks
+from ._util.files import write_atomically
 from .checkpoints import load_checkpoint, save_checkpoint
-from .data import Labelled, Scale
-from .training import History, Recipe, accuracy, arguments_for, fit, small_network
+from .training import data, tasks
+from .training.data import Labelled, Scale
+from .training.fit import History, Recipe, accuracy, arguments_for, fit, small_network
 from .vision_permutator import VisionPermutator
-from .weight_files import write_atomically
 
 WEIGHTS = Path(__file__).parent / "weights"
 FOR_TASKS = Recipe(epochs=10, batch=32, lr=5e-3)

@@ -28,11 +28,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .branch_weights import exchanged_order
-from .checks import check_contents, checked_path, whole_number
-from .permute_mlp import Branches, WeightedPermuteMLP
-from .vision_permutator import Downsample, VisionPermutator
-from .weight_files import (
+from ._util.arguments import check_contents, checked_path, whole_number
+from ._util.files import (
     Settings,
     check_finite,
     check_weight,
@@ -42,6 +39,9 @@ from .weight_files import (
     settings,
     write_atomically,
 )
+from .branch_weights import exchanged_order
+from .permute_mlp import Branches, WeightedPermuteMLP
+from .vision_permutator import Downsample, VisionPermutator
 
 OFFICIAL_SIZE = 224  # side of the images that the authors' checkpoints are for
 _ARTICLES = "reweighting"  # the often reprinted listing's name of `reweight`

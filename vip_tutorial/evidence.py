@@ -15,7 +15,7 @@ from functools import cache
 import torch
 from torch import Tensor, nn
 
-from .data import digit
+from .training.data import digit
 
 Factory = Callable[[int, int], nn.Module]
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from .checks import real_number, whole_number
+from ._util.arguments import real_number, whole_number
 from .counting import count_multiply_adds
 from .vision_permutator import SIZES, VisionPermutator
 

@@ -19,7 +19,7 @@ code, so their checkpoints load unchanged.
 import torch
 from torch import Tensor, nn
 
-from .checks import check_input, check_squeeze, checked_sizes, real_number
+from ._util.arguments import check_input, check_squeeze, checked_sizes, real_number
 
 
 class Mlp(nn.Module):

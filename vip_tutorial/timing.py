@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .checks import check_input, real_number, whole_number
+from ._util.arguments import check_input, real_number, whole_number
 from .fast import FastPermuteMLP
 from .permute_mlp import WeightedPermuteMLP
 

@@ -20,7 +20,7 @@ from timm.models import build_model_with_cfg, generate_default_cfgs, register_mo
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from .checks import real_number
+from ._util.arguments import real_number
 from .vision_permutator import SIZES, VisionPermutator
 
 

@@ -26,7 +26,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .checks import (
+from ._util.arguments import (
     built_mixer,
     check_divisor,
     check_image,

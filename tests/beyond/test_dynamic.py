@@ -11,9 +11,9 @@ from vip_tutorial import WeightedPermuteMLP
 from vip_tutorial.beyond.dynamic import KINDS, DynamicPermuteMLP
 from vip_tutorial.beyond.experiments import as_models
 from vip_tutorial.checkpoints import load_checkpoint, save_checkpoint
-from vip_tutorial.data import Labelled
 from vip_tutorial.reach import in_line, reach
 from vip_tutorial.training import Recipe, fit, small_network
+from vip_tutorial.training.data import Labelled
 from vip_tutorial.vision_permutator import VisionPermutator
 
 

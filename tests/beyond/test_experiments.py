@@ -6,11 +6,11 @@ import pytest
 import torch
 from tables import in_turn
 
-from vip_tutorial import measured, tasks
+from vip_tutorial import measured
 from vip_tutorial.beyond import experiments
 from vip_tutorial.counting import count_multiply_adds, count_parameters
-from vip_tutorial.data import Labelled
-from vip_tutorial.training import small_network
+from vip_tutorial.training import small_network, tasks
+from vip_tutorial.training.data import Labelled
 
 
 @pytest.fixture

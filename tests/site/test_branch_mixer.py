@@ -12,7 +12,7 @@ from torch import nn
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP, bundled
 from vip_tutorial.beyond.dynamic import DynamicPermuteMLP
 from vip_tutorial.branch_weights import exchanged_order, weights_by_block
-from vip_tutorial.data import as_tokens, digit, patterns
+from vip_tutorial.training.data import as_tokens, digit, patterns
 from vip_tutorial.widgets import BranchMixer
 from vip_tutorial.widgets.pictures import LEVELS
 

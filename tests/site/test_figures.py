@@ -10,7 +10,7 @@ from figure_driver import Figure
 from lens_pages import height_lens
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP, bundled
-from vip_tutorial.data import as_tokens
+from vip_tutorial.training.data import as_tokens
 from vip_tutorial.widgets import (
     BranchMixer,
     CostCalculator,

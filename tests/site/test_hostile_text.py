@@ -12,8 +12,8 @@ from lens_driver import Lens
 from lens_pages import figure, height_lens, page
 from test_figures import EXAMPLES
 
-from vip_tutorial.data import Scale
 from vip_tutorial.mutants import MUTANTS
+from vip_tutorial.training.data import Scale
 from vip_tutorial.vision_permutator import VisionPermutator
 from vip_tutorial.widgets import LiveViP, MutantSpotter
 from vip_tutorial.widgets.site import first_frame

@@ -13,7 +13,7 @@ from lens_pages import page as page_of
 from torch import nn
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP, bundled
-from vip_tutorial.data import Scale, patterns
+from vip_tutorial.training.data import Scale, patterns
 from vip_tutorial.vision_permutator import VisionPermutator
 from vip_tutorial.widgets import LiveViP
 from vip_tutorial.widgets.live_network import MOST_WEIGHTS

@@ -7,8 +7,8 @@ import torch
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
 from vip_tutorial.branch_importance import made_static, mixers, rescaled
-from vip_tutorial.data import Labelled
 from vip_tutorial.training import small_network
+from vip_tutorial.training.data import Labelled
 from vip_tutorial.widgets import WeightRewrite
 
 AT = (2, 5)

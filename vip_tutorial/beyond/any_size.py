@@ -22,8 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
+from .._util.arguments import conversion, grid_sides, whole_number
 from ..checkpoints import interpolation, on_other_rows, trained_size
-from ..checks import conversion, grid_sides, whole_number
 from ..fast import FastPermuteMLP
 from ..permute_mlp import WeightedPermuteMLP
 from ..vision_permutator import Downsample, VisionPermutator

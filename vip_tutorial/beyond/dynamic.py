@@ -14,7 +14,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from ..checks import real_number
+from .._util.arguments import real_number
 from ..permute_mlp import WeightedPermuteMLP
 
 KINDS = ("static", "pooled", "token")

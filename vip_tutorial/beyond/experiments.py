@@ -20,10 +20,10 @@ from torch.nn.functional import interpolate
 from .. import measured
 from ..ablations import DEPTH, DIM, MIXERS, RECIPE, SEEDS, pictures
 from ..counting import count_multiply_adds, count_parameters
-from ..data import Labelled, Scale
 from ..permute_mlp import PermuteMLP, WeightedPermuteMLP
-from ..tasks import task
-from ..training import Recipe, accuracy, fit, predict, small_network
+from ..training.data import Labelled, Scale
+from ..training.fit import Recipe, accuracy, fit, predict, small_network
+from ..training.tasks import task
 from ..vision_permutator import VisionPermutator
 from .any_size import WAYS, for_size
 from .dynamic import DynamicPermuteMLP

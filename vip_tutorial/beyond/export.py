@@ -25,9 +25,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checks import whole_number
+from .._util.arguments import whole_number
+from .._util.files import write_atomically
 from ..vision_permutator import VisionPermutator
-from ..weight_files import write_atomically
 
 # From the moment it is imported ONNX Runtime collects what it is used for: it leaves
 # files in the home folder and looks up a host to send them to.  Unless this is set

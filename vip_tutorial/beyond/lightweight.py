@@ -16,7 +16,7 @@ whole column.  "channels" gives each group some channels of every token.
 import torch
 from torch import Tensor, nn
 
-from ..checks import whole_number
+from .._util.arguments import whole_number
 from ..permute_mlp import WeightedPermuteMLP
 
 

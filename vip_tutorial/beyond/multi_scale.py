@@ -10,7 +10,7 @@ Letters as in `permute_mlp`; K is the number of branches.
 import torch
 from torch import Tensor, nn
 
-from ..checks import check_squeeze, real_number, whole_number
+from .._util.arguments import check_squeeze, real_number, whole_number
 from ..permute_mlp import Branches, Mlp
 
 

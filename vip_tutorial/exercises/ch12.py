@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from ..branch_importance import SomeBranches
-from ..data import Labelled
-from ..training import small_network
+from ..training.data import Labelled
+from ..training.fit import small_network
 from .runner import Ask, run, tensor_like
 
 _SIDES = (4, 6, 8)

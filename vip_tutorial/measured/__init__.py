@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from ..weight_files import write_atomically
+from .._util.files import write_atomically
 
 _FOLDER = Path(__file__).parent
 

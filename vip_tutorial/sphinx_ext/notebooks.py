@@ -34,7 +34,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.errors import SphinxError
 from sphinx.util import logging
 
-from ..weight_files import write_atomically
+from .._util.files import write_atomically
 from .warm import warm_kernels
 
 _LOGGER = logging.getLogger(__name__)

@@ -8,10 +8,10 @@ import torch
 import traitlets
 from torch import Tensor, nn
 
+from .._util.arguments import real_number
 from ..branch_weights import pooled_path, pooled_sum
-from ..checks import real_number
-from ..data import digit, patterns
 from ..permute_mlp import Mlp, WeightedPermuteMLP
+from ..training.data import digit, patterns
 from .host import BookWidget
 from .pictures import LEVELS, shown_picture, written
 

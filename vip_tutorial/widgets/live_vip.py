@@ -10,8 +10,8 @@ import traitlets
 from torch import Tensor
 
 from ..branch_weights import weights_by_block
-from ..data import Scale, digits, patterns
 from ..tracing import trace
+from ..training.data import Scale, digits, patterns
 from ..vision_permutator import VisionPermutator
 from .host import BookWidget
 from .live_network import page_network

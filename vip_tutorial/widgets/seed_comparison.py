@@ -5,7 +5,7 @@ from typing import Any
 
 import traitlets
 
-from ..checks import whole_number
+from .._util.arguments import whole_number
 from .host import BookWidget
 
 

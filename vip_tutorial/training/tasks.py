@@ -16,7 +16,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .checks import checked_seed, whole_number
+from .._util.arguments import checked_seed, whole_number
 from .data import Labelled
 
 SIDE = 8

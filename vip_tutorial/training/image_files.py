@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .checks import whole_number
+from .._util.arguments import whole_number
 from .data import Labelled
 
 # By what a file is, not by its name.  Pillow knows more, and runs another program for
@@ -42,7 +42,7 @@ def read_folder(
     Returns:
         Images to train and to test with, `(count, 3, size, size)`, red, green, blue
         from 0 to 1, with their labels: label 0 is the first of `class_names(folder)`.
-        Standardise them with `vip_tutorial.data.Scale` before training.
+        Standardise them with `vip_tutorial.training.data.Scale` before training.
 
     Raises:
         FileNotFoundError: If a folder is missing.

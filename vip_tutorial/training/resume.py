@@ -19,8 +19,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .._util.files import write_atomically
 from .data import Labelled
-from .weight_files import write_atomically
 
 State = dict[str, Any]
 

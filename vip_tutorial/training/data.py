@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .checks import check_dense, checked_seed, whole_number
+from .._util.arguments import check_dense, checked_seed, whole_number
 
 
 def digit(index: int) -> tuple[Tensor, int]:

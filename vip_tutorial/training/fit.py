@@ -15,8 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from . import runs
-from .checks import (
+from .._util.arguments import (
     check_contents,
     check_dense,
     checked_path,
@@ -24,8 +23,9 @@ from .checks import (
     real_number,
     whole_number,
 )
+from ..vision_permutator import VisionPermutator
+from . import resume as runs
 from .data import Labelled
-from .vision_permutator import VisionPermutator
 
 _FAR = 20  # standardised pixels have mean 0 and spread 1
 
@@ -324,7 +324,7 @@ def _warn_if_far(data: Labelled, name: str) -> None:
         warnings.warn(
             f"the pixels of {name} have mean {mean:.3g} and spread {spread:.3g}, far "
             "from 0 and 1, and a network learns worse from them: divide pixels from 0 "
-            "to 255 by 255, then standardise them with vip_tutorial.data.Scale",
+            "to 255 by 255, then standardise them with vip_tutorial.training.data.Scale",
             stacklevel=3,
         )
 
@@ -333,7 +333,7 @@ def _check_images(data: Labelled, name: str) -> None:
     if not isinstance(data, Labelled):
         raise TypeError(
             f"{name} is a {type(data).__name__}; it must be a "
-            "vip_tutorial.data.Labelled(images, labels, classes)"
+            "vip_tutorial.training.data.Labelled(images, labels, classes)"
         )
     images = data.images
     wanted = "a tensor (count, in_chans, height, width)"
