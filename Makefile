@@ -45,10 +45,10 @@ help:
 	@echo '                 ARGS=--all runs the slow ones, too'
 	@echo 'make test-timm   run the tests of the models in timm, in .venv-timm (5 GB)'
 	@echo 'make serve       build the site and serve it on http://localhost:$(PORT)'
-	@echo 'make weights     train the networks of vip_tutorial/weights anew (a minute)'
-	@echo 'make measurements  repeat the experiments of vip_tutorial/measured (hours)'
+	@echo 'make weights     train the networks of vip_tutorial/networks/weights anew (a minute)'
+	@echo 'make measurements  repeat the experiments of vip_tutorial/experiments/results (hours)'
 	@echo 'make bench       time the code and the pages; prints, asserts nothing'
-	@echo 'make lint        check the Python code; `make format` mends what it can'
+	@echo 'make lint        check the code; `make format` mends what it can'
 	@echo 'make notebooks   strip the outputs of book/*.ipynb and renew their first cell'
 	@echo 'make pins        write requirements.txt from requirements.in, with uv'
 	@echo 'make colab-check run every notebook with the versions of Google Colab (5 GB)'
@@ -91,27 +91,37 @@ test-timm:
 
 .PHONY: weights
 weights: setup
-	@$(RUN) -m vip_tutorial.bundled
+	@$(RUN) -m vip_tutorial.networks.pretrained
 
 .PHONY: measurements
 measurements: setup
-	@$(RUN) -m vip_tutorial.branch_experiment
-	@$(RUN) -m vip_tutorial.ablations
-	@$(RUN) -m vip_tutorial.beyond.experiments
+	@$(RUN) -m vip_tutorial.experiments.branches
+	@$(RUN) -m vip_tutorial.experiments.ablations
+	@$(RUN) -m vip_tutorial.experiments.mixers
 
 .PHONY: bench
 bench: setup
 	@$(RUN) tools/bench.py $(ARGS)
 
+# Types and scripts are checked where `npm ci` has put the checkers; in CI they must be.
+SCRIPTS = 'vip_tutorial/**/*.js' 'book/**/*.js'
 .PHONY: lint
 lint: setup
 	@$(RUN) -m ruff check .
 	@$(RUN) -m ruff format --check .
+	@if [ -x node_modules/.bin/tsc ]; then \
+	  node_modules/.bin/pyright && node_modules/.bin/tsc --project . && \
+	  node_modules/.bin/prettier --check $(SCRIPTS); \
+	else \
+	  echo 'Left out, for want of `npm ci`: pyright (types), tsc and prettier (scripts)'; \
+	  [ -z "$(NEED_NODE)" ]; \
+	fi
 
 .PHONY: format
 format: setup
 	@$(RUN) -m ruff check --fix .
 	@$(RUN) -m ruff format .
+	@[ ! -x node_modules/.bin/prettier ] || node_modules/.bin/prettier --write $(SCRIPTS)
 
 # --- The notebooks and Colab --------------------------------------------------------
 

@@ -15,7 +15,7 @@ import json
 import sys
 from pathlib import Path
 
-from vip_tutorial.checkpoints import save_checkpoint
+from vip_tutorial.networks.checkpoints import save_checkpoint
 from vip_tutorial.training import Recipe, fit, small_network
 from vip_tutorial.training.data import Scale
 from vip_tutorial.training.image_files import class_names, read_folder

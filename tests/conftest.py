@@ -8,7 +8,6 @@ import pytest
 import torch
 from hypothesis import Phase
 
-PACKAGE = Path(__file__).parents[1] / "vip_tutorial"
 DEVICES = ("cpu", "cuda", "mps", "xpu")
 CAUGHT = "which check catches which mutant"
 
@@ -196,13 +195,16 @@ def engine_of():
     """Makes a JavaScript engine that holds some modules of the widgets, and no page."""
     engines = []
 
+    root = Path(__file__).parents[1]
+    files = [*root.glob("vip_tutorial/**/*.js"), *root.glob("book/_ext/**/*.js")]
+    by_name = {file.name: file for file in files}
+
     def make(*modules: str):
         engine = pytest.importorskip("py_mini_racer").MiniRacer()
         engines.append(engine)
-        from vip_tutorial.widgets.bundle import bundle
+        from vip_tutorial.lens.figure.bundle import bundle
 
-        files = {file.name: file for file in PACKAGE.rglob("*.js")}
-        engine.eval(bundle(*(files.get(module, module) for module in modules)))
+        engine.eval(bundle(*(by_name.get(name, name) for name in modules)))
         return engine
 
     yield make

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from tables import in_turn
 from test_shape_comments import B, C, N, complaints
-
-from vip_tutorial import PermuteMLP, ablations, measured, reduced, vision_permutator
-from vip_tutorial.ablations import (
+from vip_tutorial import PermuteMLP, vision_permutator
+from vip_tutorial.experiments import ablations
+from vip_tutorial.experiments import results as measured
+from vip_tutorial.experiments.ablations import (
     DEPTH,
     DIM,
     EXPERIMENTS,
@@ -24,11 +26,12 @@ from vip_tutorial.ablations import (
     pictures,
     right,
 )
-from vip_tutorial.counting import count_multiply_adds, count_parameters
-from vip_tutorial.oracles import channel_einsum, height_einsum, width_einsum
-from vip_tutorial.reach import reach
-from vip_tutorial.reduced import ReducedPermuteMLP
-from vip_tutorial.token_mixers import Placed, SelfAttention
+from vip_tutorial.mixers import fewer_branches
+from vip_tutorial.mixers.fewer_branches import ReducedPermuteMLP
+from vip_tutorial.mixers.rivals import Placed, SelfAttention
+from vip_tutorial.study.cost import count_multiply_adds, count_parameters
+from vip_tutorial.study.oracles import channel_einsum, height_einsum, width_einsum
+from vip_tutorial.study.reach import reach
 from vip_tutorial.training import fit, predict
 
 CHOICES = ["h", "w", "c", "hw", "ch", "wc", "hwc"]
@@ -110,7 +113,7 @@ def test_an_input_that_does_not_fit_is_refused():
 
 
 def test_its_shape_comments_are_true():
-    source = Path(reduced.__file__).read_text(encoding="utf-8")
+    source = Path(fewer_branches.__file__).read_text(encoding="utf-8")
 
     def runs(code):
         for replaced in (False, True):

@@ -193,7 +193,7 @@ def test_the_letters_are_those_of_the_module():
 @pytest.fixture
 def shapes():
     pytest.importorskip("sphinx")
-    return importlib.import_module("vip_tutorial.sphinx_ext.shapes")
+    return importlib.import_module("vip_site.shapes")
 
 
 def test_a_traced_table_has_the_lines_of_the_method_and_their_shapes(shapes):

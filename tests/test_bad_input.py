@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from tables import in_turn
 
+from tables import in_turn
 from vip_tutorial import PermuteMLP, Trace, WeightedPermuteMLP, trace
 
 

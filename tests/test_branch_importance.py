@@ -5,12 +5,14 @@ from functools import partial
 
 import pytest
 import torch
-from tables import in_turn
 from torch import nn
 
-from vip_tutorial import PermuteMLP, branch_experiment, bundled, measured
-from vip_tutorial.branch_experiment import SEEDS
-from vip_tutorial.branch_importance import (
+from tables import in_turn
+from vip_tutorial import PermuteMLP
+from vip_tutorial.experiments import branches, results
+from vip_tutorial.experiments.branches import SEEDS
+from vip_tutorial.networks import pretrained
+from vip_tutorial.study.branch_importance import (
     BRANCHES,
     SomeBranches,
     accuracy_alone,
@@ -27,7 +29,7 @@ from vip_tutorial.branch_importance import (
     weights_changed,
     without,
 )
-from vip_tutorial.branch_weights import weights_by_block
+from vip_tutorial.study.branch_weights import weights_by_block
 from vip_tutorial.training import accuracy, small_network
 from vip_tutorial.training.data import Labelled
 from vip_tutorial.vision_permutator import VisionPermutator
@@ -459,25 +461,25 @@ def test_weights_that_cannot_be_fixed():
 def test_agreement_by_hand():
     patterns = torch.tensor([[1.0, 2, 3], [2.0, 4, 6], [3.0, 2, 1]])
     # Correlations 1, -1 and -1.
-    assert branch_experiment.agreement(patterns) == pytest.approx(-1 / 3)
+    assert branches.agreement(patterns) == pytest.approx(-1 / 3)
 
 
 def test_chance_agrees_with_nothing_in_particular():
     torch.manual_seed(3)
     patterns = torch.randn(4, 10)
-    found = branch_experiment.agreement_by_chance(patterns, tries=300)
+    found = branches.agreement_by_chance(patterns, tries=300)
     # Six pairs; the correlation of ten numbers in random order spreads by 1/3.
     assert abs(found.mean()) < 0.03
     assert found.std().item() == pytest.approx(1 / 3 / 6**0.5, rel=0.15)
     same = torch.randn(10).expand(4, 10)
-    assert branch_experiment.agreement(same) == pytest.approx(1)
-    assert branch_experiment.agreement_by_chance(same, tries=100).max() < 0.9
+    assert branches.agreement(same) == pytest.approx(1)
+    assert branches.agreement_by_chance(same, tries=100).max() < 0.9
 
 
 def test_weights_by_class_by_hand():
     model = network()
     images, labels = torch.randn(9, 1, 8, 8), torch.arange(9) % 3
-    found = branch_experiment.weights_by_class(model, Labelled(images, labels, 3))
+    found = branches.weights_by_class(model, Labelled(images, labels, 3))
     assert found.shape == (2, 3, 3)
     for label in range(3):
         for block, a in enumerate(
@@ -496,8 +498,8 @@ def test_at_their_means_the_weights_of_every_block_are(monkeypatch):
         seen.extend(weights_by_block(model, data.images).values())
         return accuracy(model, data)
 
-    monkeypatch.setattr(branch_experiment, "accuracy", look)
-    found = branch_experiment._at_mean(model, data)
+    monkeypatch.setattr(branches, "accuracy", look)
+    found = branches._at_mean(model, data)
     assert len(seen) == 2
     for a, mean in zip(seen, means):
         torch.testing.assert_close(a, mean[:, None].expand_as(a))
@@ -508,12 +510,12 @@ def test_at_their_means_the_weights_of_every_block_are(monkeypatch):
 @in_turn("name", ["row", "linerow", "rowflat"])
 @pytest.mark.slow
 def test_the_first_seed_is_the_network_that_comes_with_the_package(name):
-    how = branch_experiment.PROBLEMS[name]
-    test = branch_experiment.images(how)[1]
-    theirs = bundled.scale(name)(bundled.pictures(name)[1])
+    how = branches.PROBLEMS[name]
+    test = branches.images(how)[1]
+    theirs = pretrained.scale(name)(pretrained.pictures(name)[1])
     torch.testing.assert_close(test.images, theirs.images)
-    written = measured.results("branches")["problems"][name]["networks"][0]
-    found = branch_experiment.readings(bundled.load(name), test)
+    written = results.results("branches")["problems"][name]["networks"][0]
+    found = branches.readings(pretrained.load(name), test)
     assert set(found) == set(written)
     for key, numbers in found.items():
         # Trained on this machine or that, the last digits differ.
@@ -522,43 +524,43 @@ def test_the_first_seed_is_the_network_that_comes_with_the_package(name):
 
 
 def test_the_file_says_what_the_experiment_does():
-    written = measured.results("branches")
-    assert written["recipe"] == vars(bundled.FOR_TASKS)
-    assert set(written["problems"]) == set(branch_experiment.PROBLEMS)
+    written = results.results("branches")
+    assert written["recipe"] == vars(pretrained.FOR_TASKS)
+    assert set(written["problems"]) == set(branches.PROBLEMS)
     for name, found in written["problems"].items():
-        how = branch_experiment.PROBLEMS[name]
-        assert how.recipe == bundled.FOR_TASKS
-        assert len(found["networks"]) == branch_experiment.SEEDS
+        how = branches.PROBLEMS[name]
+        assert how.recipe == pretrained.FOR_TASKS
+        assert len(found["networks"]) == branches.SEEDS
         assert set(found["only"]) == set(BRANCHES)
-        assert {len(a) for a in found["only"].values()} == {
-            branch_experiment.SEEDS_RETRAINED
-        }
-        assert ("without_needed" in found) == (name in branch_experiment.NEEDED)
+        assert {len(a) for a in found["only"].values()} == {branches.SEEDS_RETRAINED}
+        assert ("without_needed" in found) == (name in branches.NEEDED)
     heights = torch.tensor(written["digits"]["height"])
-    assert heights.shape == (branch_experiment.SEEDS_DIGITS, 2, 10)
-    how = bundled.TRAININGS["digits"]
-    test = branch_experiment.images(how)[1]
-    found = branch_experiment.weights_by_class(bundled.load("digits"), test)[..., 0]
+    assert heights.shape == (branches.SEEDS_DIGITS, 2, 10)
+    how = pretrained.TRAININGS["digits"]
+    test = branches.images(how)[1]
+    found = branches.weights_by_class(pretrained.load("digits"), test)[..., 0]
     torch.testing.assert_close(found, heights[0], atol=0.02, rtol=0)
 
 
 def test_the_experiment_trains_what_it_says():
-    how = bundled.Training("few", "row", recipe=bundled.Recipe(epochs=1, batch=1500))
-    one = branch_experiment.trained(how, seed=3, kept=["width"])
+    how = pretrained.Training(
+        "few", "row", recipe=pretrained.Recipe(epochs=1, batch=1500)
+    )
+    one = branches.trained(how, seed=3, kept=["width"])
     (mixer,) = mixers(one)
     assert isinstance(mixer, SomeBranches) and mixer.kept == ("width",)
     assert not one.training
     for value in one.state_dict().values():
         assert torch.equal(value, value.half().float())
-    again = branch_experiment.trained(how, seed=3, kept=["width"])
-    other = branch_experiment.trained(how, seed=4, kept=["width"])
+    again = branches.trained(how, seed=3, kept=["width"])
+    other = branches.trained(how, seed=4, kept=["width"])
     weights = [m.head.weight for m in (one, again, other)]
     assert torch.equal(weights[0], weights[1]) and not torch.equal(*weights[1:])
 
 
 @in_turn("name", ["row", "linerow", "colour"])
 def test_a_problem_is_measured_with_and_without_its_branches(name, monkeypatch):
-    how, trainings = branch_experiment.PROBLEMS[name], []
+    how, trainings = branches.PROBLEMS[name], []
     numbers = {}  # an accuracy for each training, told apart by its number
 
     def trained(how, seed, kept=BRANCHES):
@@ -569,10 +571,10 @@ def test_a_problem_is_measured_with_and_without_its_branches(name, monkeypatch):
         numbers[model] = trainings[model - 1]
         return model
 
-    monkeypatch.setattr(branch_experiment, "trained", trained)
-    monkeypatch.setattr(branch_experiment, "readings", told)
-    monkeypatch.setattr(branch_experiment, "accuracy", told)
-    found = branch_experiment.problem(name)
+    monkeypatch.setattr(branches, "trained", trained)
+    monkeypatch.setattr(branches, "readings", told)
+    monkeypatch.setattr(branches, "accuracy", told)
+    found = branches.problem(name)
     assert all(training[0] == how for training in trainings)
 
     def runs(models):
@@ -593,14 +595,16 @@ def test_a_problem_is_measured_with_and_without_its_branches(name, monkeypatch):
 @pytest.mark.slow
 def test_a_network_is_retrained_and_measured(monkeypatch):
     """Nothing replaced but the number of pictures: no training, no accuracy."""
-    how = bundled.Training("few", "row", recipe=bundled.Recipe(epochs=1, batch=1500))
-    monkeypatch.setitem(branch_experiment.PROBLEMS, "row", how)
-    monkeypatch.setattr(branch_experiment, "SEEDS", 1)
-    monkeypatch.setattr(branch_experiment, "SEEDS_RETRAINED", 1)
-    test = branch_experiment.images(how)[1]
-    found = branch_experiment.problem("row")
+    how = pretrained.Training(
+        "few", "row", recipe=pretrained.Recipe(epochs=1, batch=1500)
+    )
+    monkeypatch.setitem(branches.PROBLEMS, "row", how)
+    monkeypatch.setattr(branches, "SEEDS", 1)
+    monkeypatch.setattr(branches, "SEEDS_RETRAINED", 1)
+    test = branches.images(how)[1]
+    found = branches.problem("row")
     kept = ["width", "channel"]
-    again = accuracy(branch_experiment.trained(how, 0, kept), test)
+    again = accuracy(branches.trained(how, 0, kept), test)
     assert found["without_needed"] == [again]
-    whole = branch_experiment.readings(branch_experiment.trained(how, 0), test)
+    whole = branches.readings(branches.trained(how, 0), test)
     assert found["networks"] == [whole]

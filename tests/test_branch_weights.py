@@ -4,11 +4,11 @@ from functools import partial
 
 import pytest
 import torch
-from tables import in_turn
 from torch import nn
 
+from tables import in_turn
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
-from vip_tutorial.branch_weights import (
+from vip_tutorial.study.branch_weights import (
     exchanged_order,
     pooled_from_means,
     pooled_path,
@@ -16,7 +16,7 @@ from vip_tutorial.branch_weights import (
     weights_by_block,
     weights_of_pooled,
 )
-from vip_tutorial.oracles import branches_einsum
+from vip_tutorial.study.oracles import branches_einsum
 from vip_tutorial.training.data import as_tokens, digit, patterns
 from vip_tutorial.vision_permutator import VisionPermutator
 

@@ -6,28 +6,28 @@ from functools import cache
 
 import pytest
 import torch
-from tables import in_turn
 
-from vip_tutorial import bundled
+from tables import in_turn
+from vip_tutorial.networks import pretrained
 from vip_tutorial.training import accuracy, arguments_for, predict
 from vip_tutorial.training.data import Scale
 
-NAMES = list(bundled.TRAININGS)
-pictures = cache(bundled.pictures)
+NAMES = list(pretrained.TRAININGS)
+pictures = cache(pretrained.pictures)
 
 
 def standardised_test(name):
-    return bundled.scale(name)(pictures(name)[1])
+    return pretrained.scale(name)(pictures(name)[1])
 
 
 @in_turn("name", NAMES)
 def test_loads_and_is_as_good_as_written(name):
     torch.manual_seed(3)
-    model, drawn = bundled.load(name), torch.rand(1)
+    model, drawn = pretrained.load(name), torch.rand(1)
     test = standardised_test(name)
     assert not model.training
     assert drawn == torch.rand(1, generator=torch.Generator().manual_seed(3))
-    written = bundled.card(name)
+    written = pretrained.card(name)
     # Another processor may round one picture to the other side.
     measured = accuracy(model, test)
     assert measured == pytest.approx(written["test_accuracy"], abs=1.5 / len(test[1]))
@@ -60,24 +60,27 @@ def weights(model):
 def test_the_recipe_gives_these_weights_again():
     """Of one network: what is done with the others differs by their cards alone."""
     name = "rowflat"
-    made, history = bundled.make(name)
+    made, history = pretrained.make(name)
     test = standardised_test(name)
-    written = bundled.card(name)
+    written = pretrained.card(name)
     assert history.accuracy[-1] == pytest.approx(
         written["test_accuracy_before_rounding"], abs=0.015
     )
-    ours, theirs = predict(made, test.images), predict(bundled.load(name), test.images)
+    ours, theirs = (
+        predict(made, test.images),
+        predict(pretrained.load(name), test.images),
+    )
     same = (ours.argmax(1) == theirs.argmax(1)).double().mean()
     assert same > 0.97
     # Measured: up to 0.007 with these seeds on another number of threads, and from
     # 0.17 (rowflat) to 1.1 with another seed, of the first weights or of training.
-    written = weights(bundled.load(name))
+    written = weights(pretrained.load(name))
     assert (weights(made) - written).norm() < 0.05 * written.norm()
 
 
 @in_turn("name", NAMES)
 def test_the_card_says_what_is_done(name):
-    how, written = bundled.training(name), bundled.card(name)
+    how, written = pretrained.training(name), pretrained.card(name)
     assert written["recipe"] == vars(how.recipe)
     assert written["options"] == how.options
     assert written["about"] == how.about
@@ -91,12 +94,12 @@ def test_the_card_says_what_is_done(name):
 
 
 def test_small_enough_to_send_with_a_page():
-    large = [f for f in bundled.WEIGHTS.iterdir() if f.stat().st_size > 100_000]
+    large = [f for f in pretrained.WEIGHTS.iterdir() if f.stat().st_size > 100_000]
     assert not large
 
 
 def test_nothing_lies_there_that_is_not_bundled():
-    found = {file.stem for file in bundled.WEIGHTS.iterdir()}
+    found = {file.stem for file in pretrained.WEIGHTS.iterdir()}
     assert found == set(NAMES)
 
 
@@ -104,11 +107,11 @@ def test_nothing_lies_there_that_is_not_bundled():
 def test_on_every_device(name, device):
     images = standardised_test(name).images[:20]
     with torch.no_grad():
-        there = bundled.load(name).to(device)(images.to(device)).cpu()
-        here = bundled.load(name)(images)
+        there = pretrained.load(name).to(device)(images.to(device)).cpu()
+        here = pretrained.load(name)(images)
     torch.testing.assert_close(there, here, rtol=1e-3, atol=1e-3)
 
 
 def test_an_unknown_name():
     with pytest.raises(ValueError, match=r"no weights called 'cats'.*digits, row"):
-        bundled.load("cats")
+        pretrained.load("cats")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from vip_tutorial.chance import chance, deals
+from vip_tutorial.study.permutation_test import chance, deals
 
 
 def by_all_orders(one, other):

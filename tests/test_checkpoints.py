@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from tables import in_turn
 from torch import nn
 
-from vip_tutorial import checkpoints
+from tables import in_turn
 from vip_tutorial._util.files import write_atomically
-from vip_tutorial.checkpoints import (
+from vip_tutorial.mixers.fast import made_fast
+from vip_tutorial.networks import checkpoints
+from vip_tutorial.networks.checkpoints import (
     load_checkpoint,
     read_checkpoint,
     resample_weights,
     save_checkpoint,
 )
-from vip_tutorial.fast import made_fast
 from vip_tutorial.permute_mlp import PermuteMLP, WeightedPermuteMLP
 from vip_tutorial.vision_permutator import VisionPermutator
 
@@ -468,7 +468,7 @@ def test_a_plain_permute_mlp_is_resampled_too(trained):
 @in_turn("before", [4, 8])
 def test_resampling_keeps_what_an_even_column_gives(before):
     """From 4 rows to 8 and back: the mean answer to a column of equal tokens."""
-    from vip_tutorial.checkpoints import _resampled
+    from vip_tutorial.networks.checkpoints import _resampled
 
     after, C = 12 - before, 16
     weight = torch.randn(C, C, dtype=torch.float64)
@@ -498,7 +498,7 @@ TO_TWO = [[0.5, 0.5, 0, 0], [0, 0, 0.5, 0.5]]
 
 @in_turn("rows", [TO_FOUR, TO_TWO], ids=["more", "fewer"])
 def test_resampling_entry_by_entry(rows):
-    from vip_tutorial.checkpoints import _resampled
+    from vip_tutorial.networks.checkpoints import _resampled
 
     after, before, C = len(rows), len(rows[0]), 8
     weight = torch.randn(C, C, dtype=torch.float64)
@@ -529,7 +529,7 @@ def test_resampling_entry_by_entry(rows):
 
 @in_turn("side", [8, 32])
 def test_both_branches_of_every_block_are_resampled_and_nothing_else(trained, side):
-    from vip_tutorial.checkpoints import _resampled
+    from vip_tutorial.networks.checkpoints import _resampled
 
     state, model = trained.state_dict(), small(img_size=side)
     found = resample_weights(state, model, 16)

@@ -5,8 +5,8 @@ import pickle
 
 import pytest
 import torch
-from tables import in_turn
 
+from tables import in_turn
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
 
 MODULES = {

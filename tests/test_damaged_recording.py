@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from vip_tutorial import WeightedPermuteMLP, trace
-from vip_tutorial.tracing import Trace
-from vip_tutorial.widgets import PermuteLens
+from vip_tutorial.figures import PermuteLens
+from vip_tutorial.lens.tracing import Trace
 
 NAN, INF = math.nan, math.inf
 DELETED = object()
@@ -135,7 +135,7 @@ def test_it_is_refused_with_the_place_that_is_damaged(recording):
 
 def test_the_lens_says_so_instead_of_a_picture(recording):
     pytest.importorskip("py_mini_racer")
-    from vip_tutorial.widgets.site import first_frame
+    from vip_site.figures import first_frame
 
     state = PermuteLens(Trace.from_json(recording)).page_state()
 

@@ -6,8 +6,8 @@ import struct
 import numpy as np
 import pytest
 import torch
-from tables import in_turn
 
+from tables import in_turn
 from vip_tutorial._util.arguments import LARGEST_SEED
 from vip_tutorial.training import Recipe, fit, small_network
 from vip_tutorial.training.data import (

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 import torch
-from tables import in_turn
 
+from tables import in_turn
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP, trace
 
 KINDS = in_turn("kind", [PermuteMLP, WeightedPermuteMLP])

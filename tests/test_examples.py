@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from vip_tutorial.checkpoints import load_checkpoint
+from vip_tutorial.networks.checkpoints import load_checkpoint
 from vip_tutorial.training import accuracy, fit, small_network
 from vip_tutorial.training.data import Scale
 from vip_tutorial.training.image_files import read_folder
@@ -135,11 +135,11 @@ def test_what_cannot_be_done_is_a_sentence(folder, tmp_path, run):
 @pytest.mark.parametrize("timm", [False, True])
 def test_timms_script_and_what_is_missing(timm, monkeypatch):
     path = SCRIPT.with_name("train_with_timm.py")
-    monkeypatch.delitem(sys.modules, "vip_tutorial.timm_models", raising=False)
+    monkeypatch.delitem(sys.modules, "vip_tutorial.networks.timm", raising=False)
     monkeypatch.setattr(sys, "argv", [str(path)])
     if timm:
-        module = type(sys)("vip_tutorial.timm_models")
-        monkeypatch.setitem(sys.modules, "vip_tutorial.timm_models", module)
+        module = type(sys)("vip_tutorial.networks.timm")
+        monkeypatch.setitem(sys.modules, "vip_tutorial.networks.timm", module)
     else:
         monkeypatch.setitem(sys.modules, "timm", None)
         monkeypatch.setitem(sys.modules, "timm.data", None)

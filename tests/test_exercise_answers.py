@@ -10,10 +10,14 @@ import torch
 from torch.nn.functional import avg_pool2d, conv2d, interpolate, max_pool2d
 
 from vip_tutorial import exercises
-from vip_tutorial.beyond.multi_scale import MultiScalePermuteMLP
-from vip_tutorial.chance import chance, deals
 from vip_tutorial.exercises import ch09
-from vip_tutorial.mutants import MUTANTS, HeightTransposed, SoftmaxOverBatch
+from vip_tutorial.mixers.multi_scale import MultiScalePermuteMLP
+from vip_tutorial.study.faults.mutants import (
+    MUTANTS,
+    HeightTransposed,
+    SoftmaxOverBatch,
+)
+from vip_tutorial.study.permutation_test import chance, deals
 
 RIGHT, WRONG = {}, {}
 """For each check right answers, and wrong ones with words that are said of them."""

@@ -12,18 +12,19 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tables import in_turn
-from test_shape_comments import COMMENT, Watch
-from tolerances import error, tolerance
 from torch.autograd import forward_ad
 from torch.utils.flop_counter import FlopCounterMode
 
-from vip_tutorial import PermuteMLP, WeightedPermuteMLP, fast, trace
-from vip_tutorial.beyond.any_size import for_size
-from vip_tutorial.branch_weights import weights_by_block
-from vip_tutorial.counting import count_bytes_moved, count_multiply_adds
-from vip_tutorial.fast import FastPermuteMLP, made_fast
-from vip_tutorial.oracles import weighted_permute_mlp_einsum
+from tables import in_turn
+from test_shape_comments import COMMENT, Watch
+from tolerances import error, tolerance
+from vip_tutorial import PermuteMLP, WeightedPermuteMLP, trace
+from vip_tutorial.mixers import fast
+from vip_tutorial.mixers.any_size import for_size
+from vip_tutorial.mixers.fast import FastPermuteMLP, made_fast
+from vip_tutorial.study.branch_weights import weights_by_block
+from vip_tutorial.study.cost import count_bytes_moved, count_multiply_adds
+from vip_tutorial.study.oracles import weighted_permute_mlp_einsum
 from vip_tutorial.vision_permutator import VisionPermutator
 
 ORDERS = ("hwc", "cwh")

@@ -11,9 +11,9 @@ pytest.importorskip("myst_parser")
 
 from sphinx.application import Sphinx
 from sphinx.util.docutils import docutils_namespace, patch_docutils
-from tables import in_turn
 
-from vip_tutorial.sphinx_ext.glossary import CLASS, pattern
+from tables import in_turn
+from vip_site.glossary import CLASS, pattern
 
 GLOSSARY = """# Glossary
 
@@ -44,7 +44,7 @@ class Book:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        self.extensions = ["myst_parser", "vip_tutorial.sphinx_ext.glossary"]
+        self.extensions = ["myst_parser", "vip_site.glossary"]
         self.write("glossary", GLOSSARY)
 
     def write(self, name: str, text: str) -> None:

@@ -5,9 +5,9 @@ import sys
 
 import numpy as np
 import pytest
-from tables import in_turn
 
-from vip_tutorial.imagenet import as_yaml, estimate, recipe
+from tables import in_turn
+from vip_tutorial.networks.recipe import as_yaml, estimate, recipe
 
 
 def test_the_whole_recipe():
@@ -65,7 +65,14 @@ def test_the_estimate_starts_from_the_published_figure():
 
 
 def test_the_configuration_is_printed():
-    command = [sys.executable, "-m", "vip_tutorial.imagenet", "vip_m7", "--gpus", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "vip_tutorial.networks.recipe",
+        "vip_m7",
+        "--gpus",
+        "2",
+    ]
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert out == as_yaml(recipe("vip_m7", gpus=2))
     lines = dict(line.split(": ") for line in out.splitlines())
@@ -99,7 +106,14 @@ def test_bad_numbers():
 
 
 def test_the_command_says_what_it_needs():
-    command = [sys.executable, "-m", "vip_tutorial.imagenet", "vip_s7", "--gpus", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "vip_tutorial.networks.recipe",
+        "vip_s7",
+        "--gpus",
+        "0",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2 and "Traceback" not in done.stderr
     assert "gpus is 0; it must be at least 1" in done.stderr

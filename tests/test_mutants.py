@@ -10,12 +10,13 @@ from functools import cache
 
 import pytest
 import torch
-from tables import in_turn
 
-from vip_tutorial import WeightedPermuteMLP, contract
-from vip_tutorial.contract import CHECKS, failures
-from vip_tutorial.evidence import VIEWS, evidence, ink, speaking
-from vip_tutorial.mutants import MUTANTS, Mutant, SoftmaxOverBatch
+from tables import in_turn
+from vip_tutorial import WeightedPermuteMLP
+from vip_tutorial.study.faults import checks
+from vip_tutorial.study.faults.checks import CHECKS, failures
+from vip_tutorial.study.faults.mutants import MUTANTS, Mutant, SoftmaxOverBatch
+from vip_tutorial.study.faults.views import VIEWS, evidence, ink, speaking
 
 SIZES = [(2, 4), (3, 2), (4, 3), (7, 1), (8, 2)]  # N, S
 
@@ -76,7 +77,7 @@ def test_a_mutant_keeps_its_shape_trains_and_raises_nothing(mutant, B):
 
 @each_mutant
 def test_the_shape_check_catches_no_mutant(mutant):
-    contract.shape(mutant.module)
+    checks.shape(mutant.module)
 
 
 # A test each: what they note is gathered from every process of the run.

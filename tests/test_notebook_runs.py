@@ -5,8 +5,8 @@ import os
 import nbformat
 import pytest
 
-from vip_tutorial.sphinx_ext import notebooks
-from vip_tutorial.sphinx_ext.notebooks import NotebooksFail, Outcomes, run_into
+from vip_site import notebooks
+from vip_site.notebooks import NotebooksFail, Outcomes, run_into
 
 SECONDS = 600  # for one cell, as in the build
 

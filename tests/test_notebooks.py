@@ -10,13 +10,13 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from tables import in_turn
 
 import first_cell
 import notebooks
 from notebooks import STATE, VIEW, faults, paths, read, run_alone, strip, widget_faults
-from vip_tutorial.sphinx_ext import package_digest
-from vip_tutorial.sphinx_ext.notebooks import NotebooksFail, Outcomes, run_into
+from tables import in_turn
+from vip_site import package_digest
+from vip_site.notebooks import NotebooksFail, Outcomes, run_into
 
 NOTEBOOKS = in_turn("path", paths(), ids=lambda path: path.stem)
 ROOT = Path(__file__).parents[1]
@@ -188,7 +188,7 @@ def shown(data: dict, widgets: dict) -> dict:
     }
 
 
-LENS = ("anywidget", "AnyModel", {"_anywidget_id": "vip_tutorial.widgets.lens.Lens"})
+LENS = ("anywidget", "AnyModel", {"_anywidget_id": "vip_tutorial.figures.lens.Lens"})
 
 
 @in_turn(
@@ -262,7 +262,7 @@ def test_the_first_cell_says_what_runs_here(tmp_path):
     done = run_first_cell(tmp_path)
     assert done.returncode == 0, done.stdout
     labels = [line.split()[0] for line in done.stdout.splitlines()]
-    assert labels == "Python torch ipywidgets device".split()
+    assert labels == "vip_tutorial Python torch ipywidgets device".split()
     assert done.stderr == ""
 
 

@@ -2,9 +2,10 @@
 
 import pytest
 import torch
-from tables import in_turn
 
-from vip_tutorial import PermuteMLP, WeightedPermuteMLP, oracles
+from tables import in_turn
+from vip_tutorial import PermuteMLP, WeightedPermuteMLP
+from vip_tutorial.study import oracles
 
 B, N, S = 2, 3, 2
 H, W, C = N, N, N * S

@@ -6,11 +6,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tables import in_turn
-from tolerances import MEASURED, error, tolerance
 from torch import nn
 
-from vip_tutorial import Mlp, PermuteMLP, WeightedPermuteMLP, oracles
+from tables import in_turn
+from tolerances import MEASURED, error, tolerance
+from vip_tutorial import Mlp, PermuteMLP, WeightedPermuteMLP
+from vip_tutorial.study import oracles
 
 
 def weighted(N=4, S=3, **options) -> WeightedPermuteMLP:

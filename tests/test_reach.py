@@ -4,14 +4,14 @@ import json
 
 import pytest
 import torch
-from tables import in_turn
 from torch import nn
 
+from tables import in_turn
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
-from vip_tutorial.oracles import channel_matrix, height_matrix, width_matrix
-from vip_tutorial.reach import MOST_NUMBERS, in_line, reach
-from vip_tutorial.token_mixers import Convolution, SelfAttention, TokenMixing
-from vip_tutorial.widgets import ReachProbe
+from vip_tutorial.figures import ReachProbe
+from vip_tutorial.mixers.rivals import Convolution, SelfAttention, TokenMixing
+from vip_tutorial.study.oracles import channel_matrix, height_matrix, width_matrix
+from vip_tutorial.study.reach import MOST_NUMBERS, in_line, reach
 
 H = W = N = 4
 C = 8
@@ -92,7 +92,7 @@ def test_on_every_device(device):
 def test_however_many_tokens_go_at_once(x, most, monkeypatch):
     module = WeightedPermuteMLP(C, N)
     together = reach(module, x)
-    monkeypatch.setattr("vip_tutorial.reach._MOST_AT_ONCE", most)
+    monkeypatch.setattr("vip_tutorial.study.reach._MOST_AT_ONCE", most)
     torch.testing.assert_close(reach(module, x), together)
 
 

@@ -14,12 +14,13 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from tables import in_turn
 
 import colab_check
+import first_cell
 import repository
 import vip_tutorial
 from repository import PLACES, ROOT, current, disagreements, parse, point_at
+from tables import in_turn
 
 FORK = parse("https://github.com/Some-Teacher/my.fork")
 TEXT = ".cff .cfg .css .html .ipynb .js .md .py .toml .txt .yml .yaml".split()
@@ -150,9 +151,17 @@ def test_bad_input_changes_nothing(copy, url):
     assert texts(copy) == before
 
 
-def test_the_first_cell_installs_the_branch_of_config():
-    code = (ROOT / "book" / "setup_cell.py").read_text(encoding="utf-8")
-    assert f'@{repository.setting("branch")}"' in code
+def test_the_version_is_the_same_everywhere():
+    assert first_cell.version() == vip_tutorial.__version__
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert (
+        re.findall(r"^## (\S+)", changes, re.MULTILINE)[0] == vip_tutorial.__version__
+    )
+
+
+def test_no_link_to_colab_is_ambiguous():
+    # In the address of a file, a slash ends the name of the branch or tag.
+    assert "/" not in repository.setting("branch") + first_cell.version()
 
 
 @pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a clone made by git")

@@ -15,9 +15,9 @@ import types
 from pathlib import Path
 
 import torch
-from tables import in_turn
 from torch import Tensor
 
+from tables import in_turn
 from vip_tutorial import Trace, permute_mlp, trace
 
 SOURCE = Path(permute_mlp.__file__).read_text(encoding="utf-8")

@@ -5,12 +5,13 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tables import in_turn
 
-from vip_tutorial import sphinx_ext, trace
+import vip_site as sphinx_ext
+from tables import in_turn
+from vip_tutorial import trace
+from vip_tutorial.figures import CostCalculator, PermuteLens
 from vip_tutorial.permute_mlp import PermuteMLP
 from vip_tutorial.training.data import as_tokens, digit
-from vip_tutorial.widgets import CostCalculator, PermuteLens
 
 
 @pytest.fixture
@@ -26,10 +27,10 @@ def package(tmp_path, monkeypatch):
     "file, changed",
     [
         ("permute_mlp.py", "vip_package_digest"),
-        ("tracing/axes.py", "vip_package_digest"),
-        ("weights/row.json", "vip_package_digest"),
-        ("widgets/js/recording.js", "vip_figures_digest"),
-        ("widgets/css/figure.css", "vip_figures_digest"),
+        ("lens/tracing/axes.py", "vip_package_digest"),
+        ("networks/weights/row.json", "vip_package_digest"),
+        ("lens/permute_lens/recording.js", "vip_figures_digest"),
+        ("lens/figure/figure.css", "vip_figures_digest"),
     ],
 )
 def test_a_change_of_the_package_makes_its_pages_anew(package, file, changed):

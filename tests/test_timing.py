@@ -8,13 +8,14 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from tables import in_turn
 
-from vip_tutorial import PermuteMLP, WeightedPermuteMLP, timing
-from vip_tutorial.beyond.dynamic import DynamicPermuteMLP
-from vip_tutorial.beyond.lightweight import LightPermuteMLP
-from vip_tutorial.counting import count_bytes_moved, count_multiply_adds
-from vip_tutorial.timing import interleaved, parts
+from tables import in_turn
+from vip_tutorial import PermuteMLP, WeightedPermuteMLP
+from vip_tutorial.mixers.dynamic import DynamicPermuteMLP
+from vip_tutorial.mixers.lightweight import LightPermuteMLP
+from vip_tutorial.study import timing
+from vip_tutorial.study.cost import count_bytes_moved, count_multiply_adds
+from vip_tutorial.study.timing import interleaved, parts
 
 
 def test_the_ways_take_turns():

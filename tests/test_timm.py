@@ -17,7 +17,7 @@ from timm.loss import SoftTargetCrossEntropy  # noqa: E402
 from timm.optim import create_optimizer_v2, param_groups_layer_decay  # noqa: E402
 from timm.utils import ModelEmaV3  # noqa: E402
 
-import vip_tutorial.timm_models  # noqa: E402, F401
+import vip_tutorial.networks.timm  # noqa: E402, F401
 from vip_tutorial import vision_permutator  # noqa: E402
 
 SMALL = {"layers": [1, 1], "embed_dims": [8, 16], "img_size": 32, "patch_size": 4}
@@ -188,7 +188,7 @@ def test_a_script_that_is_handed_over_to(tmp_path):
         "    model = timm.create_model(args.model, drop_path_rate=args.drop_path)\n"
         "print(type(model).__name__, args.min_lr + args.lr, args.data_dir)\n"
     )
-    told = [sys.executable, "-m", "vip_tutorial.imagenet", "vip_m7"]
+    told = [sys.executable, "-m", "vip_tutorial.networks.recipe", "vip_m7"]
     settings = subprocess.run(told, cwd=ROOT, capture_output=True, check=True).stdout
     (tmp_path / "vip.yaml").write_bytes(settings)
     example = ROOT / "examples/train_with_timm.py"

@@ -3,15 +3,16 @@
 from pathlib import Path
 
 import torch
+
 from tables import in_turn
 from test_shape_comments import B, C, N, complaints
+from vip_tutorial import PermuteMLP, WeightedPermuteMLP
+from vip_tutorial.mixers import rivals
+from vip_tutorial.mixers.rivals import Convolution, SelfAttention, TokenMixing
+from vip_tutorial.study.cost import count_multiply_adds, count_parameters
+from vip_tutorial.study.reach import reach
 
-from vip_tutorial import PermuteMLP, WeightedPermuteMLP, token_mixers
-from vip_tutorial.counting import count_multiply_adds, count_parameters
-from vip_tutorial.reach import reach
-from vip_tutorial.token_mixers import Convolution, SelfAttention, TokenMixing
-
-SOURCE = Path(token_mixers.__file__).read_text(encoding="utf-8")
+SOURCE = Path(rivals.__file__).read_text(encoding="utf-8")
 
 
 def runs(code):

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from tables import in_turn
 from torch import nn
 
+from tables import in_turn
 from vip_tutorial import PermuteMLP, Trace, WeightedPermuteMLP, trace
-from vip_tutorial.tracing.calls import Call
+from vip_tutorial.lens.tracing.calls import Call
 
 x34 = torch.arange(12.0).reshape(3, 4)
 x234 = torch.randn(2, 3, 4)
@@ -802,7 +802,7 @@ def test_what_cannot_be_explored_is_said(part, monkeypatch):
     def fail(*args):
         raise RuntimeError("not implemented for Long")
 
-    monkeypatch.setattr(f"vip_tutorial.tracing.recorder.{part}", fail)
+    monkeypatch.setattr(f"vip_tutorial.lens.tracing.recorder.{part}", fail)
     recording = trace(lambda x: x.permute(1, 0), x34)
     assert recording.values(recording.outputs[0]) == numbers(x34.T)
     assert len(recording.tensors[-1].axes) == 2

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
-from tables import in_turn
 from torch import nn
 
-from vip_tutorial.branch_importance import SomeBranches
-from vip_tutorial.reduced import ReducedPermuteMLP
+from tables import in_turn
+from vip_tutorial.mixers.fewer_branches import ReducedPermuteMLP
+from vip_tutorial.study.branch_importance import SomeBranches
 from vip_tutorial.training import Recipe, accuracy, fit, predict, small_network
 from vip_tutorial.training import fit as training
 from vip_tutorial.training import resume as runs

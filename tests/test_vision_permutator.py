@@ -3,12 +3,13 @@
 import numpy as np
 import pytest
 import torch
-from tables import in_turn
 from torch import nn
 from torch.nn.functional import conv2d, gelu, layer_norm, linear
 from torch.utils.flop_counter import FlopCounterMode
 
-from vip_tutorial import PermuteMLP, oracles
+from tables import in_turn
+from vip_tutorial import PermuteMLP
+from vip_tutorial.study import oracles
 from vip_tutorial.vision_permutator import (
     DropPath,
     PermutatorBlock,

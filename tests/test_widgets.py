@@ -16,14 +16,14 @@ import ipywidgets
 import pytest
 import torch
 import traitlets
-from tables import in_turn
 
+from tables import in_turn
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP, trace
-from vip_tutorial.widgets import BranchExplorer, PermuteLens
-from vip_tutorial.widgets.bundle import bundle
+from vip_tutorial.figures import BranchExplorer, PermuteLens
+from vip_tutorial.lens.figure.bundle import bundle
 
 ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / "vip_tutorial"
+SCRIPTS = [*ROOT.glob("vip_tutorial/**/*.js"), *ROOT.glob("book/_ext/**/*.js")]
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def core(engine_of):
 
 
 def first_frame(lens_or_state) -> str:
-    site = pytest.importorskip("vip_tutorial.widgets.site", exc_type=ImportError)
+    site = pytest.importorskip("vip_site.figures", exc_type=ImportError)
     state = lens_or_state
     if isinstance(state, PermuteLens):
         state = state.page_state()
@@ -232,7 +232,7 @@ def test_arguments_of_another_type(run, argument):
 
 
 def test_the_modules_import_what_they_use_and_no_more():
-    sources = {file: file.read_text(encoding="utf-8") for file in PACKAGE.rglob("*.js")}
+    sources = {file: file.read_text(encoding="utf-8") for file in SCRIPTS}
     of_others = r"^export (?:const|function) (\w+)"
     exported = {
         n for text in sources.values() for n in re.findall(of_others, text, re.M)
@@ -252,11 +252,11 @@ def test_the_modules_import_what_they_use_and_no_more():
 
 
 def test_a_bundle_is_one_script_without_imports():
-    site = pytest.importorskip("vip_tutorial.widgets.site", exc_type=ImportError)
-    source = bundle(*(w.module for w in site.WIDGETS.values()), "site.js")
+    site = pytest.importorskip("vip_site.figures", exc_type=ImportError)
+    source = bundle(*(w.module for w in site.WIDGETS.values()), site.SITE)
     assert not re.search(r"^\s*(import|export)\b", source, re.M)
     names = re.findall(r"^// (\w+\.js)$", source, re.M)
-    assert sorted(names) == sorted(file.name for file in PACKAGE.rglob("*.js"))
+    assert sorted(names) == sorted(file.name for file in SCRIPTS)
     assert PermuteLens._esm.endswith(
         "export default { render: $permute_lens.render };\n"
     )
@@ -319,8 +319,8 @@ def test_a_bundle_refuses_what_would_not_run(modules, sources, told):
 
 
 def test_every_figure_is_registered_and_comes_through_the_door():
-    site = pytest.importorskip("vip_tutorial.widgets.site", exc_type=ImportError)
-    import vip_tutorial.widgets as door
+    site = pytest.importorskip("vip_site.figures", exc_type=ImportError)
+    import vip_tutorial.figures as door
 
     for kind, widget in site.WIDGETS.items():
         assert widget.kind == kind
@@ -338,7 +338,7 @@ def test_every_figure_is_registered_and_comes_through_the_door():
 def test_no_figure_restyles_what_another_one_draws():
     """On the site all style sheets are one: a class of one kind is of that alone."""
     owners: dict[str, set[str]] = {}
-    for file in PACKAGE.rglob("*.css"):
+    for file in (ROOT / "vip_tutorial").rglob("*.css"):
         text = re.sub(r"/\*.*?\*/", "", file.read_text(encoding="utf-8"), flags=re.S)
         for selectors in re.findall(r"([^{}]+)\{", text):
             for selector in selectors.split(","):
@@ -368,7 +368,7 @@ def test_the_wheel_holds_the_javascript_and_the_styles(tmp_path):
         if file.is_file() and "__pycache__" not in file.parts
     }
     assert files <= packed
-    assert {"vip_tutorial/widgets/css/figure.css"} < files
+    assert {"vip_tutorial/lens/figure/figure.css"} < files
 
 
 STATES = """
@@ -575,8 +575,8 @@ def test_whatever_is_damaged_is_refused_or_drawn(run, core):
 @pytest.mark.slow
 def test_a_program_that_drew_a_first_frame_ends():
     program = (
-        "from vip_tutorial.widgets import CostCalculator\n"
-        "from vip_tutorial.widgets.site import first_frame\n"
+        "from vip_tutorial.figures import CostCalculator\n"
+        "from vip_site.figures import first_frame\n"
         "print(first_frame('cost_calculator', CostCalculator().page_state())[:9])\n"
     )
     # Where the engine is left open, about every second one hangs at its end.

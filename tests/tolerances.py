@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from vip_tutorial import WeightedPermuteMLP
-from vip_tutorial.oracles import weighted_permute_mlp_einsum
+from vip_tutorial.study.oracles import weighted_permute_mlp_einsum
 
 MEASURED = {
     torch.float64: 8.6e-16,

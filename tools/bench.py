@@ -11,9 +11,7 @@ Nothing is asserted, and the numbers depend on the machine and on what else it d
 """
 
 import argparse
-import functools
 import gzip
-import http.server
 import os
 import platform
 import re
@@ -21,8 +19,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -78,63 +76,49 @@ def products(p: dict[str, Tensor], x: Tensor) -> None:
 
 def bench_module() -> None:
     from vip_tutorial import WeightedPermuteMLP
-    from vip_tutorial.fast import made_fast
+    from vip_tutorial.mixers.fast import made_fast
+    from vip_tutorial.study.timing import interleaved
 
     for shape in SHAPES:
         torch.manual_seed(0)
         x = torch.randn(shape)
         module = WeightedPermuteMLP(shape[3], shape[1])
         p = dict(module.named_parameters())
-        theirs = functools.partial(authors_forward, p=p, segments=shape[1])
+        theirs = partial(authors_forward, p=p, segments=shape[1])
         difference = (module(x) - theirs(x)).abs().max().item()
         if not difference < 1e-4:
             sys.exit(f"the two formulations compute different things: {difference}")
         for name, run in [("forward", forward), ("forward+backward", with_backward)]:
-            times = interleaved(
-                functools.partial(run, module, x), functools.partial(run, theirs, x)
-            )
-            own, budget = (f"{seconds * 1000:.1f} ms" for seconds in times)
+            ways = {"own": partial(run, module, x), "theirs": partial(run, theirs, x)}
+            times = interleaved(ways, 4)
+            own, budget = (f"{seconds * 1000:.1f} ms" for seconds in times.values())
             # Equal, as far as a clock can tell, is not slower.
-            fine = times[0] <= times[1] * 1.03
+            fine = times["own"] <= times["theirs"] * 1.03
             report(f"WeightedPermuteMLP {shape} {name}", budget, own, fine)
         quick = made_fast(module)
         with torch.no_grad():
             difference = (quick(x) - module(x)).abs().max().item()
         if not difference < 1e-4:
             sys.exit(f"the fast way computes something else: {difference}")
-        bound, slow, own = interleaved(
-            functools.partial(forward, functools.partial(products, p), x),
-            functools.partial(forward, module, x),
-            functools.partial(forward, quick, x),
-        )
+        ways = {
+            "products": partial(products, p, x),
+            "module": partial(module, x),
+            "quick": partial(quick, x),
+        }
+        bound, slow, own = interleaved(ways, 4).values()
         budget, measured = f"{1150 * bound:.1f} ms", f"{1000 * own:.1f} ms"
         what = f"FastPermuteMLP {shape}, {own / slow:.2f} of the module"
         report(what, budget, measured, own <= 1.15 * bound)
 
 
-@torch.no_grad()
 def forward(module, x: Tensor) -> None:
     module(x)
 
 
+@torch.inference_mode(False)  # the clock has it on
 def with_backward(module, x: Tensor) -> None:
     leaf = x.detach().requires_grad_()
     module(leaf).sum().backward()
-
-
-def interleaved(*runs, seconds: float = 4) -> list[float]:
-    """The shortest time of each; they take turns, so all meet the same weather."""
-    best = [float("inf")] * len(runs)
-    end = time.perf_counter() + seconds
-    rounds = 0
-    while time.perf_counter() < end or rounds < 5:
-        order = list(enumerate(runs))
-        for k, run in order if rounds % 2 else reversed(order):
-            start = time.perf_counter()
-            run()
-            best[k] = min(best[k], time.perf_counter() - start)
-        rounds += 1
-    return best
 
 
 # --- The build -----------------------------------------------------------------------
@@ -241,11 +225,6 @@ SMALL_FIGURES = [
 ]
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args) -> None:
-        pass
-
-
 def bench_pages(folder: Path) -> None:
     try:
         from playwright.sync_api import sync_playwright
@@ -258,28 +237,21 @@ def bench_pages(folder: Path) -> None:
     if not site.exists():
         build(folder)
     write_large_page(folder)
-    handler = functools.partial(Quiet, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        address = f"http://127.0.0.1:{server.server_port}"
-        try:
-            with sync_playwright() as playwright:
-                browser = launch(playwright)
-                for page in sorted(site.glob("book/*.html")):
-                    bench_page(browser, address, site, page)
-                for page, figure, state in SMALL_FIGURES:
-                    url = f"{address}/_build/html/{page}.html{state}"
-                    bench_figure(browser, url, figure)
-                bench_network(browser)
-                for name, file in [("toy size", "toy"), ("2,048 elements", "large")]:
-                    bench_lens(browser, f"{address}/{file}.html", name)
-                browser.close()
-        except NoBrowser as reason:
-            print(f"pages: not measured, {reason}")
-        finally:
-            server.shutdown()
-            thread.join()
+    address = folder.as_uri()
+    try:
+        with sync_playwright() as playwright:
+            browser = launch(playwright)
+            for page in sorted(site.glob("book/*.html")):
+                bench_page(browser, address, site, page)
+            for page, figure, state in SMALL_FIGURES:
+                url = f"{address}/_build/html/{page}.html{state}"
+                bench_figure(browser, url, figure)
+            bench_network(browser)
+            for name, file in [("toy size", "toy"), ("2,048 elements", "large")]:
+                bench_lens(browser, f"{address}/{file}.html", name)
+            browser.close()
+    except NoBrowser as reason:
+        print(f"pages: not measured, {reason}")
 
 
 def bench_page(browser, address: str, site: Path, page: Path) -> None:
@@ -320,9 +292,9 @@ def own_bytes(site: Path, page: Path) -> float:
 
 def write_large_page(folder: Path) -> None:
     """One lens at toy size, and one as large as is drawn."""
+    from vip_site.figures import first_frame, site_script, site_style
     from vip_tutorial import WeightedPermuteMLP, trace
-    from vip_tutorial.widgets import PermuteLens
-    from vip_tutorial.widgets.site import first_frame, site_script, site_style
+    from vip_tutorial.figures import PermuteLens
 
     for name, N, S in [("toy", 4, 2), ("large", 8, 4)]:
         torch.manual_seed(0)
@@ -361,12 +333,12 @@ def bench_figure(browser, address: str, name: str) -> None:
 
 def bench_network(browser) -> None:
     """The digit network, run as the page runs it."""
-    from vip_tutorial import bundled
-    from vip_tutorial.widgets import LiveViP
-    from vip_tutorial.widgets.bundle import bundle
+    from vip_tutorial.figures import LiveViP
+    from vip_tutorial.lens.figure.bundle import bundle
+    from vip_tutorial.networks import pretrained
 
-    _, test = bundled.pictures("digits")
-    live = LiveViP(bundled.load("digits"), bundled.scale("digits"))
+    _, test = pretrained.pictures("digits")
+    live = LiveViP(pretrained.load("digits"), pretrained.scale("digits"))
     page = browser.new_page()
     page.add_script_tag(content=bundle("network.js"))
     given = [live.network, live.weights, test.images[:300].flatten(1).tolist()]

@@ -27,6 +27,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import first_cell
 import repository
 from notebooks import ROOT, paths, run_alone
 
@@ -110,7 +111,7 @@ def _packages() -> dict[str, str]:
 
 
 def fetch_from_clone(folder: Path) -> dict[str, str]:
-    """Make git take this clone's last commit for the repository's main branch.
+    """Make git take this clone's last commit for the repository's main branch and tag.
 
     Args:
         folder: Where to put a bare copy of the repository.
@@ -121,7 +122,8 @@ def fetch_from_clone(folder: Path) -> dict[str, str]:
     bare = folder / "repository.git"
     _git("clone", "--quiet", "--bare", ROOT, bare)
     commit = _git("rev-parse", "HEAD")
-    _git("-C", bare, "update-ref", "refs/heads/main", commit)
+    for name in ("heads/main", f"tags/v{first_cell.version()}"):
+        _git("-C", bare, "update-ref", f"refs/{name}", commit)
     print(f"The first cell installs commit {commit[:10]} of this clone.")
     if _git("status", "--porcelain"):
         print("Changes that are not committed are NOT part of it.")

@@ -8,11 +8,18 @@ package; everywhere it says which versions run.  On the site it is folded away, 
 Colab its code is hidden behind its title.
 """
 
+import re
 import sys
 
 from notebooks import ROOT, paths, read, write
 
 CODE = ROOT / "book" / "setup_cell.py"
+
+
+def version() -> str:
+    """The version of the package that the cell installs."""
+    (found,) = re.findall(r'^VERSION = "(.*)"', CODE.read_text("utf-8"), re.MULTILINE)
+    return found
 
 
 def first_cell() -> dict:

@@ -6,20 +6,20 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from tables import in_turn
 from torch import nn
 
+from tables import in_turn
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
-from vip_tutorial.beyond.any_size import WAYS, AnySizePermuteMLP, for_size, stretched
-from vip_tutorial.beyond.dynamic import DynamicPermuteMLP
-from vip_tutorial.checkpoints import (
+from vip_tutorial.mixers.any_size import WAYS, AnySizePermuteMLP, for_size, stretched
+from vip_tutorial.mixers.dynamic import DynamicPermuteMLP
+from vip_tutorial.mixers.fast import made_fast
+from vip_tutorial.networks.checkpoints import (
     load_checkpoint,
     read_checkpoint,
     save_checkpoint,
     trained_size,
 )
-from vip_tutorial.fast import made_fast
-from vip_tutorial.oracles import height_einsum, width_einsum
+from vip_tutorial.study.oracles import height_einsum, width_einsum
 from vip_tutorial.vision_permutator import VisionPermutator
 
 N, C = 4, 12

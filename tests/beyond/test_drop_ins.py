@@ -1,4 +1,4 @@
-"""What every token mixer of `vip_tutorial.beyond` does as the paper's module does.
+"""What every token mixer of `vip_tutorial.mixers` does as the paper's module does.
 
 Its biases, its dropout and the order of its branches, each against formulas that share
 no code with it but the linear maps themselves.
@@ -10,21 +10,21 @@ from functools import partial
 
 import pytest
 import torch
-from tables import in_turn
 from torch.nn.functional import avg_pool2d, pad
 
-from vip_tutorial.beyond.any_size import WAYS, AnySizePermuteMLP
-from vip_tutorial.beyond.dynamic import DynamicPermuteMLP
-from vip_tutorial.beyond.lightweight import LightPermuteMLP, LowRankLinear
-from vip_tutorial.beyond.multi_scale import (
+from tables import in_turn
+from vip_tutorial.mixers.any_size import WAYS, AnySizePermuteMLP
+from vip_tutorial.mixers.dynamic import DynamicPermuteMLP
+from vip_tutorial.mixers.fewer_branches import ReducedPermuteMLP
+from vip_tutorial.mixers.lightweight import LightPermuteMLP, LowRankLinear
+from vip_tutorial.mixers.multi_scale import (
     BlendedBranches,
     LocalPermuteMLP,
     MultiScalePermuteMLP,
 )
-from vip_tutorial.branch_importance import SomeBranches
-from vip_tutorial.checkpoints import load_checkpoint, save_checkpoint
-from vip_tutorial.oracles import channel_einsum, height_einsum, width_einsum
-from vip_tutorial.reduced import ReducedPermuteMLP
+from vip_tutorial.networks.checkpoints import load_checkpoint, save_checkpoint
+from vip_tutorial.study.branch_importance import SomeBranches
+from vip_tutorial.study.oracles import channel_einsum, height_einsum, width_einsum
 from vip_tutorial.vision_permutator import VisionPermutator
 
 B, C, N = 2, 24, 4

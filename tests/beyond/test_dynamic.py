@@ -5,13 +5,13 @@ from functools import partial
 
 import pytest
 import torch
-from tables import in_turn
 
+from tables import in_turn
 from vip_tutorial import WeightedPermuteMLP
-from vip_tutorial.beyond.dynamic import KINDS, DynamicPermuteMLP
-from vip_tutorial.beyond.experiments import as_models
-from vip_tutorial.checkpoints import load_checkpoint, save_checkpoint
-from vip_tutorial.reach import in_line, reach
+from vip_tutorial.experiments.mixers import as_models
+from vip_tutorial.mixers.dynamic import KINDS, DynamicPermuteMLP
+from vip_tutorial.networks.checkpoints import load_checkpoint, save_checkpoint
+from vip_tutorial.study.reach import in_line, reach
 from vip_tutorial.training import Recipe, fit, small_network
 from vip_tutorial.training.data import Labelled
 from vip_tutorial.vision_permutator import VisionPermutator

@@ -4,11 +4,10 @@ from functools import partial
 
 import pytest
 import torch
-from tables import in_turn
 
-from vip_tutorial import measured
-from vip_tutorial.beyond import experiments
-from vip_tutorial.counting import count_multiply_adds, count_parameters
+from tables import in_turn
+from vip_tutorial.experiments import mixers, results
+from vip_tutorial.study.cost import count_multiply_adds, count_parameters
 from vip_tutorial.training import small_network, tasks
 from vip_tutorial.training.data import Labelled
 
@@ -47,8 +46,8 @@ def kind(places):
 
 
 def test_grown_pictures_are_the_same_pictures(squares):
-    assert torch.equal(experiments.grown(squares, 8).images, squares.images)
-    larger = experiments.grown(squares, 24).images
+    assert torch.equal(mixers.grown(squares, 8).images, squares.images)
+    larger = mixers.grown(squares, 24).images
     assert larger.shape == (6, 1, 24, 24)
     # Bilinear, so the mean is kept, nearly, and no pixel is outside of what there was.
     torch.testing.assert_close(
@@ -66,14 +65,14 @@ def test_pictures_with_fewer_pixels_are_means_of_all_of_them(squares):
                 rows[row, k] = share
     rows /= rows.sum(dim=1, keepdim=True)
     expected = rows @ squares.images @ rows.T
-    torch.testing.assert_close(experiments.grown(squares, 4).images, expected)
+    torch.testing.assert_close(mixers.grown(squares, 4).images, expected)
 
 
 @in_turn("shift", [-2.0, 0.0, 3.0])
 def test_the_paper_around_a_placed_picture_is_as_dark_as_the_darkest(squares, shift):
     """Of all pictures, and not black: standardised pictures go below 0."""
     shifted = squares._replace(images=squares.images + shift)
-    sheets = experiments.placed(shifted, 12).images
+    sheets = mixers.placed(shifted, 12).images
     for sheet, picture in zip(sheets, shifted.images):
         assert (sheet == shifted.images.min()).sum() >= 12 * 12 - 8 * 8
         expected = picture.sum() + (12 * 12 - 8 * 8) * shifted.images.min()
@@ -82,19 +81,19 @@ def test_the_paper_around_a_placed_picture_is_as_dark_as_the_darkest(squares, sh
 
 def test_right_is_a_count_of_pictures(monkeypatch, squares):
     fifty = Labelled(torch.zeros(50, 1, 8, 8), torch.zeros(50, dtype=torch.int64), 10)
-    monkeypatch.setattr(experiments, "accuracy", lambda model, data: 0.58)
+    monkeypatch.setattr(mixers, "accuracy", lambda model, data: 0.58)
     assert 0.58 * 50 < 29  # by a little: not what is wanted
-    assert experiments.right(None, fifty) == 29
+    assert mixers.right(None, fifty) == 29
 
 
 @in_turn("data, side, classes", [("digits", 8, 10), ("nested", 16, 16)])
 def test_what_is_filed_of_the_cost_is_what_the_variants_cost(data, side, classes):
     pictures = Labelled(torch.zeros(1, 1, side, side), torch.zeros(1), classes)
-    for name, filed in measured.results("beyond")["runs"][data].items():
-        mixer, dim = experiments.VARIANTS[name]
+    for name, filed in results.results("beyond")["runs"][data].items():
+        mixer, dim = mixers.VARIANTS[name]
         model = small_network(
             pictures,
-            depth=experiments.DEPTH,
+            depth=mixers.DEPTH,
             dim=dim,
             patch_size=side // 8,
             token_mixer=mixer,
@@ -111,7 +110,7 @@ def test_strokes_are_counted_by_what_they_are_and_are_called():
     scores[0, 12] = 2
     labels = torch.tensor([0, 4, 5, 7, 8, 12, 13, 15])
     data = Labelled(torch.zeros(8, 1, 16, 16), labels, 16)
-    table = experiments.strokes_named(lambda_module(scores), data)
+    table = mixers.strokes_named(lambda_module(scores), data)
     wanted = [[0, 0, 0, 1], [0, 3, 0, 0], [0, 1, 0, 0], [0, 3, 0, 0]]
     assert table == wanted
 
@@ -125,13 +124,13 @@ def lambda_module(scores):
 
 
 def test_cold_is_a_quarter():
-    mixer, dim = experiments.VARIANTS["cold"]
+    mixer, dim = mixers.VARIANTS["cold"]
     module = mixer(dim, segment_dim=8)
     assert module.temperature == 0.25 and not module.learned
 
 
 def test_placed_pictures_lie_whole_on_a_sheet_of_paper(squares):
-    sheets = experiments.placed(squares, 12).images
+    sheets = mixers.placed(squares, 12).images
     corners = set()
     for sheet, picture in zip(sheets[:, 0], squares.images[:, 0]):
         found = [
@@ -144,14 +143,14 @@ def test_placed_pictures_lie_whole_on_a_sheet_of_paper(squares):
         assert sheet.sum().item() == pytest.approx(picture.sum().item())
         corners.update(found)
     assert len(corners) > 1
-    assert torch.equal(experiments.placed(squares, 8).images, squares.images)
+    assert torch.equal(mixers.placed(squares, 8).images, squares.images)
 
 
 def test_what_is_filed_is_of_the_experiments_that_there_are():
-    found = measured.results("beyond")
-    assert list(found["runs"]["digits"]) == list(experiments.VARIANTS)
-    assert list(found["runs"]["nested"]) == list(experiments.NESTED)
-    seeds = {"digits": experiments.SEEDS, "nested": experiments.NESTED_SEEDS}
+    found = results.results("beyond")
+    assert list(found["runs"]["digits"]) == list(mixers.VARIANTS)
+    assert list(found["runs"]["nested"]) == list(mixers.NESTED)
+    seeds = {"digits": mixers.SEEDS, "nested": mixers.NESTED_SEEDS}
     assert found["seeds"] == {data: list(each) for data, each in seeds.items()}
     for data, runs in found["runs"].items():
         for run in runs.values():

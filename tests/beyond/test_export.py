@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from vip_tutorial import bundled, checkpoints
-from vip_tutorial.beyond import export
-from vip_tutorial.beyond.export import loaded, quantised, run_onnx, to_onnx
-from vip_tutorial.beyond.lightweight import LightPermuteMLP
+from vip_tutorial.mixers.lightweight import LightPermuteMLP
+from vip_tutorial.networks import checkpoints, pretrained
+from vip_tutorial.networks import onnx as export
+from vip_tutorial.networks.onnx import loaded, quantised, run_onnx, to_onnx
 from vip_tutorial.training import predict
 from vip_tutorial.vision_permutator import VisionPermutator
 
@@ -31,9 +31,9 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def digits():
     """The bundled network, and standardised test digits with their labels."""
-    model = bundled.load("digits")
-    _, test = bundled.pictures("digits")
-    return model, bundled.scale("digits")(test)
+    model = pretrained.load("digits")
+    _, test = pretrained.pictures("digits")
+    return model, pretrained.scale("digits")(test)
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +199,7 @@ def test_nothing_else_imports_onnx_runtime():
         and re.search(r"(import|from) onnxruntime", path.read_text(encoding="utf-8"))
     }
     # The second has the first imported before.
-    assert found == {"vip_tutorial/beyond/export.py", "tests/beyond/test_export.py"}
+    assert found == {"vip_tutorial/networks/onnx.py", "tests/beyond/test_export.py"}
 
 
 # --- What cannot be done --------------------------------------------------------------

@@ -4,17 +4,17 @@ from functools import partial
 
 import pytest
 import torch
-from tables import in_turn
 
+from tables import in_turn
 from vip_tutorial import WeightedPermuteMLP
-from vip_tutorial.beyond.lightweight import (
+from vip_tutorial.mixers.lightweight import (
     GroupedLinear,
     LightPermuteMLP,
     LowRankLinear,
 )
-from vip_tutorial.counting import count_multiply_adds, count_parameters
-from vip_tutorial.oracles import height_einsum, width_einsum
-from vip_tutorial.reach import reach
+from vip_tutorial.study.cost import count_multiply_adds, count_parameters
+from vip_tutorial.study.oracles import height_einsum, width_einsum
+from vip_tutorial.study.reach import reach
 from vip_tutorial.vision_permutator import VisionPermutator
 
 OPTIONS = [

@@ -2,17 +2,17 @@
 
 import pytest
 import torch
+
 from tables import in_turn
 from tolerances import tolerance
-
 from vip_tutorial import WeightedPermuteMLP
-from vip_tutorial.beyond.multi_scale import (
+from vip_tutorial.mixers.multi_scale import (
     BlendedBranches,
     LocalPermuteMLP,
     MultiScalePermuteMLP,
 )
-from vip_tutorial.oracles import height_einsum, width_einsum
-from vip_tutorial.reach import reach
+from vip_tutorial.study.oracles import height_einsum, width_einsum
+from vip_tutorial.study.reach import reach
 from vip_tutorial.vision_permutator import VisionPermutator
 
 KINDS = [MultiScalePermuteMLP, LocalPermuteMLP]

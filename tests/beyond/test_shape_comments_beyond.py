@@ -1,4 +1,4 @@
-"""The shape comments of `vip_tutorial.beyond` have the right sizes.
+"""The shape comments of `vip_tutorial.mixers` have the right sizes.
 
 As in test_shape_comments.py, but by size alone: these files divide axes, which the
 recording has no names for.  Sizes that differ tell one axis from another.
@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 import torch
+
 from tables import in_turn
 from test_shape_comments import COMMENT, Watch
 
@@ -59,7 +60,7 @@ def complaints(name: str, source: str) -> dict[int, str]:
     file = f"{name}_under_test.py"
     linecache.cache[file] = (len(source), None, source.splitlines(True), file)
     code = types.ModuleType(f"{name}_under_test")
-    code.__package__ = "vip_tutorial.beyond"  # for its relative imports
+    code.__package__ = "vip_tutorial.mixers"  # for its relative imports
     exec(compile(source, file, "exec"), code.__dict__)
     watch = Watch(source, file)
     found = {line: "no run came here" for line in watch.comments}
@@ -102,7 +103,7 @@ def fits(said: str, shape: tuple[int, ...], sizes: dict[str, int]) -> bool:
 
 
 def source_of(name: str) -> str:
-    file = import_module(f"vip_tutorial.beyond.{name}").__file__
+    file = import_module(f"vip_tutorial.mixers.{name}").__file__
     return Path(file).read_text(encoding="utf-8")
 
 

@@ -47,7 +47,7 @@ def browser():
     """Chromium.  One a module: while Playwright is on, asyncio is not for others."""
     # The engine that draws first frames takes up an event loop that runs when it is
     # made.  Playwright's is not for it.
-    needed("vip_tutorial.widgets.site").first_frame("permute_lens", {})
+    needed("vip_site.figures").first_frame("permute_lens", {})
     with needed("playwright.sync_api").sync_playwright() as playwright:
         try:
             browser = launch(playwright)
@@ -78,7 +78,7 @@ class Places:
 def places(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pages")
     (folder / "lens").mkdir()
-    site = needed("vip_tutorial.widgets.site")
+    site = needed("vip_site.figures")
     for ending, source in (("js", site.site_script), ("css", site.site_style)):
         file = folder / f"lens/vip_widgets.{ending}"
         file.write_text(source(*site.WIDGETS), encoding="utf-8")
@@ -95,7 +95,7 @@ def places(tmp_path_factory):
 def site(places, shared) -> Path:
     """The book as `make book` builds it, from the working tree, warnings as errors."""
     needed("jupyter_book")
-    from vip_tutorial.sphinx_ext.whole import lock_of
+    from vip_site.whole import lock_of
 
     own = places.folder / "_build" / "html"
     with shared() as folder:

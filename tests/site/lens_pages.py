@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 
 from vip_tutorial import WeightedPermuteMLP, trace
-from vip_tutorial.widgets import PermuteLens
+from vip_tutorial.figures import PermuteLens
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -28,7 +28,7 @@ PAGE = """<!doctype html>
 
 def figure(lens: PermuteLens, damage: Callable[[str], str] = str) -> str:
     """A lens as it stands on a built page; `damage` changes its JSON afterwards."""
-    from vip_tutorial.widgets.site import first_frame  # it needs more than the lens
+    from vip_site.figures import first_frame  # it needs more than the lens
 
     state = lens.page_state()
     html = lens.static_html()

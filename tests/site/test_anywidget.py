@@ -11,7 +11,7 @@ from lens_pages import height_lens
 
 import vip_tutorial
 from vip_tutorial import PermuteMLP, trace
-from vip_tutorial.widgets import PermuteLens
+from vip_tutorial.figures import PermuteLens
 
 PACKAGE = Path(vip_tutorial.__file__).parent
 # A front end: a model that knows what was saved, and an empty element.

@@ -42,11 +42,12 @@ def test_the_traced_tables_are_on_the_page(site):
 
 def test_the_api_page_shows_what_the_package_offers(site):
     import vip_tutorial
-    from vip_tutorial import exercises, oracles, widgets
+    from vip_tutorial import exercises, figures
+    from vip_tutorial.study import oracles
 
     anchors = parsed(site / "book/api.html").anchors
     shown = {str(anchor).rpartition(".")[2] for anchor in anchors}
-    offered = [*vip_tutorial.__all__, *widgets.__all__, *exercises.__all__]
+    offered = [*vip_tutorial.__all__, *figures.__all__, *exercises.__all__]
     offered += [name for name in vars(oracles) if name.endswith(("_einsum", "_loops"))]
     assert [name for name in offered if name not in shown] == []
 

@@ -9,12 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from vip_tutorial import PermuteMLP, WeightedPermuteMLP, bundled
-from vip_tutorial.beyond.dynamic import DynamicPermuteMLP
-from vip_tutorial.branch_weights import exchanged_order, weights_by_block
+from vip_tutorial import PermuteMLP, WeightedPermuteMLP
+from vip_tutorial.figures import BranchMixer
+from vip_tutorial.figures.shared.pictures import LEVELS
+from vip_tutorial.mixers.dynamic import DynamicPermuteMLP
+from vip_tutorial.networks import pretrained
+from vip_tutorial.study.branch_weights import exchanged_order, weights_by_block
 from vip_tutorial.training.data import as_tokens, digit, patterns
-from vip_tutorial.widgets import BranchMixer
-from vip_tutorial.widgets.pictures import LEVELS
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +132,7 @@ def test_the_temperature_is_pytorchs(core, temperature):
 
 def first_block(temperature=None, **options):
     """The first block of the trained network, as a figure, and the network."""
-    model, scale = bundled.load("digits"), bundled.scale("digits")
+    model, scale = pretrained.load("digits"), pretrained.scale("digits")
 
     def embed(picture):
         return model.patch_embed(((picture - scale.mean) / scale.spread)[None, None])
@@ -334,7 +335,7 @@ def test_a_temperature_that_is_said_wrongly():
 
 
 def first_frame(widget) -> str:
-    site = pytest.importorskip("vip_tutorial.widgets.site", exc_type=ImportError)
+    site = pytest.importorskip("vip_site.figures", exc_type=ImportError)
     return site.first_frame("branch_mixer", widget.page_state())
 
 

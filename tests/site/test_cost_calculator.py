@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
-from vip_tutorial.counting import count_multiply_adds, count_parameters
-from vip_tutorial.token_mixers import SelfAttention, TokenMixing
-from vip_tutorial.widgets import CostCalculator
+from vip_tutorial.figures import CostCalculator
+from vip_tutorial.mixers.rivals import SelfAttention, TokenMixing
+from vip_tutorial.study.cost import count_multiply_adds, count_parameters
 
 SIZES = [(8, 8, 512), (4, 4, 8), (7, 7, 49), (16, 16, 384)]
 

@@ -9,9 +9,8 @@ import torch
 from figure_driver import Figure
 from lens_pages import height_lens
 
-from vip_tutorial import PermuteMLP, WeightedPermuteMLP, bundled
-from vip_tutorial.training.data import as_tokens
-from vip_tutorial.widgets import (
+from vip_tutorial import PermuteMLP, WeightedPermuteMLP
+from vip_tutorial.figures import (
     BranchMixer,
     CostCalculator,
     LiveViP,
@@ -21,6 +20,8 @@ from vip_tutorial.widgets import (
     ShapePuzzles,
     WeightRewrite,
 )
+from vip_tutorial.networks import pretrained
+from vip_tutorial.training.data import as_tokens
 
 axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
 
@@ -63,7 +64,7 @@ EXAMPLES = {
     ),
     "cost_calculator": (lambda: CostCalculator(), "v1;H=14;W=14;N=14;C=392"),
     "live_vip": (
-        lambda: LiveViP(bundled.load("digits"), bundled.scale("digits")),
+        lambda: LiveViP(pretrained.load("digits"), pretrained.scale("digits")),
         "v1;picture=noise;other=seven;off=1h;hold=2third;open=1;channel=5;token=9;"
         "branch=h;step=3;fill=value",
     ),

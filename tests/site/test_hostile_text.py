@@ -12,11 +12,11 @@ from lens_driver import Lens
 from lens_pages import figure, height_lens, page
 from test_figures import EXAMPLES
 
-from vip_tutorial.mutants import MUTANTS
+from vip_site.figures import first_frame
+from vip_tutorial.figures import LiveViP, MutantSpotter
+from vip_tutorial.study.faults.mutants import MUTANTS
 from vip_tutorial.training.data import Scale
 from vip_tutorial.vision_permutator import VisionPermutator
-from vip_tutorial.widgets import LiveViP, MutantSpotter
-from vip_tutorial.widgets.site import first_frame
 
 # Whatever it stands in, an element or an attribute in either kind of quotes: where it
 # is not escaped there is an element or an attribute "evil".

@@ -16,7 +16,7 @@ from lens_pages import height_lens, module_lens
 from test_figures import EXAMPLES, reach_probe
 
 from vip_tutorial import PermuteMLP, trace
-from vip_tutorial.widgets import PermuteLens
+from vip_tutorial.figures import PermuteLens
 
 LINKS = json.loads(Path(__file__).with_name("links.json").read_text("utf-8"))
 

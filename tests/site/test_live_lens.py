@@ -5,10 +5,11 @@ import json
 import pytest
 import torch
 
-from vip_tutorial import bundled, trace
+from vip_tutorial import trace
+from vip_tutorial.figures import LiveViP
+from vip_tutorial.figures.live_vip.live_vip import MOST_DRAWN
+from vip_tutorial.networks import pretrained
 from vip_tutorial.vision_permutator import VisionPermutator
-from vip_tutorial.widgets import LiveViP
-from vip_tutorial.widgets.live_vip import MOST_DRAWN
 
 BRANCHES = {"h": "height", "w": "width", "c": "channel"}
 C, N = 32, 8
@@ -21,14 +22,14 @@ def core(engine_of):
 
 @pytest.fixture(scope="module")
 def widget():
-    return LiveViP(bundled.load("digits"), bundled.scale("digits"))
+    return LiveViP(pretrained.load("digits"), pretrained.scale("digits"))
 
 
 @pytest.fixture(scope="module")
 def recorded(widget):
     """`recorded(block, branch)`: PyTorch's run of it on the first digit, in float64."""
-    model = bundled.load("digits").double().eval()
-    scale = bundled.scale("digits")
+    model = pretrained.load("digits").double().eval()
+    scale = pretrained.scale("digits")
     picture = (widget.picture().double() - scale.mean) / scale.spread
     seen = {}
     for number, block in enumerate(model.blocks, start=1):
@@ -294,7 +295,7 @@ def test_axe_finds_nothing_in_an_open_branch(open_figure, widget, width):
 @pytest.mark.parametrize("width", [1280, 360])
 def test_the_first_frame_has_the_picture_too(open_figure, width):
     start = "v1;open=1;branch=h;step=3;channel=9;token=17"
-    widget = LiveViP(bundled.load("digits"), bundled.scale("digits"), start=start)
+    widget = LiveViP(pretrained.load("digits"), pretrained.scale("digits"), start=start)
     still = open_figure(widget, java_script_enabled=False, width=width)
     stage = still.locator(".vip-live-lens .vip-stage")
     assert stage.locator("svg:visible").count() == 1
@@ -317,7 +318,7 @@ def test_too_many_numbers_are_not_drawn(open_figure, core):
         in_chans=1,
         num_classes=3,
     ).eval()
-    widget = LiveViP(model, bundled.scale("digits"))
+    widget = LiveViP(model, pretrained.scale("digits"))
     assert widget.recordings == {}
     figure = open_figure(widget, "live=v1;open=1")
     assert "The steps of a branch are not shown" in figure.part("body").inner_text()

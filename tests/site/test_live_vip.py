@@ -12,11 +12,12 @@ from figure_driver import Figure
 from lens_pages import page as page_of
 from torch import nn
 
-from vip_tutorial import PermuteMLP, WeightedPermuteMLP, bundled
+from vip_tutorial import PermuteMLP, WeightedPermuteMLP
+from vip_tutorial.figures import LiveViP
+from vip_tutorial.figures.live_vip.live_network import MOST_WEIGHTS
+from vip_tutorial.networks import pretrained
 from vip_tutorial.training.data import Scale, patterns
 from vip_tutorial.vision_permutator import VisionPermutator
-from vip_tutorial.widgets import LiveViP
-from vip_tutorial.widgets.live_network import MOST_WEIGHTS
 
 BRANCHES = "hwc"
 
@@ -40,8 +41,8 @@ class Trained:
 
 @pytest.fixture(scope="module")
 def trained():
-    _, test = bundled.pictures("digits")
-    return Trained(bundled.load("digits"), bundled.scale("digits"), test.images)
+    _, test = pretrained.pictures("digits")
+    return Trained(pretrained.load("digits"), pretrained.scale("digits"), test.images)
 
 
 def network(seed=0, **options):
@@ -203,7 +204,7 @@ def test_blocks_that_differ(core):
 
 
 def test_what_happens_inside_of_a_block(core, trained):
-    model = bundled.load("digits").double()
+    model = pretrained.load("digits").double()
     widget = trained.widget()
     image = (trained.images[:1].double() - trained.scale.mean) / trained.scale.spread
     seen = {}
@@ -242,7 +243,7 @@ def test_the_means_are_over_the_images(trained):
     means = torch.tensor(trained.widget(mean_over=images).means)
     assert means.shape == (2, 3, 32)
     torch.testing.assert_close(means.sum(1), torch.ones(2, 32))
-    model = bundled.load("digits").double()
+    model = pretrained.load("digits").double()
     found = []
     for block in model.blocks:
 
@@ -581,7 +582,7 @@ def test_damaged_numbers_get_a_sentence(core, spoil):
     html = core.eval(f"$live_vip.firstFrame({json.dumps(data)})")
     assert html.startswith('<p class="vip-problem">This figure cannot be drawn: ')
     assert re.search(
-        "damaged|no numbers|network's size|not a recorded run|do not exist", html
+        "damaged|no numbers|network&#39;s size|not a recorded run|do not exist", html
     )
 
 
@@ -711,7 +712,7 @@ def test_opening_a_block(open_figure, trained):
     assert figure.state == "v1;open=2;channel=1;token=17"
     assert figure.heard.startswith("Row 2, column 1, channel 1: the token holds ")
     assert place.evaluate("(el) => el === document.activeElement")
-    model = bundled.load("digits")
+    model = pretrained.load("digits")
     seen = {}
     attn = model.blocks[1].attn
     attn.register_forward_pre_hook(lambda m, x: seen.update(x=x[0]))
@@ -773,7 +774,7 @@ def test_a_picture_that_is_one_grey_and_one_class(open_figure):
 @pytest.fixture
 def open_built(open_page, places):
     """A page as the Sphinx extension finishes it, with the figure far down or not."""
-    extension = pytest.importorskip("vip_tutorial.sphinx_ext")
+    extension = pytest.importorskip("vip_site")
 
     def open_built(*widgets, protocol="http", fragment="", far=False, **options):
         app = SimpleNamespace(

@@ -6,7 +6,7 @@ from lens_driver import Lens
 from lens_pages import figure, height_lens, page
 from test_pages import parsed
 
-moved = pytest.importorskip("vip_tutorial.sphinx_ext.moved")
+moved = pytest.importorskip("vip_site.moved")
 
 # What could be linked to when the chapters changed places: sections, then figures.
 # Add to this table; never remove an entry.

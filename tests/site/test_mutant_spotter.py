@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from vip_tutorial import WeightedPermuteMLP
-from vip_tutorial.contract import failures
-from vip_tutorial.evidence import VIEWS, evidence
-from vip_tutorial.mutants import MUTANTS, Mutant
-from vip_tutorial.widgets import MutantSpotter
-from vip_tutorial.widgets.bundle import bundle
+from vip_tutorial.figures import MutantSpotter
+from vip_tutorial.lens.figure.bundle import bundle
+from vip_tutorial.study.faults.checks import failures
+from vip_tutorial.study.faults.mutants import MUTANTS, Mutant
+from vip_tutorial.study.faults.views import VIEWS, evidence
 
 
 def named(name: str) -> Mutant:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP, trace
-from vip_tutorial.tracing import Trace
+from vip_tutorial.lens.tracing import Trace
 
 ASK = """
 const { readRun, sizeOf } = $recording;

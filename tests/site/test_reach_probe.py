@@ -8,9 +8,9 @@ import torch
 from test_anywidget import open_live  # noqa: F401
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
-from vip_tutorial.reach import reach
-from vip_tutorial.token_mixers import Convolution
-from vip_tutorial.widgets import ReachProbe
+from vip_tutorial.figures import ReachProbe
+from vip_tutorial.mixers.rivals import Convolution
+from vip_tutorial.study.reach import reach
 
 H, W, C = 4, 4, 8
 SPACE = "\u00a0"

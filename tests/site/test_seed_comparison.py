@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from vip_tutorial.chance import chance, deals
-from vip_tutorial.widgets import SeedComparison
+from vip_tutorial.figures import SeedComparison
+from vip_tutorial.study.permutation_test import chance, deals
 
 RIGHT = {
     "none": [470, 471, 472, 473, 474],

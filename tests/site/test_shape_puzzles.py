@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from notebooks import read
-from vip_tutorial.widgets import ShapePuzzles
-from vip_tutorial.widgets.shape_puzzles import KINDS
+from vip_tutorial.figures import ShapePuzzles
+from vip_tutorial.figures.shape_puzzles.shape_puzzles import KINDS
 
 ROOT = Path(__file__).parents[2]
 SEEDS = range(40)

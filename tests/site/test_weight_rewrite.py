@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
-from vip_tutorial.branch_importance import made_static, mixers, rescaled
+from vip_tutorial.figures import WeightRewrite
+from vip_tutorial.study.branch_importance import made_static, mixers, rescaled
 from vip_tutorial.training import small_network
 from vip_tutorial.training.data import Labelled
-from vip_tutorial.widgets import WeightRewrite
 
 AT = (2, 5)
 
@@ -200,7 +200,7 @@ def test_other_places_are_refused(network, x, at):
 
 @pytest.mark.parametrize("damage", ["weights", "branches", "projection", "offset"])
 def test_damaged_numbers_get_a_sentence(network, x, damage):
-    from vip_tutorial.widgets.site import first_frame
+    from vip_site.figures import first_frame
 
     state = WeightRewrite(mixers(network)[0], x, at=AT).page_state()
     assert "<table>" in first_frame("weight_rewrite", state)
@@ -210,7 +210,7 @@ def test_damaged_numbers_get_a_sentence(network, x, damage):
 
 
 def test_a_weight_that_is_not_positive_gets_a_sentence(network, x):
-    from vip_tutorial.widgets.site import first_frame
+    from vip_site.figures import first_frame
 
     state = WeightRewrite(mixers(network)[0], x, at=AT).page_state()
     state["weights"][1][3] = 0

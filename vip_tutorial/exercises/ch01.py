@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..mixers.rivals import Convolution
 from ..permute_mlp import PermuteMLP
-from ..reach import reach
-from ..token_mixers import Convolution
+from ..study.reach import reach
 from .runner import Ask, own_luck, run, truth
 
 _SIDES = (3, 5, 6)

@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
-from ..counting import count_multiply_adds
 from ..permute_mlp import WeightedPermuteMLP
+from ..study.cost import count_multiply_adds
 from .runner import Ask, described, is_true_or_false, required, run
 
 # Grid sides and channels; in the second C is no multiple of 4.

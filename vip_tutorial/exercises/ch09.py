@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..mutants import MUTANTS
 from ..permute_mlp import WeightedPermuteMLP
+from ..study.faults.mutants import MUTANTS
 from .runner import Ask, NotYet, TimeRanOut, required, run
 
 _SEEDS = 5
@@ -47,7 +47,7 @@ def check_catches(check: Callable[[nn.Module], bool], mutant: type[nn.Module]) -
     """Say whether `check` tells right modules from a faulty one.
 
     It is run on modules for 4 x 4 tokens of 8 channels with several random weights, and
-    if it is right, on all the other mutants of `vip_tutorial.mutants`, too.
+    if it is right, on all the other mutants of `vip_tutorial.study.faults.mutants`, too.
 
     Args:
         check: Your function: True for a right module, False for a wrong one.

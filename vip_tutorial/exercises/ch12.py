@@ -6,7 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from ..branch_importance import SomeBranches
+from ..study.branch_importance import SomeBranches
 from ..training.data import Labelled
 from ..training.fit import small_network
 from .runner import Ask, run, tensor_like

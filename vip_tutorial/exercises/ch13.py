@@ -6,7 +6,7 @@ from collections.abc import Callable
 from numbers import Real
 from typing import Any
 
-from ..chance import chance, deals
+from ..study.permutation_test import chance, deals
 from .runner import Ask, described, is_true_or_false, required, run
 
 Chance = Callable[[list[int], list[int]], float]

@@ -5,8 +5,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from ..beyond.lightweight import LightPermuteMLP
-from ..reach import reach
+from ..mixers.lightweight import LightPermuteMLP
+from ..study.reach import reach
 from .ch01 import Sees, check_who_sees_whom
 from .runner import own_luck
 

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..counting import count_bytes_moved
+from ..study.cost import count_bytes_moved
 from .runner import Ask, anything, run
 
 # B, N = H = W, S

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from ..beyond.any_size import WAYS, AnySizePermuteMLP
-from ..reach import reach
+from ..mixers.any_size import WAYS, AnySizePermuteMLP
+from ..study.reach import reach
 from .runner import Ask, described, list_of, own_luck, run
 
 _GRIDS = [(4, 8), (4, 12), (3, 6), (2, 8), (4, 4)]  # rows in training, rows now

@@ -284,7 +284,7 @@ def _form(value: Any) -> Any:
 def _no_run(path: str | os.PathLike) -> str:
     return (
         f"{path} is no file that fit wrote, so it stays as it is: give resume another "
-        "name. To start from weights in it, call vip_tutorial.checkpoints."
+        "name. To start from weights in it, call vip_tutorial.networks.checkpoints."
         "load_checkpoint(model, ...) first"
     )
 

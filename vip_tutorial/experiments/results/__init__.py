@@ -1,0 +1,39 @@
+"""Results of experiments that take hours, so that a chapter can show many seeds.
+
+Each file is written by the module that makes the experiment, `make measurements` runs
+them all, and the chapter that shows a file repeats a part of it and compares.
+"""
+
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..._util.files import write_atomically
+
+_FOLDER = Path(__file__).parent
+
+
+def results(name: str) -> dict[str, Any]:
+    """What was measured, and with which versions.
+
+    Args:
+        name: Name of a file beside this one, without its ending.
+
+    Raises:
+        FileNotFoundError: If nothing of that name was measured.
+    """
+    return json.loads((_FOLDER / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def write(name: str, measured: dict[str, Any]) -> None:
+    """Keep what was measured, with the versions, in place of what was there."""
+    versions = {
+        "python": platform.python_version(),
+        "torch": torch.__version__.partition("+")[0],
+        "threads": torch.get_num_threads(),
+    }
+    text = json.dumps({"versions": versions} | measured, indent=1)
+    write_atomically(_FOLDER / f"{name}.json", f"{text}\n".encode())

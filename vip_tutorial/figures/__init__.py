@@ -1,0 +1,32 @@
+"""The book's figures: each an ordinary ipywidget that also runs on a page alone.
+
+A folder holds all of one figure: its Python class, its JavaScript and its style sheet,
+by one name.  Start with `cost_calculator`, the simplest.  What two of them share is in
+`shared`, what all share in `vip_tutorial.lens.figure`.
+
+Needs anywidget and ipywidgets, 7.7 or 8: `pip install "vip_tutorial[widgets]"`.
+"""
+
+from ..lens.permute_lens.permute_lens import PermuteLens
+from .branch_explorer.branch_explorer import BranchExplorer
+from .branch_mixer.branch_mixer import BranchMixer
+from .cost_calculator.cost_calculator import CostCalculator
+from .live_vip.live_vip import LiveViP
+from .mutant_spotter.mutant_spotter import MutantSpotter
+from .reach_probe.reach_probe import ReachProbe
+from .seed_comparison.seed_comparison import SeedComparison
+from .shape_puzzles.shape_puzzles import ShapePuzzles
+from .weight_rewrite.weight_rewrite import WeightRewrite
+
+__all__ = [
+    "BranchExplorer",
+    "BranchMixer",
+    "CostCalculator",
+    "LiveViP",
+    "MutantSpotter",
+    "PermuteLens",
+    "ReachProbe",
+    "SeedComparison",
+    "ShapePuzzles",
+    "WeightRewrite",
+]

@@ -1,0 +1,208 @@
+"""The live ViP: a trained network that runs in the page, on what the reader draws."""
+
+import copy
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import torch
+import traitlets
+from torch import Tensor
+
+from ...lens.figure.host import BookWidget
+from ...lens.tracing import trace
+from ...study.branch_weights import weights_by_block
+from ...training.data import Scale, digits, patterns
+from ...vision_permutator import VisionPermutator
+from ..shared.pictures import shown_picture, written
+from .live_network import page_network
+
+MOST_DRAWN = 2_048  # numbers, as in js/recording.js
+_NAMES = "zero one two three four five six seven eight nine".split()
+
+
+class LiveViP(BookWidget):
+    """Draw a picture, and a network answers in the page, without a kernel.
+
+    Every block can be opened, and its branches switched off or their weights held, to
+    see what the scores owe to them.
+
+    Args:
+        model: A network for pictures with one channel, whose blocks mix tokens with a
+            `WeightedPermuteMLP`, without transitions, and with at most 60,000 weights.
+        scale: How pixels are standardised before the network gets them.
+        pictures: Grey levels `(height, width)`, 0 to 1, by name, rounded to sixteenths;
+            the first is shown first.  If None, patterns, and for a network with ten
+            classes and 8 x 8 pixels, handwritten digits that are no training images.
+        labels: What each class is called; its number if None.
+        mean_over: Images `(count, 1, height, width)` with pixels from 0 to 1.  Weights
+            can be held at their mean over these images, block by block and channel by
+            channel; not so if None.
+        title: Heading of the figure.
+        name: Name of the figure in links, letters, digits and hyphens.
+        start: State of the first picture, e.g. "v1;picture=noise;off=1h;open=2".
+        state: State of the figure now, in the same words; empty at the start.
+
+    Raises:
+        TypeError: If `model` is not a `VisionPermutator`, its blocks are of another
+            kind, or an argument has the wrong type.
+        ValueError: If the page cannot run the network, its weights are not finite, or
+            the pictures, labels or images do not fit it.
+    """
+
+    kind = "live_vip"
+    styles = (
+        "../shared/drawing.css",
+        "../../lens/permute_lens/permute_lens.css",
+        "live_vip.css",
+    )
+    shown = ("size", "pictures", "labels", "network", "weights", "means", "recordings")
+    apart = ("weights", "recordings")
+
+    name = traitlets.Unicode("live").tag(sync=True)
+    size = traitlets.List(help="Height and width of a picture.").tag(sync=True)
+    pictures = traitlets.List(help="Names and grey levels.").tag(sync=True)
+    labels = traitlets.List(help="Names of the classes.").tag(sync=True)
+    network = traitlets.Dict(help="Sizes of the network.").tag(sync=True)
+    weights = traitlets.Dict(help="All weights, base64.").tag(sync=True)
+    recordings = traitlets.Dict(
+        help="The steps of a block's branches h, w and c, without numbers."
+    ).tag(sync=True)
+    means = traitlets.List(
+        allow_none=True,
+        default_value=None,
+        help="A block's mean weights of h, w and c, each a list of C.",
+    ).tag(sync=True)
+
+    def __init__(
+        self,
+        model: VisionPermutator,
+        scale: Scale,
+        pictures: Mapping[str, Tensor] | None = None,
+        labels: Sequence[str] | None = None,
+        mean_over: Tensor | None = None,
+        **kwargs: Any,
+    ):
+        network, weights = page_network(model)
+        network["scale"] = _checked_scale(scale)
+        if pictures is None:
+            pictures = _usual_pictures(model)
+        size, levels = written(pictures)
+        if size != (model.img_size, model.img_size):
+            raise ValueError(
+                f"the pictures are {size[0]} x {size[1]} pixels and the network takes "
+                f"{model.img_size} x {model.img_size}: give pictures of its size"
+            )
+        if mean_over is not None:
+            mean_over = _mean_weights(model, scale, mean_over)
+        super().__init__(
+            size=list(size),
+            pictures=levels,
+            labels=_checked_labels(labels, model.num_classes),
+            network=network,
+            weights=weights,
+            recordings=_recorded(model),
+            means=mean_over,
+            **kwargs,
+        )
+
+    def picture(self) -> Tensor:
+        """The picture that is shown now, `(height, width)`, drawn or chosen."""
+        return shown_picture(self.state or self.start, self.pictures, self.size)
+
+
+def _usual_pictures(model: VisionPermutator) -> dict[str, Tensor]:
+    """Patterns of the network's size, after digits if it may be one that reads them."""
+    side = model.img_size
+    if side != 8 or model.num_classes != 10:
+        return patterns(side, side)
+    _, test = digits()
+    first = [test.images[test.labels == label][0, 0] for label in range(10)]
+    order = [7, *range(7), 8, 9]  # a seven stands first in this book
+    return {_NAMES[label]: first[label] for label in order} | patterns(side, side)
+
+
+def _recorded(model: VisionPermutator) -> dict[str, dict[str, Any]]:
+    """The recorded steps of h, w and c, which are the same in each block, as JSON.
+
+    The page has the numbers, and finds the moves from shapes and orders.  Empty if
+    there are more numbers than the lens can draw.
+    """
+    mixer = copy.deepcopy(model.blocks[0].attn).cpu().float()
+    side, dim = mixer.segment_dim, mixer.dim
+    if side * side * dim > MOST_DRAWN:
+        return {}
+    x = torch.zeros(1, side, side, dim)  # (B, H, W, C)
+    branches = {"h": mixer.height, "w": mixer.width, "c": mixer.channel}
+    recorded = {key: trace(f, x, axes="BHWC") for key, f in branches.items()}
+    for recording in recorded.values():
+        for tensor in recording.tensors:
+            tensor.values = None
+        for step in recording.steps:
+            step.map = None
+    return {key: recording.to_json() for key, recording in recorded.items()}
+
+
+def _mean_weights(
+    model: VisionPermutator, scale: Scale, images: Any
+) -> list[list[list[float]]]:
+    """For each block `(3, C)`: the weights of h, w and c, averaged over images."""
+    if not isinstance(images, Tensor):
+        raise TypeError(
+            f"mean_over is {type(images).__name__}; it must be a tensor of images "
+            "(count, 1, height, width)"
+        )
+    wanted = (1, model.img_size, model.img_size)
+    if images.ndim != 4 or not len(images) or tuple(images.shape[1:]) != wanted:
+        raise ValueError(
+            f"mean_over has shape {tuple(images.shape)}; it must be images "
+            f"(count, {', '.join(map(str, wanted))})"
+        )
+    if not images.isfinite().all():
+        raise ValueError("mean_over has pixels that are not numbers")
+    low, high = images.min().item(), images.max().item()
+    if low < 0 or high > 1:
+        raise ValueError(
+            f"mean_over has pixels from {low:g} to {high:g}; they must go from 0 to 1: "
+            "give the images as they were before they were standardised"
+        )
+    exact = copy.deepcopy(model).cpu().double()
+    pixels = (images.detach().cpu().double() - scale.mean) / scale.spread
+    return [
+        [[float(f"{v:.6g}") for v in row] for row in weights.mean(1).tolist()]
+        for weights in weights_by_block(exact, pixels).values()  # (3, B, C) each
+    ]
+
+
+def _checked_scale(scale: Any) -> list[float]:
+    if not isinstance(scale, Scale):
+        raise TypeError(
+            f"scale is {type(scale).__name__}; it must be the Scale that the training "
+            'images had, e.g. Scale.of(train) or bundled.scale("digits")'
+        )
+    try:
+        mean, spread = map(float, scale)
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(f"{scale} does not hold two numbers") from None
+    if not math.isfinite(mean) or not 0 < spread < math.inf:
+        raise ValueError(
+            f"scale is {scale}; its mean must be finite and its spread above 0"
+        )
+    return [mean, spread]
+
+
+def _checked_labels(labels: Any, classes: int) -> list[str]:
+    if labels is None:
+        return [str(number) for number in range(classes)]
+    # A text is iterable, too: letter by letter.
+    is_list = isinstance(labels, Iterable) and not isinstance(labels, str)
+    names = list(labels) if is_list else []
+    if not is_list or not all(isinstance(name, str) and name for name in names):
+        raise TypeError(
+            f"labels is {labels!r}; it must be a list of names, one for each class"
+        )
+    if len(names) != classes:
+        raise ValueError(
+            f"there are {len(names)} labels and {classes} classes: name each class"
+        )
+    return names

@@ -1,0 +1,64 @@
+// Puzzles of the kind "at which address does this element lie?"
+
+import { addressIn, birthsIn, freshStrides, freshTensor, permuted } from "./strided.js";
+import { randomBelow, otherOrder, shuffledList, notYet } from "./puzzle_parts.js";
+import { readNumbers } from "./puzzle_reading.js";
+import { unravel } from "../../lens/permute_lens/recording.js";
+import { tuple } from "../../lens/permute_lens/words.js";
+
+/** @returns {import("./puzzle_kinds.js").Puzzle} without its kind and number */
+export function make(level, random) {
+  const sizes = shuffledList(level > 3 ? [2, 3, 4, 2] : [2, 3, 4, 5], random);
+  const fresh = freshTensor(sizes.slice(0, [2, 3, 3, 4][level - 1]));
+  const turned = level > 2 ? permuted(fresh, otherOrder(fresh.shape.map((_, axis) => axis), random)) : fresh;
+  const { shape, strides } = turned;
+  let at;
+  do at = shape.map((size) => randomBelow(size, random));
+  while (at.filter((c) => c > 0).length < 2);
+  const right = addressIn(turned, at);
+  const terms = at.map((c, axis) => `${c} × ${strides[axis]}`);
+  const element = `x[${at.join(", ")}]`;
+  return {
+    ask: `x has shape ${tuple(shape)} and strides ${tuple(strides)}${level > 2 ? ": it has been permuted" : ""}. At which address, counted from 0, does ${element} lie?`,
+    shape,
+    strides,
+    strip: fresh.strip,
+    axes: null,
+    born: { axes: [], shape: fresh.shape },
+    calls: [],
+    code: element,
+    example: "7",
+    answer: String(right),
+    hints: [
+      "Each stride says how far one step along its axis jumps. Multiply each coordinate by its stride, and add up.",
+      `Along axis 0 you take ${at[0]} ${at[0] === 1 ? "step" : "steps"} of ${strides[0]}: that is ${at[0] * strides[0]}.`,
+      `${terms.join(" + ")} = ?`,
+    ],
+    judge: (text) => judge({ turned, at, right, terms, element }, text),
+  };
+}
+
+function judge({ turned, at, right, terms, element }, text) {
+  const { numbers, problem } = readNumbers(text);
+  if (problem) return notYet(problem);
+  if (numbers.length !== 1) return notYet(`An address is one number; you gave ${numbers.length}.`);
+  const { shape, strip } = turned;
+  const [mine] = numbers;
+  const addresses = freshTensor(shape).strip.map((k) => addressIn(turned, unravel(k, shape)));
+  const births = birthsIn(turned);
+  const grid = (address, label, caption) => {
+    const mark = addresses.indexOf(address);
+    return { caption, shape, births, mark, labels: births.map((_, k) => (k === mark ? label : "")) };
+  };
+  if (mine === right) return { right: true, words: `${terms.join(" + ")} = ${right}.`, wanted: { ...grid(right, right, "every number with its address"), labels: addresses } };
+  const wanted = grid(right, "?", `${element}, which is asked`);
+  if (mine >= strip.length)
+    return notYet(`The strip holds ${strip.length} numbers and ends at address ${strip.length - 1}; ${mine} lies outside.`, undefined, wanted);
+  const there = unravel(addresses.indexOf(mine), shape);
+  const fresh = addressIn({ strides: freshStrides(shape) }, at);
+  return notYet(
+    `At ${mine} lies x[${there.join(", ")}].` + (mine === fresh ? " You counted as if x had just been made; its strides are others." : ` You look for ${element}.`),
+    grid(mine, mine, `what lies at ${mine}`),
+    wanted,
+  );
+}

@@ -1,0 +1,72 @@
+"""The permute lens: a recorded run that you can step, scrub, play and follow."""
+
+from typing import Any
+
+import torch
+import traitlets
+
+from ..figure.host import BookWidget
+from ..tracing import Trace
+
+
+class PermuteLens(BookWidget):
+    """Show where every element goes in a recorded run.
+
+    Args:
+        recording: What `trace(f, x)` returned.
+        title: Heading of the figure; the name of what ran if empty.
+        name: Name of the figure in links, letters, digits and hyphens.
+        start: State of the first picture, as the figure's "copy" button gives it, e.g.
+            "v1;step=2;numbers=birth".
+        hue: Name of the input's axis that gives a cell its hue.
+        light: Name of the input's axis that gives a cell its lightness.
+        picture: Grey levels 0 to 1, `(H, W)`, if the tokens are pieces of a picture.
+        state: State of the figure now, in the same words; empty at the start.
+
+    Raises:
+        TypeError: If `recording` is not a `Trace`, or an argument is not one of these.
+        ValueError: If `name` cannot stand in a link, or `picture` is not a picture.
+    """
+
+    kind = "permute_lens"
+    shown = ("recording", "hue", "light", "picture")
+
+    recording = traitlets.Dict(help="The run, as JSON.").tag(sync=True)
+    name = traitlets.Unicode("lens").tag(sync=True)
+    hue = traitlets.Unicode("H").tag(sync=True)
+    light = traitlets.Unicode("W").tag(sync=True)
+    picture = traitlets.List(allow_none=True, default_value=None).tag(sync=True)
+
+    def __init__(self, recording: Trace, picture: Any = None, **kwargs: Any):
+        if picture is not None:
+            picture = _as_rows(picture)
+        super().__init__(recording=_as_json(recording), picture=picture, **kwargs)
+
+    def show(self, recording: Trace) -> None:
+        """Show another run in the same figure."""
+        self.recording = _as_json(recording)
+
+
+def _as_rows(picture: Any) -> list[list[float]]:
+    try:
+        picture = torch.as_tensor(picture, dtype=torch.float32)
+    except (TypeError, ValueError, RuntimeError) as fault:
+        raise ValueError(
+            f"picture is a {type(picture).__name__} that is no grid of numbers "
+            f"({fault}); it must be (H, W), a grey level from 0 to 1 for each token"
+        ) from fault
+    if picture.ndim != 2 or not picture.isfinite().all():
+        raise ValueError(
+            f"picture has shape {tuple(picture.shape)}; it must be (H, W), a grey "
+            "level from 0 to 1 for each token"
+        )
+    return picture.tolist()
+
+
+def _as_json(recording: Trace) -> dict[str, Any]:
+    if not isinstance(recording, Trace):
+        raise TypeError(
+            f"PermuteLens shows a recorded run, got {type(recording).__name__}: "
+            "PermuteLens(trace(f, x))"
+        )
+    return recording.to_json()
