@@ -338,7 +338,7 @@ def test_every_figure_is_registered_and_comes_through_the_door():
 def test_no_figure_restyles_what_another_one_draws():
     """On the site all style sheets are one: a class of one kind is of that alone."""
     owners: dict[str, set[str]] = {}
-    for file in CSS.glob("*.css"):
+    for file in (ROOT / "vip_tutorial").rglob("*.css"):
         text = re.sub(r"/\*.*?\*/", "", file.read_text(encoding="utf-8"), flags=re.S)
         for selectors in re.findall(r"([^{}]+)\{", text):
             for selector in selectors.split(","):

@@ -9,11 +9,11 @@ import torch
 from lens_driver import Lens
 from lens_pages import height_lens
 
-import vip_tutorial.figures
+import vip_tutorial
 from vip_tutorial import PermuteMLP, trace
 from vip_tutorial.figures import PermuteLens
 
-JS = Path(vip_tutorial.figures.__file__).parent / "js"
+PACKAGE = Path(vip_tutorial.__file__).parent
 # A front end: a model that knows what was saved, and an empty element.
 FRONT_END = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>A notebook</title>
@@ -47,7 +47,7 @@ FROM_ONE_TEXT = """
   const address = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
   return (await import(address)).default;"""
 FROM_ITS_MODULES = """
-  const { render } = await import("./js/permute_lens.js");
+  const { render } = await import("./modules/%s");
   return { render };"""
 
 
@@ -74,8 +74,12 @@ def open_live(open_page, places):
 
 
 def test_the_modules_run_as_they_are(open_live, places, toy):
-    shutil.copytree(JS, places.folder / "lens/js", dirs_exist_ok=True)
-    lens = open_live(toy, FROM_ITS_MODULES)
+    for file in PACKAGE.rglob("*.js"):
+        copied = places.folder / "lens/modules" / file.relative_to(PACKAGE)
+        copied.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, copied)
+    entry = PermuteLens.module.relative_to(PACKAGE).as_posix()
+    lens = open_live(toy, FROM_ITS_MODULES % entry)
     lens.press("next")
     assert lens.said.startswith("Step 4 of 7")
     assert not lens.is_blank()

@@ -37,7 +37,6 @@ def reach_from() -> object:
 
 
 FIGURES = {name: make for name, (make, _) in EXAMPLES.items()} | {
-    "height": partial(height_lens, "height", start="v1;step=3"),
     "height-from": partial(
         height_lens, "height-from", start="v1;step=2;numbers=birth;cell=5;fill=value"
     ),

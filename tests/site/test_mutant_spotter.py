@@ -125,7 +125,7 @@ def test_arguments_that_it_cannot_take(arguments, error, told):
 def test_it_does_not_weigh_much(spotter):
     state = json.dumps(spotter.page_state())
     assert len(gzip.compress(state.encode())) < 15_000
-    source = bundle("mutant_spotter.js").split("// mutant_spotter.js")[1]
+    source = bundle(MutantSpotter.module).split("// mutant_spotter.js")[1]
     assert len(gzip.compress(source.encode())) < 5_000
 
 

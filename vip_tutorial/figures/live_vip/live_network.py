@@ -1,57 +1,75 @@
 """What the page can run of a network: its sizes and weights for js/network.js.
 
-Whatever js/network.js computes otherwise than this network would is refused here, with
-a sentence, and not found out by a reader of the page.
+Whatever js/network.js would compute otherwise than this network does is refused here,
+with a sentence, and not found out by a reader of the page.  Nothing is assumed of how
+the network is made: it is built anew from what the page gets, and both are asked.
 """
 
 import base64
+import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from ...permute_mlp import Mlp, WeightedPermuteMLP
-from ...vision_permutator import PermutatorBlock, VisionPermutator
+from ...permute_mlp import WeightedPermuteMLP
+from ...vision_permutator import VisionPermutator
 from ..shared.pictures import MOST_PIXELS
 
 MOST_WEIGHTS = 60_000
 MOST_CLASSES = 20
 MOST_BLOCKS = 64
 # The layers of a block in the order in which js/network.js reads them.
-_OF_A_BLOCK = {
-    "norm1": nn.LayerNorm,
-    "attn.mlp_c": nn.Linear,
-    "attn.mlp_h": nn.Linear,
-    "attn.mlp_w": nn.Linear,
-    "attn.reweight.fc1": nn.Linear,
-    "attn.reweight.fc2": nn.Linear,
-    "attn.proj": nn.Linear,
-    "norm2": nn.LayerNorm,
-    "mlp.fc1": nn.Linear,
-    "mlp.fc2": nn.Linear,
-}
+_OF_A_BLOCK = (
+    "norm1",
+    "attn.mlp_c",
+    "attn.mlp_h",
+    "attn.mlp_w",
+    "attn.reweight.fc1",
+    "attn.reweight.fc2",
+    "attn.proj",
+    "norm2",
+    "mlp.fc1",
+    "mlp.fc2",
+)
+_RUNS = (
+    "this figure runs a VisionPermutator of one stage, as this package makes it of "
+    'WeightedPermuteMLPs, with in_chans=1, e.g. bundled.load("digits")'
+)
 
 
-def network_sizes(model: VisionPermutator) -> dict[str, Any]:
-    """What the page needs to know of a network beside its weights.
+def page_network(model: VisionPermutator) -> tuple[dict[str, Any], dict[str, str]]:
+    """What the page needs to know of a network: its sizes, and all weights.
 
     Raises:
-        TypeError: If a part of it is of a kind that the page does not compute.
-        ValueError: If its sizes or settings are not what the page computes, or a weight
-            is not finite.
+        TypeError: If it has no such parts as the page computes.
+        ValueError: If it is too large for a page, a weight is not finite, or from the
+            same numbers the page would compute something else.
     """
-    # A subclass may compute in another way than the page does.
-    if type(model) is not VisionPermutator:
-        raise TypeError(
-            f"got a {type(model).__name__}; this figure runs a VisionPermutator, e.g. "
-            'bundled.load("digits")'
-        )
-    _refuse(model)
+    if getattr(model, "blocks", None) == []:
+        raise ValueError("the network has no block: make it with layers=[1] or more")
+    sizes = _read(_sizes, model)
+    _refuse_what_no_page_takes(model, sizes)
+    weights = _read(packed_weights, model)
+    rebuilt = _rebuilt(sizes, weights)
+    _refuse_what_answers_otherwise(model, rebuilt)
+    return sizes, weights
+
+
+def _read(read: Callable[[VisionPermutator], Any], model: VisionPermutator) -> Any:
+    try:
+        return read(model)
+    except (AttributeError, RuntimeError, TypeError, ValueError) as fault:
+        raise TypeError(f"got a {type(model).__name__} ({fault}); {_RUNS}") from fault
+
+
+def _sizes(model: VisionPermutator) -> dict[str, Any]:
     first = model.blocks[0]
     norms = [norm for block in model.blocks for norm in (block.norm1, block.norm2)]
-    sizes = {
+    return {
         "side": model.img_size,
         "patch": model.patch_embed.proj.kernel_size[0],
         "dim": first.attn.dim,
@@ -65,72 +83,28 @@ def network_sizes(model: VisionPermutator) -> dict[str, Any]:
         "eps": [float(norm.eps) for norm in (*norms, model.norm)],
         "skips": [float(block.skip_lam) for block in model.blocks],
     }
-    for (name, layer, _), shape in zip(_layers(model), _shapes(sizes), strict=True):
-        if tuple(layer.weight.shape) != shape:
-            raise ValueError(
-                f"{name} has a weight of shape {tuple(layer.weight.shape)}; for its "
-                f"place in this network it must be {shape}"
-            )
-    return sizes
 
 
-def _refuse(model: VisionPermutator) -> None:
-    """Say what of this network the page cannot run, if there is something."""
-    if model.in_chans != 1:
-        raise ValueError(
-            f"the network takes images with {model.in_chans} channels; a drawing has "
-            "one: make it with in_chans=1"
-        )
-    if not all(isinstance(stage, nn.Sequential) for stage in model.network):
-        raise ValueError(
-            "the network has a transition between its stages, which this figure does "
-            "not run: make it with one stage, e.g. layers=[2], embed_dims=[32]"
-        )
-    if not model.blocks:
-        raise ValueError("the network has no block: make it with layers=[1] or more")
-    for number, block in enumerate(model.blocks, start=1):
-        _refuse_block(number, block)
-    _refuse_layers(model)
-    for number, block in enumerate(model.blocks, start=1):
-        shapes = [[p.shape for p in b.parameters()] for b in (block, model.blocks[0])]
-        if shapes[0] != shapes[1]:
+def _refuse_what_no_page_takes(model: nn.Module, sizes: dict[str, Any]) -> None:
+    settings = {"eps": sizes["eps"], "skip_lam": sizes["skips"]}
+    for name, numbers in settings.items():
+        if not all(0 <= number < math.inf for number in numbers):
             raise ValueError(
-                f"block {number} has weights of other shapes than block 1; this figure "
-                "runs blocks of one size only"
+                f"the network has a {name} of {numbers}; each must be finite and not "
+                "negative"
             )
-    side, patch = model.img_size, model.patch_embed.proj.kernel_size[0]
-    grids = {block.attn.segment_dim for block in model.blocks}
-    if model.patch_embed.proj.kernel_size != (patch, patch) or side % patch:
-        raise ValueError(
-            f"patches of {model.patch_embed.proj.kernel_size} pixels do not cut "
-            f"{side} x {side} pixels into squares without a rest"
-        )
-    if grids != {side // patch}:
-        raise ValueError(
-            f"the token mixers are for grids of {sorted(grids)} tokens a side, and "
-            f"{side} pixels in patches of {patch} make {side // patch}"
-        )
-    if model.global_pool not in ("avg", "flatten"):
-        raise ValueError(
-            f"global_pool is {model.global_pool!r}; this figure runs 'avg' and "
-            "'flatten'"
-        )
-    if side**2 > MOST_PIXELS:
-        raise ValueError(
-            f"the network takes {side} x {side} pixels; the figure "
-            f"draws each of them, so it takes at most {MOST_PIXELS}"
-        )
     count = sum(p.numel() for p in model.parameters())
-    if count > MOST_WEIGHTS:
-        raise ValueError(
-            f"the network has {count:,} weights; a page has to load them, so the "
-            f"figure takes at most {MOST_WEIGHTS:,}: give it a smaller dim or depth"
-        )
-    if len(model.blocks) > MOST_BLOCKS:
-        raise ValueError(
-            f"the network has {len(model.blocks)} blocks; the figure shows each, so it "
-            f"takes at most {MOST_BLOCKS}"
-        )
+    for name, number, most in (
+        ("pixels", sizes["side"] ** 2, MOST_PIXELS),
+        ("weights", count, MOST_WEIGHTS),
+        ("classes", sizes["classes"], MOST_CLASSES),
+        ("blocks", sizes["depth"], MOST_BLOCKS),
+    ):
+        if not 0 < number <= most:
+            raise ValueError(
+                f"the network has {number:,} {name}; a page has to load and draw them, "
+                f"so the figure takes 1 to {most:,}: give it another network"
+            )
     for name, weight in model.named_parameters():
         if not weight.float().isfinite().all():
             raise ValueError(
@@ -139,116 +113,103 @@ def _refuse(model: VisionPermutator) -> None:
             )
 
 
-def _refuse_block(number: int, block: nn.Module) -> None:
-    """Say what of a block the page cannot run, its layers aside."""
-    parts = {
-        PermutatorBlock: block,
-        WeightedPermuteMLP: getattr(block, "attn", None),
-        Mlp: getattr(block, "mlp", None),
-    }
-    for kind, part in parts.items():
-        # A subclass may compute something else.
-        if type(part) is not kind:
-            raise TypeError(
-                f"block {number} has a {type(part).__name__} where this figure "
-                f"runs a {kind.__name__} only"
-            )
-    if type(block.attn.reweight) is not Mlp:
-        raise TypeError(
-            f"block {number} re-weights with a {type(block.attn.reweight).__name__}; "
-            "this figure runs an Mlp"
-        )
-    for mlp in (block.attn.reweight, block.mlp):
-        if type(mlp.act) is not nn.GELU or mlp.act.approximate != "none":
-            raise ValueError(
-                f"block {number} has the activation {mlp.act}; this figure "
-                "computes nn.GELU(), the exact one, only"
-            )
-    if block.attn.branch_order not in ("hwc", "cwh"):
+def _rebuilt(sizes: dict[str, Any], weights: dict[str, str]) -> VisionPermutator:
+    """The network that the page makes of this, in float64."""
+    orders = iter(sizes["orders"])
+    raw = bytearray(base64.b64decode(weights["base64"]))
+    numbers = torch.frombuffer(raw, dtype=getattr(torch, weights["dtype"])).double()
+    try:
+        with torch.random.fork_rng(devices=[]):  # the reader's own numbers go on
+            model = VisionPermutator(
+                layers=[sizes["depth"]],
+                embed_dims=[sizes["dim"]],
+                patch_size=sizes["patch"],
+                img_size=sizes["side"],
+                in_chans=1,
+                num_classes=sizes["classes"],
+                mlp_ratio=sizes["hidden"] / sizes["dim"],
+                qkv_bias=sizes["bias"],
+                global_pool="flatten" if sizes["flatten"] else "avg",
+                token_mixer=lambda *args, **options: WeightedPermuteMLP(
+                    *args, **options, branch_order=next(orders)
+                ),
+            ).double()
+        parts = _parts(model)
+        sizes_of_parts = [part.numel() for part in parts]
+        for part, values in zip(parts, numbers.split(sizes_of_parts), strict=True):
+            part.data = values.reshape(part.shape)
+    except (RuntimeError, ValueError) as fault:
         raise ValueError(
-            f"block {number} has the branch_order {block.attn.branch_order!r}; it must "
-            "be 'hwc' or 'cwh'"
-        )
-    skip = block.skip_lam
-    if not isinstance(skip, (int, float)) or not 0 < skip < math.inf:
+            f"the page cannot make this network of its sizes and its {len(numbers):,} "
+            f"numbers ({fault}); {_RUNS}"
+        ) from fault
+    for block, skip in zip(model.blocks, sizes["skips"]):
+        block.skip_lam = skip
+    norms = [norm for block in model.blocks for norm in (block.norm1, block.norm2)]
+    for norm, eps in zip((*norms, model.norm), sizes["eps"]):
+        norm.eps = eps
+    return model.eval()
+
+
+def _refuse_what_answers_otherwise(
+    model: VisionPermutator, rebuilt: VisionPermutator
+) -> None:
+    """Compare what both make of a picture, block by block."""
+    # The page gets the weights in float32.
+    exact = copy.deepcopy(model).cpu().float().double().eval()
+    side = rebuilt.img_size
+    noise = torch.rand(2, 1, side, side, generator=torch.Generator().manual_seed(0))
+    theirs = _seen(rebuilt, noise.double())
+    try:
+        ours = _seen(exact, noise.double())
+    except (RuntimeError, ValueError, TypeError) as fault:
         raise ValueError(
-            f"block {number} has the skip_lam {skip!r}; it must be a finite number "
-            "above 0"
-        )
-
-
-def _refuse_layers(model: VisionPermutator) -> None:
-    """Say which layer is none that the page computes, if there is one."""
-    if not 0 < model.num_classes <= MOST_CLASSES:
-        raise ValueError(
-            f"the network has {model.num_classes} classes; the figure draws a bar for "
-            f"each, so there must be 1 to {MOST_CLASSES}"
-        )
-    if type(model.head) is not nn.Linear:
-        raise TypeError(
-            f"the head is a {type(model.head).__name__}; this figure runs an nn.Linear"
-        )
-    for name, layer, kind in _layers(model):
-        # A subclass, or a layer that a library has wrapped, may compute otherwise.
-        if type(layer) is not kind:
-            raise TypeError(
-                f"{name} is a {type(layer).__name__}; this figure runs an "
-                f"nn.{kind.__name__} there"
-            )
-    has_bias = model.blocks[0].attn.mlp_c.bias is not None
-    for name, layer, kind in _layers(model):
-        if layer.weight is None:
-            raise ValueError(f"{name} has no weight: make it with the usual one")
-        wants = has_bias if name.endswith(("mlp_c", "mlp_h", "mlp_w")) else True
-        if (layer.bias is not None) != wants:
+            f"the network does not take a picture of {side} x {side} pixels ({fault}); "
+            f"{_RUNS}"
+        ) from fault
+    for place, answer in ours.items():
+        other = theirs[place]
+        slack = 1e-9 * max(1.0, other.abs().max().item())
+        if answer.shape != other.shape or not (answer - other).abs().max() <= slack:
             raise ValueError(
-                f"{name} has {'no' if wants else 'a'} bias; this figure runs one "
-                f"{'with' if wants else 'without'}, as VisionPermutator makes it"
-            )
-        if kind is nn.LayerNorm and not 0 <= layer.eps < math.inf:
-            raise ValueError(f"{name} has the eps {layer.eps}; it must be 0 or more")
-    patches = model.patch_embed.proj
-    plain = nn.Conv2d(1, 1, patches.kernel_size, stride=patches.kernel_size)
-    for setting in ("stride", "padding", "dilation", "groups"):
-        found, usual = (getattr(conv, setting) for conv in (patches, plain))
-        if found != usual:
-            raise ValueError(
-                f"patch_embed.proj has {setting} {found}; this figure cuts patches "
-                f"that touch and do not overlap: {setting} {usual}"
+                f"from the same numbers the page would compute something else: {place} "
+                f"gives {_begin(answer)} and there it would be {_begin(other)}; {_RUNS}"
             )
 
 
-def _layers(
-    model: VisionPermutator,
-) -> Iterator[tuple[str, nn.Module, type[nn.Module]]]:
-    """Name, layer and kind of all layers, in the order of js/network.js."""
-    yield "patch_embed.proj", model.patch_embed.proj, nn.Conv2d
+def _seen(model: VisionPermutator, picture: Tensor) -> dict[str, Tensor]:
+    """What each block and the whole network make of a picture."""
+    seen = {}
+
+    def note(name: str, module: nn.Module, given: Any, made: Tensor) -> None:
+        seen[name] = made
+
     for number, block in enumerate(model.blocks, start=1):
-        for path, kind in _OF_A_BLOCK.items():
-            layer = block
-            for step in path.split("."):
-                layer = getattr(layer, step)
-            yield f"block {number}, {path}", layer, kind
-    yield "norm", model.norm, nn.LayerNorm
-    yield "head", model.head, nn.Linear
+        block.register_forward_hook(partial(note, f"block {number}"))
+    with torch.no_grad():
+        answer = model(picture)
+    return {**seen, "the network": answer}
 
 
-def _shapes(sizes: dict[str, Any]) -> Iterator[tuple[int, ...]]:
-    """Shapes of their weights, as js/network.js expects them."""
-    C, patch, hidden = sizes["dim"], sizes["patch"], sizes["hidden"]
-    yield C, 1, patch, patch
-    for _ in range(sizes["depth"]):
-        yield (C,)
-        yield from [(C, C)] * 3
-        yield sizes["squeezed"], C
-        yield 3 * C, sizes["squeezed"]
-        yield C, C
-        yield (C,)
-        yield hidden, C
-        yield C, hidden
-    yield (C,)
-    tokens = (sizes["side"] // patch) ** 2
-    yield sizes["classes"], tokens * C if sizes["flatten"] else C
+def _begin(answer: Tensor) -> str:
+    numbers = ", ".join(f"{number:.4g}" for number in answer.flatten()[:3].tolist())
+    return f"({numbers}, ...)"
+
+
+def _layers(model: VisionPermutator) -> Iterator[nn.Module]:
+    """All layers, in the order of js/network.js."""
+    yield model.patch_embed.proj
+    for block in model.blocks:
+        for path in _OF_A_BLOCK:
+            yield block.get_submodule(path)
+    yield model.norm
+    yield model.head
+
+
+def _parts(model: VisionPermutator) -> list[Tensor]:
+    """Their weights and biases, as far as they have some."""
+    parts = [part for layer in _layers(model) for part in (layer.weight, layer.bias)]
+    return [part for part in parts if part is not None]
 
 
 def packed_weights(model: VisionPermutator) -> dict[str, str]:
@@ -256,8 +217,7 @@ def packed_weights(model: VisionPermutator) -> dict[str, str]:
 
     In float16 if that loses nothing, as with the weights that come with the package.
     """
-    parts = [p for _, layer, _ in _layers(model) for p in (layer.weight, layer.bias)]
-    flat = [p.detach().cpu().float().flatten() for p in parts if p is not None]
+    flat = [part.detach().cpu().float().flatten() for part in _parts(model)]
     numbers = torch.cat(flat)
     dtype = "float32"
     if torch.equal(numbers.half().float(), numbers):

@@ -15,7 +15,7 @@ from ...study.branch_weights import weights_by_block
 from ...training.data import Scale, digits, patterns
 from ...vision_permutator import VisionPermutator
 from ..shared.pictures import shown_picture, written
-from .live_network import network_sizes, packed_weights
+from .live_network import page_network
 
 MOST_DRAWN = 2_048  # numbers, as in js/recording.js
 _NAMES = "zero one two three four five six seven eight nine".split()
@@ -83,7 +83,8 @@ class LiveViP(BookWidget):
         mean_over: Tensor | None = None,
         **kwargs: Any,
     ):
-        network = network_sizes(model) | {"scale": _checked_scale(scale)}
+        network, weights = page_network(model)
+        network["scale"] = _checked_scale(scale)
         if pictures is None:
             pictures = _usual_pictures(model)
         size, levels = written(pictures)
@@ -99,7 +100,7 @@ class LiveViP(BookWidget):
             pictures=levels,
             labels=_checked_labels(labels, model.num_classes),
             network=network,
-            weights=packed_weights(model),
+            weights=weights,
             recordings=_recorded(model),
             means=mean_over,
             **kwargs,
