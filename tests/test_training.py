@@ -18,7 +18,7 @@ from tables import in_turn
 from vip_tutorial.mixers.fewer_branches import ReducedPermuteMLP
 from vip_tutorial.study.branch_importance import SomeBranches
 from vip_tutorial.training import Recipe, accuracy, fit, predict, small_network
-from vip_tutorial.training import fit as training
+from vip_tutorial.training import loop as training
 from vip_tutorial.training import resume as runs
 from vip_tutorial.training.data import Labelled, Scale, digits
 from vip_tutorial.training.tasks import TASKS, task

@@ -57,4 +57,5 @@ class _Moved(MetaPathFinder, Loader):
         sys.modules[old] = sys.modules[new]  # what `import` then gives
 
 
-sys.meta_path.append(_Moved())
+# First, since `beyond` is a real package by now and would find its modules twice.
+sys.meta_path.insert(0, _Moved())

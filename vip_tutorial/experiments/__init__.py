@@ -6,8 +6,7 @@ mixers     what the mixers beyond the paper are worth
 results/   what was measured, with versions; `make measurements` repeats it all
 """
 
-from . import ablations, branches, mixers
-from .results import results
+from . import ablations, branches, mixers, results
 
 __all__ = [
     "ablations",

@@ -2,7 +2,7 @@
 
     rivals          self-attention, an MLP over all tokens, a convolution
     fewer_branches  Permute-MLPs that lack a branch
-    multi_scale     more branches: rows and columns of a coarser grid, or 3 x 3 neighbours
+    multi_scale     more branches: rows and columns of a coarser grid, 3 x 3 neighbours
     dynamic         other weights: fixed, the paper's, one for each token; a temperature
     lightweight     fewer weights: low rank, groups, one Linear for height and width
     any_size        a trained network on grids of another size

@@ -3,7 +3,7 @@
 data         digits, patterns, grids of tokens
 image_files  pictures of your own, from a folder
 tasks        made-up pictures whose answer is known
-fit          the training loop
+loop         the training loop, `fit`
 resume       a run in a file: broken off, taken up, never mixed with another
 """
 
