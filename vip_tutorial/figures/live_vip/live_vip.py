@@ -17,7 +17,7 @@ from ...vision_permutator import VisionPermutator
 from ..shared.pictures import shown_picture, written
 from .live_network import page_network
 
-MOST_DRAWN = 2_048  # numbers, as in js/recording.js
+MOST_DRAWN = 2_048  # numbers, as in recording.js
 _NAMES = "zero one two three four five six seven eight nine".split()
 
 
