@@ -87,7 +87,7 @@ test-timm:
 	@$(FIND_PYTHON); [ -x .venv-timm/bin/python ] || "$$found" -m venv .venv-timm
 	@.venv-timm/bin/python -m pip install -qq --disable-pip-version-check \
 	  timm torchvision pytest hypothesis scikit-learn --editable .
-	@.venv-timm/bin/python -m pytest tests/test_timm.py $(ARGS)
+	@.venv-timm/bin/python -m pytest tests/networks/test_timm.py $(ARGS)
 
 .PHONY: weights
 weights: setup

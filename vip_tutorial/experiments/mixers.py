@@ -170,7 +170,7 @@ def as_models(
     """Some of the measured variants, as `widgets.SeedComparison` takes them.
 
     Args:
-        results: What `measured.results("beyond")` gives.
+        results: What `measured.read("beyond")` gives.
         labels: What each variant is called, by its name in `VARIANTS`; one that was not
             trained on these pictures is left out.
         data: "digits" or "nested".

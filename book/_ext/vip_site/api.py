@@ -13,7 +13,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", _no_links_to_torch)
     app.connect("autodoc-process-docstring", _no_module_docstrings)
     app.connect("autodoc-process-signature", _no_empty_signatures)
-    app.connect("autodoc-skip-member", _no_traits)
+    app.connect("autodoc-skip-member", _no_inner_works)
     return {
         "version": "1",
         "parallel_read_safe": True,
@@ -56,8 +56,9 @@ def _no_empty_signatures(
     return None
 
 
-def _no_traits(
+def _no_inner_works(
     app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any
 ) -> bool | None:
-    """Those that are for the reader are arguments too, and listed as such."""
-    return True if isinstance(obj, traitlets.TraitType) else None
+    """Traits for the reader are arguments, too; the other two are for the checkpoints."""
+    inner = name in ("computes_like", "not_settings")
+    return True if inner or isinstance(obj, traitlets.TraitType) else None

@@ -16,7 +16,7 @@ from ..._util.files import write_atomically
 _FOLDER = Path(__file__).parent
 
 
-def results(name: str) -> dict[str, Any]:
+def read(name: str) -> dict[str, Any]:
     """What was measured, and with which versions.
 
     Args:

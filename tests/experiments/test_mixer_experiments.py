@@ -89,7 +89,7 @@ def test_right_is_a_count_of_pictures(monkeypatch, squares):
 @in_turn("data, side, classes", [("digits", 8, 10), ("nested", 16, 16)])
 def test_what_is_filed_of_the_cost_is_what_the_variants_cost(data, side, classes):
     pictures = Labelled(torch.zeros(1, 1, side, side), torch.zeros(1), classes)
-    for name, filed in results.results("beyond")["runs"][data].items():
+    for name, filed in results.read("beyond")["runs"][data].items():
         mixer, dim = mixers.VARIANTS[name]
         model = small_network(
             pictures,
@@ -147,7 +147,7 @@ def test_placed_pictures_lie_whole_on_a_sheet_of_paper(squares):
 
 
 def test_what_is_filed_is_of_the_experiments_that_there_are():
-    found = results.results("beyond")
+    found = results.read("beyond")
     assert list(found["runs"]["digits"]) == list(mixers.VARIANTS)
     assert list(found["runs"]["nested"]) == list(mixers.NESTED)
     seeds = {"digits": mixers.SEEDS, "nested": mixers.NESTED_SEEDS}

@@ -11,7 +11,7 @@ import torch
 
 from vip_tutorial import WeightedPermuteMLP, permute_mlp, trace
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 BOOK = ROOT / "book"
 
 

@@ -514,7 +514,7 @@ def test_the_first_seed_is_the_network_that_comes_with_the_package(name):
     test = branches.images(how)[1]
     theirs = pretrained.scale(name)(pretrained.pictures(name)[1])
     torch.testing.assert_close(test.images, theirs.images)
-    written = results.results("branches")["problems"][name]["networks"][0]
+    written = results.read("branches")["problems"][name]["networks"][0]
     found = branches.readings(pretrained.load(name), test)
     assert set(found) == set(written)
     for key, numbers in found.items():
@@ -524,7 +524,7 @@ def test_the_first_seed_is_the_network_that_comes_with_the_package(name):
 
 
 def test_the_file_says_what_the_experiment_does():
-    written = results.results("branches")
+    written = results.read("branches")
     assert written["recipe"] == vars(pretrained.FOR_TASKS)
     assert set(written["problems"]) == set(branches.PROBLEMS)
     for name, found in written["problems"].items():

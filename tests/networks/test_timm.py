@@ -22,7 +22,7 @@ from vip_tutorial import vision_permutator  # noqa: E402
 
 SMALL = {"layers": [1, 1], "embed_dims": [8, 16], "img_size": 32, "patch_size": 4}
 NAMES = ["vip_s14", "vip_s7", "vip_m7", "vip_l7"]
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def small(**options):

@@ -17,7 +17,7 @@ from vip_tutorial.training.image_files import read_folder
 
 Image = pytest.importorskip("PIL.Image")
 
-SCRIPT = Path(__file__).parent.parent / "examples" / "train_folder.py"
+SCRIPT = Path(__file__).parents[2] / "examples" / "train_folder.py"
 SMALL = "--img-size 16 --patch-size 4 --dim 16 --depth 1 --batch 8 --epochs 3"
 
 

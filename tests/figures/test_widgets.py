@@ -22,7 +22,7 @@ from vip_tutorial import PermuteMLP, WeightedPermuteMLP, trace
 from vip_tutorial.figures import BranchExplorer, PermuteLens
 from vip_tutorial.lens.figure.bundle import bundle
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SCRIPTS = [*ROOT.glob("vip_tutorial/**/*.js"), *ROOT.glob("book/_ext/**/*.js")]
 
 

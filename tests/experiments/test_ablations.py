@@ -139,7 +139,7 @@ def test_placed_adds_where_a_token_stands(device):
 
 @pytest.fixture(scope="module")
 def results():
-    return measured.results("ablations")
+    return measured.read("ablations")
 
 
 @in_turn("mixer", MIXERS)
@@ -248,7 +248,7 @@ def test_all_is_measured(monkeypatch):
     ]
     assert counts == list(range(1, len(runs) + 1))
     assert found["logistic"] == {"0.01": 10, "0.1": 100, "1.0": 1000}
-    written = measured.results("ablations")
+    written = measured.read("ablations")
     assert (found["recipe"], found["of"]) == (written["recipe"], written["of"])
 
 
@@ -290,5 +290,5 @@ def test_five_equal_results_are_not_one_network_five_times():
         fit(model, train, test, recipe, verbose=False)
         mistakes.append(predict(model, test.images).argmax(1) != test.labels)
     assert not torch.equal(*mistakes)
-    on_file = measured.results("ablations")["runs"]["4x4"]["conv"]["right"]
+    on_file = measured.read("ablations")["runs"]["4x4"]["conv"]["right"]
     assert len(set(on_file)) == 1  # else chapter 13 need not speak of it

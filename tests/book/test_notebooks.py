@@ -19,7 +19,7 @@ from vip_site import package_digest
 from vip_site.notebooks import NotebooksFail, Outcomes, run_into
 
 NOTEBOOKS = in_turn("path", paths(), ids=lambda path: path.stem)
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SECONDS = 600  # for one cell, as in the build
 
 
