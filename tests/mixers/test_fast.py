@@ -519,7 +519,7 @@ def test_nothing_is_made_on_another_device(always, taken):
 FAKE_CUDA = """
 import torch
 from torch._subclasses import FakeTensorMode
-from vip_tutorial.fast import FastPermuteMLP
+from vip_tutorial.mixers import FastPermuteMLP
 
 taken = []
 way = FastPermuteMLP.in_pieces

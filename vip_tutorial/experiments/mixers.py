@@ -1,7 +1,7 @@
-"""What the token mixers of this folder are worth, measured: five seeds each, or ten.
+"""What the token mixers of `mixers` are worth, measured: five seeds each, or ten.
 
 `python -m vip_tutorial.experiments.mixers` trains them all and writes
-`measured/beyond.json`; it takes an hour or two on one core.
+`results/beyond.json`; it takes an hour or two on one core.
 
     digits   8 x 8 tokens, the recipe of `ablations`
     nested   strokes made of marks: pictures with structure at two sizes
@@ -167,10 +167,10 @@ def strokes_named(model: nn.Module, data: Labelled) -> list[list[int]]:
 def as_models(
     results: dict[str, Any], labels: Mapping[str, str], data: str
 ) -> list[dict[str, Any]]:
-    """Some of the measured variants, as `widgets.SeedComparison` takes them.
+    """Some of the measured variants, as `SeedComparison` takes them.
 
     Args:
-        results: What `measured.read("beyond")` gives.
+        results: What `results.read("beyond")` gives.
         labels: What each variant is called, by its name in `VARIANTS`; one that was not
             trained on these pictures is left out.
         data: "digits" or "nested".

@@ -37,7 +37,7 @@ _OF_A_BLOCK = (
 )
 _RUNS = (
     "this figure runs a VisionPermutator of one stage, as this package makes it of "
-    'WeightedPermuteMLPs, with in_chans=1, e.g. bundled.load("digits")'
+    'WeightedPermuteMLPs, with in_chans=1, e.g. pretrained.load("digits")'
 )
 
 
