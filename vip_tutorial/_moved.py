@@ -40,7 +40,7 @@ NOW = {
     "timm_models": "networks.timm",
     "token_mixers": "mixers.rivals",
     "tracing": "lens.tracing",
-    "weight_files": "_util.files",
+    "weight_files": "networks.weight_files",
     "widgets": "figures",
 }
 

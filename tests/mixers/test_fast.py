@@ -617,7 +617,7 @@ def wrong_comments(source: str) -> set[int]:
     file = "fast_under_test.py"
     linecache.cache[file] = (len(source), None, source.splitlines(True), file)
     code = types.ModuleType("fast_under_test")
-    code.__package__ = "vip_tutorial"  # for its relative imports
+    code.__package__ = "vip_tutorial.mixers"  # for its relative imports
     exec(compile(source, file, "exec"), code.__dict__)
     watch = Watch(source, file)
     sizes = {"B": 2, "H": 5, "W": 5, "N": 5, "S": 3, "C": 15, "images": 2, "rows": 50}

@@ -29,7 +29,12 @@ import torch
 from torch import Tensor, nn
 
 from .._util.arguments import check_contents, checked_path, whole_number
-from .._util.files import (
+from .._util.files import write_atomically
+from ..mixers.resampling import resampled, resampled_bias, trained_size
+from ..permute_mlp import Branches, WeightedPermuteMLP
+from ..study.branch_weights import exchanged_order
+from ..vision_permutator import VisionPermutator
+from .weight_files import (
     Settings,
     check_finite,
     check_weight,
@@ -37,12 +42,7 @@ from .._util.files import (
     refuse_grid,
     refuse_settings,
     settings,
-    write_atomically,
 )
-from ..mixers.resampling import resampled, resampled_bias, trained_size
-from ..permute_mlp import Branches, WeightedPermuteMLP
-from ..study.branch_weights import exchanged_order
-from ..vision_permutator import VisionPermutator
 
 OFFICIAL_SIZE = 224  # side of the images that the authors' checkpoints are for
 _ARTICLES = "reweighting"  # the often reprinted listing's name of `reweight`

@@ -67,9 +67,7 @@ def _shorter(
     text = "\n".join(lines) + "\n"
     if name.startswith(_BRIEF):
         text = text.partition("\n\n")[0] + "\n"
-    lines[:] = re.sub(r"(?m)^Raises:\n(?:(?: .*)?\n)*", "", text).split(
-        "\n"
-    )
+    lines[:] = re.sub(r"(?m)^Raises:\n(?:(?: .*)?\n)*", "", text).split("\n")
 
 
 def _no_empty_signatures(
@@ -90,24 +88,16 @@ def _no_plain_attributes(
     app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any
 ) -> bool | None:
     """Those that are for the reader are arguments too, and listed as such."""
-    field = (getattr(obj, "__doc__", "") or "").startswith(
-        "Alias for field number"
-    )
+    field = (getattr(obj, "__doc__", "") or "").startswith("Alias for field number")
     marker = what == "class" and isinstance(obj, type)
-    return (
-        True
-        if field or marker or isinstance(obj, traitlets.TraitType)
-        else None
-    )
+    return True if field or marker or isinstance(obj, traitlets.TraitType) else None
 
 
 def _nothing_behind_the_door(
     app: Sphinx, what: str, name: str, obj: Any, skip: bool, options: Any
 ) -> bool | None:
     """Of a room, what its `__init__` offers, by itself or in a module."""
-    if what == "class" and app.env.temp_data["autodoc:module"].startswith(
-        _BRIEF
-    ):
+    if what == "class" and app.env.temp_data["autodoc:module"].startswith(_BRIEF):
         return True
     home, _, module = getattr(obj, "__module__", "").rpartition(".")
     if what != "module" or not home.startswith("vip_tutorial."):

@@ -46,15 +46,12 @@ def warm_kernels(environment: dict[str, str]) -> Iterator[None]:
     _Provisioner.parent_process = subprocess.Popen(
         [sys.executable, __file__],
         # As each kernel does before it imports matplotlib.
-        env=environment
-        | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"},
+        env=environment | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
-    factory.provisioners[_NAME] = EntryPoint(
-        _NAME, f"{__name__}:_Provisioner", ""
-    )
+    factory.provisioners[_NAME] = EntryPoint(_NAME, f"{__name__}:_Provisioner", "")
     factory.default_provisioner_name = _NAME
     try:
         yield
@@ -69,9 +66,7 @@ class _Provisioner(LocalProvisioner):
 
     parent_process: subprocess.Popen
 
-    async def launch_kernel(
-        self, cmd: list[str], **kwargs: Any
-    ) -> dict[str, Any]:
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> dict[str, Any]:
         asked = {
             "arguments": cmd[3:],
             "cwd": kwargs.get("cwd"),
@@ -111,9 +106,7 @@ def _serve() -> None:
     os.environ["JPY_PARENT_PID"] = str(os.getpid())
     for name in _IMPORTED:
         import_module(name)
-    signal.signal(
-        signal.SIGCHLD, signal.SIG_IGN
-    )  # nobody waits for the forks
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
     for line in sys.stdin:
         asked = json.loads(line)
         pid = os.fork()
@@ -122,9 +115,7 @@ def _serve() -> None:
         print(pid, flush=True)
 
 
-def _become_kernel(
-    arguments: list[str], cwd: str | None, env: dict[str, str]
-) -> None:
+def _become_kernel(arguments: list[str], cwd: str | None, env: dict[str, str]) -> None:
     from ipykernel.kernelapp import launch_new_instance
 
     os.setsid()
