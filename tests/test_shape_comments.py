@@ -103,12 +103,12 @@ def complaint(comment: str, recording: Trace, x: Tensor, owner) -> str | None:
     return None if size == shape and claimed == known else found
 
 
-def complaints(source: str, runs=runs) -> dict[int, str]:
+def complaints(source: str, runs=runs, package: str = "vip_tutorial") -> dict[int, str]:
     """For each line with a wrong or a missing comment what is wrong."""
     file = "code_under_test.py"
     linecache.cache[file] = (len(source), None, source.splitlines(True), file)
     code = types.ModuleType("code_under_test")
-    code.__package__ = "vip_tutorial"  # for its relative imports
+    code.__package__ = package  # for its relative imports
     exec(compile(source, file, "exec"), code.__dict__)
     watch = Watch(source, file)
     found = {line: "no run came here" for line in watch.comments}

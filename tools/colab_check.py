@@ -127,7 +127,7 @@ def fetch_from_clone(folder: Path) -> dict[str, str]:
     print(f"The first cell installs commit {commit[:10]} of this clone.")
     if _git("status", "--porcelain"):
         print("Changes that are not committed are NOT part of it.")
-    settings = {f"url.{bare.as_uri()}.insteadOf": repository.current().url}
+    settings = {f"url.{bare.as_uri()}.insteadOf": repository.current()}
     variables = {"GIT_CONFIG_COUNT": str(len(settings))}
     for i, (key, value) in enumerate(settings.items()):
         variables |= {f"GIT_CONFIG_KEY_{i}": key, f"GIT_CONFIG_VALUE_{i}": value}

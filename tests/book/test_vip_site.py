@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-import vip_site as sphinx_ext
+import vip_site
 from tables import in_turn
 from vip_tutorial import trace
 from vip_tutorial.figures import CostCalculator, PermuteLens
@@ -18,8 +18,8 @@ from vip_tutorial.training.data import as_tokens, digit
 def package(tmp_path, monkeypatch):
     """A copy of the package, for the extension to look at."""
     copy = tmp_path / "vip_tutorial"
-    shutil.copytree(sphinx_ext._PACKAGE, copy)
-    monkeypatch.setattr(sphinx_ext, "_PACKAGE", copy)
+    shutil.copytree(vip_site._PACKAGE, copy)
+    monkeypatch.setattr(vip_site, "_PACKAGE", copy)
     return copy
 
 
@@ -36,7 +36,7 @@ def package(tmp_path, monkeypatch):
 def test_a_change_of_the_package_makes_its_pages_anew(package, file, changed):
     def configured():
         config = SimpleNamespace(html_theme_options={})
-        sphinx_ext._configure(None, config)
+        vip_site._configure(None, config)
         return vars(config)
 
     before = configured()
@@ -57,20 +57,20 @@ def test_the_digests_are_settings_that_make_sphinx_read_or_write_all_pages():
         connect=lambda *a, **k: None,
         setup_extension=lambda name: None,
     )
-    sphinx_ext.setup(app)
+    vip_site.setup(app)
     assert settings["vip_package_digest"] == "env"
     assert settings["vip_figures_digest"] == "html"
 
 
 def test_a_formula_becomes_mathml_that_says_its_source():
-    html = sphinx_ext._mathml(r"H \times S = C", "block")
+    html = vip_site._mathml(r"H \times S = C", "block")
     assert html.startswith(r'<math alttext="H \times S = C"') and "<mi>H</mi>" in html
 
 
 @in_turn("formula", [r"\begin{aligned} a \end{aligned}", "x'"])
 def test_a_formula_that_would_come_out_wrong_stops_the_build(formula):
     with pytest.raises(ValueError, match="which MathML output lacks"):
-        sphinx_ext._mathml(formula, "inline")
+        vip_site._mathml(formula, "inline")
 
 
 class FakeApp:
@@ -93,7 +93,7 @@ def test_a_figure_gets_its_first_frame_and_the_page_its_script(tmp_path):
     lens = PermuteLens(run, name="three", picture=picture)
     app = FakeApp(tmp_path)
     context = {"body": f"<p>a</p>{lens.static_html()}<p>b</p>", "script_files": []}
-    sphinx_ext._finish_page(app, "page", "page.html", context, None)
+    vip_site._finish_page(app, "page", "page.html", context, None)
     assert app.added == ["vip-permute_lens.css", "vip-permute_lens.js"]
     assert context["body"].count("<svg") == 4  # panes and memory, wide and narrow
     assert context["body"].startswith("<p>a</p>") and context["body"].endswith(
@@ -106,7 +106,7 @@ def test_a_page_gets_what_its_figures_need_and_no_more(tmp_path):
     figures = CostCalculator().static_html() + lens.static_html()
     app = FakeApp(tmp_path)
     context = {"body": figures, "script_files": []}
-    sphinx_ext._finish_page(app, "page", "page.html", context, None)
+    vip_site._finish_page(app, "page", "page.html", context, None)
     name = "vip-cost_calculator-permute_lens"
     assert app.added == [f"{name}.css", f"{name}.js"]
     style, script = ((tmp_path / "_static" / file).read_text() for file in app.added)
@@ -121,7 +121,7 @@ def test_two_figures_of_one_name_stop_the_build():
     lens = PermuteLens(trace(PermuteMLP(8, 8).height, torch.zeros(1, 8, 8, 8)))
     context = {"body": 2 * lens.static_html(), "script_files": []}
     with pytest.raises(ValueError, match="page has several figures called lens"):
-        sphinx_ext._finish_page(None, "page", "page.html", context, None)
+        vip_site._finish_page(None, "page", "page.html", context, None)
 
 
 def test_each_id_stands_once_and_links_find_what_they_found(tmp_path):
@@ -132,8 +132,8 @@ def test_each_id_stands_once_and_links_find_what_they_found(tmp_path):
         f'<p><span class="target" id="fits"></span>{html["fits"]}</p>{html["alone"]}'
     )
     context = {"body": body, "script_files": []}
-    sphinx_ext._finish_page(FakeApp(tmp_path), "page", "page.html", context, None)
-    assert sphinx_ext._ID.findall(context["body"]) == [
+    vip_site._finish_page(FakeApp(tmp_path), "page", "page.html", context, None)
+    assert vip_site._ID.findall(context["body"]) == [
         *("sizes", "figure-sizes", "fits", "figure-fits", "alone")
     ]
     assert context["body"].startswith('<section id="sizes">')
@@ -147,10 +147,10 @@ def test_two_elements_of_one_id_stop_the_build():
     )
     context = {"body": body, "script_files": []}
     with pytest.raises(ValueError, match="page has several elements with the id a,"):
-        sphinx_ext._finish_page(None, "page", "page.html", context, None)
+        vip_site._finish_page(None, "page", "page.html", context, None)
 
 
 def test_a_page_without_a_figure_gets_no_script():
     context = {"body": "<p>a</p>", "script_files": ["a.js", "sphinx-thebe.js"]}
-    sphinx_ext._finish_page(None, "page", "page.html", context, None)
+    vip_site._finish_page(None, "page", "page.html", context, None)
     assert context == {"body": "<p>a</p>", "script_files": ["a.js"]}

@@ -120,7 +120,7 @@ def test_its_shape_comments_are_true():
             module = code.ReducedPermuteMLP(C, N, branches="h", replaced=replaced)
             yield module, torch.randn(B, N, N, C)
 
-    assert complaints(source, runs) == {}
+    assert complaints(source, runs, "vip_tutorial.mixers") == {}
 
 
 def test_placed_adds_where_a_token_stands(device):

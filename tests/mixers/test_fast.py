@@ -519,7 +519,7 @@ def test_nothing_is_made_on_another_device(always, taken):
 FAKE_CUDA = """
 import torch
 from torch._subclasses import FakeTensorMode
-from vip_tutorial.fast import FastPermuteMLP
+from vip_tutorial.mixers import FastPermuteMLP
 
 taken = []
 way = FastPermuteMLP.in_pieces
@@ -617,7 +617,7 @@ def wrong_comments(source: str) -> set[int]:
     file = "fast_under_test.py"
     linecache.cache[file] = (len(source), None, source.splitlines(True), file)
     code = types.ModuleType("fast_under_test")
-    code.__package__ = "vip_tutorial"  # for its relative imports
+    code.__package__ = "vip_tutorial.mixers"  # for its relative imports
     exec(compile(source, file, "exec"), code.__dict__)
     watch = Watch(source, file)
     sizes = {"B": 2, "H": 5, "W": 5, "N": 5, "S": 3, "C": 15, "images": 2, "rows": 50}

@@ -23,7 +23,7 @@ def runs(code):
 
 
 def test_every_shape_comment_is_there_and_true():
-    assert complaints(SOURCE, runs) == {}
+    assert complaints(SOURCE, runs, "vip_tutorial.mixers") == {}
 
 
 @in_turn(
@@ -37,7 +37,7 @@ def test_every_shape_comment_is_there_and_true():
 def test_a_wrong_shape_comment_is_found(right, wrong):
     source = SOURCE.replace(right, wrong, 1)
     assert source != SOURCE
-    assert complaints(source, runs)
+    assert complaints(source, runs, "vip_tutorial.mixers")
 
 
 # --- What they compute ---------------------------------------------------------------

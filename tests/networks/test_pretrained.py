@@ -39,11 +39,11 @@ BARE = """
 import sys
 for name in "sklearn scipy matplotlib PIL anywidget ipywidgets IPython onnx".split():
     sys.modules[name] = None  # whoever imports it gets an ImportError
-from vip_tutorial import bundled
-bundled.pictures_for = None
-for name in bundled.TRAININGS:
-    bundled.load(name)
-print(bundled.load("digits").num_classes)
+from vip_tutorial.networks import pretrained
+pretrained.pictures_for = None
+for name in pretrained.TRAININGS:
+    pretrained.load(name)
+print(pretrained.load("digits").num_classes)
 """
 
 

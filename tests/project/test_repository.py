@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -17,138 +16,97 @@ from packaging.utils import canonicalize_name
 
 import colab_check
 import first_cell
-import repository
 import vip_tutorial
-from repository import PLACES, ROOT, current, disagreements, parse, point_at
+from repository import ROOT, current, forms, point_at
 from tables import in_turn
 
-FORK = parse("https://github.com/Some-Teacher/my.fork")
-TEXT = ".cff .cfg .css .html .ipynb .js .md .py .toml .txt .yml .yaml".split()
+FORK = "https://github.com/Some-Teacher/my.fork"
+CLONE = pytest.mark.skipif(
+    not (ROOT / ".git").exists(), reason="not a clone made by git"
+)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """What git knows of a folder."""
+    command = ["git", "-C", folder, "ls-files", "-z"]
+    names = subprocess.check_output(command, text=True).split("\0")
+    paths = {name: folder / name for name in names if name}
+    return {n: path.read_bytes() for n, path in paths.items() if path.is_file()}
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """A copy of the project without what was built."""
-    leave = shutil.ignore_patterns(
-        ".git", ".venv*", "_build", "build", "*.egg-info", "__pycache__", ".*_cache"
-    )
-    return Path(shutil.copytree(ROOT, tmp_path / "copy", ignore=leave))
+    """A clone of the project as it is now, without this file: it names the fork."""
+    for name, content in files(ROOT).items():
+        if ROOT / name == Path(__file__):
+            continue
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    for words in (["init", "--quiet"], ["add", "--all", "--force"]):
+        subprocess.run(["git", "-C", tmp_path, *words], check=True)
+    return tmp_path
 
 
-def texts(root: Path) -> dict[str, str]:
-    """The project's text files."""
-    return {
-        path.relative_to(root).as_posix(): path.read_text(encoding="utf-8")
-        for path in sorted(root.rglob("*"))
-        if path.is_file() and (path.suffix in TEXT or path.name in ("Makefile", "run"))
-    }
-
-
-def test_every_place_has_the_address_of_config():
-    assert disagreements() == []
-
-
-def test_setting_the_address_leaves_no_old_one(copy):
-    old = current(copy)
-    point_at(FORK, copy)
-    assert current(copy) == FORK
-    assert disagreements(copy) == []
-    left = [
-        f"{name}: {form}"
-        for name, text in texts(copy).items()
-        if not name.startswith("tests/")  # they make addresses up
-        for form in (old.url, old.pages, f"/github/{old.slug}/")
-        if form in text
-    ]
-    assert left == []
-
-
-def test_setting_the_address_changes_nothing_else(copy):
-    old, before = current(copy), texts(copy)
+@CLONE
+def test_the_project_is_pointed_at_a_fork_and_back(copy):
+    before = files(copy)
     changed = point_at(FORK, copy)
-    assert "_config.yml" in changed and "README.md" in changed
-    point_at(old, copy)
-    assert texts(copy) == before
-    assert point_at(old, copy) == []
-
-
-@in_turn("place", PLACES, ids=lambda place: f"{place[0]}: {place[1]}")
-def test_a_stale_address_is_found_and_mended(copy, place):
+    assert current(copy) == FORK
+    assert {"_config.yml", "README.md", "CITATION.cff", "pyproject.toml"} < {*changed}
+    assert len([name for name in changed if name.endswith(".ipynb")]) > 15
+    text = b"\n".join(files(copy).values()).decode(errors="replace")
+    for old in forms(current()):
+        assert not re.search(re.escape(old) + r"(?![\w-])", text)
+    assert f"git clone {FORK}\ncd my.fork" in text
+    assert "https://some-teacher.github.io/my.fork/" in text
     point_at(current(), copy)
-    glob, pattern, form = place
-    path = min(copy.glob(glob))
-    text = path.read_text(encoding="utf-8")
-    at = re.search(pattern, text, re.MULTILINE)
-    stale = text[: at.start(1)] + getattr(FORK, form) + text[at.end(1) :]
-    path.write_text(stale, encoding="utf-8")
-    right = current() if glob != "_config.yml" else FORK
-    name = path.relative_to(copy).as_posix()
-    found = disagreements(copy)
-    assert found
-    if right != FORK:
-        assert any(sentence.startswith(name) for sentence in found)
-    point_at(right, copy)
-    assert disagreements(copy) == []
+    assert files(copy) == before
+    assert point_at(current(), copy) == []
 
 
-def test_a_place_that_is_gone_is_found(copy):
-    cff = copy / "CITATION.cff"
-    text = cff.read_text(encoding="utf-8").replace("repository-code", "repo-code")
-    cff.write_text(text, encoding="utf-8")
-    assert any("CITATION.cff has nothing like" in one for one in disagreements(copy))
+@CLONE
+def test_another_repository_is_left_alone(copy):
+    readme = copy / "README.md"
+    readme.write_text(f"{current()}-extra, {current()}.git", encoding="utf-8")
+    point_at(FORK, copy)
+    assert readme.read_text(encoding="utf-8") == f"{current()}-extra, {FORK}.git"
+
+
+@in_turn("around", ["{}", "{}/", "{}.git", "  {}.git/\n"])
+def test_the_usual_spellings_are_taken(around):
+    assert forms(around.format(FORK)) == forms(FORK)
+    assert forms("https://www.github.com/You/you.github.io") == [
+        "https://github.com/You/you.github.io",
+        "https://you.github.io/",
+        "/github/You/you.github.io/",
+        "cd you.github.io",
+    ]
 
 
 @in_turn(
     "url",
     [
-        "https://github.com/you/fork",
-        "https://github.com/you/fork/",
-        "https://github.com/you/fork.git",
-        "  https://github.com/you/fork.git/\n",
-        "https://www.github.com/you/fork",
+        "",
+        "fork",
+        "http://github.com/you/fork",
+        "git@github.com:you/fork.git",
+        "https://gitlab.com/you/fork",
+        "https://github.com.evil.org/you/fork",
+        "https://github.com/you/",
+        "https://github.com/you/..",
+        "https://github.com/you/fork/tree/main",
+        "https://github.com/you/fork'; echo",
+        "https://github.com/-you/fork",
     ],
 )
-def test_parse_takes_the_usual_spellings(url):
-    assert parse(url).url == "https://github.com/you/fork"
-
-
-def test_the_site_of_a_repository():
-    assert FORK.pages == "https://some-teacher.github.io/my.fork/"
-    own = parse("https://github.com/You/you.github.io")
-    assert own.pages == "https://you.github.io/"
-
-
-@in_turn(
-    "url, says",
-    [
-        ("", "no URL"),
-        ("fork", "https://"),
-        ("http://github.com/you/fork", "https://"),
-        ("git@github.com:you/fork.git", "ssh"),
-        ("https://gitlab.com/you/fork", "not on github.com"),
-        ("https://github.com.evil.org/you/fork", "not on github.com"),
-        ("https://github.com/you", "does not name"),
-        ("https://github.com/you/", "does not name"),
-        ("https://github.com/you/..", "does not name"),
-        ("https://github.com/you/fork/tree/main", "does not name"),
-        ("https://github.com/you/fo rk", "does not name"),
-        ("https://github.com/you/fork'; echo", "does not name"),
-        ("https://github.com/-you/fork", "does not name"),
-    ],
-)
-def test_parse_says_what_is_wrong(url, says):
-    with pytest.raises(ValueError, match=re.escape(says)):
-        parse(url)
-
-
-@in_turn("url", ["http://github.com/you/fork", "", "nonsense"])
-def test_bad_input_changes_nothing(copy, url):
-    before = texts(copy)
-    command = [sys.executable, copy / "tools" / "repository.py", url]
+def test_another_address_is_refused_with_a_sentence(url):
+    before = (ROOT / "_config.yml").read_bytes()
+    command = [sys.executable, ROOT / "tools" / "repository.py", url]
     done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode != 0
+    assert done.returncode == 1
     assert done.stderr.startswith("Nothing was changed: ")
-    assert texts(copy) == before
+    assert "make repo URL=https://github.com/" in done.stderr
+    assert (ROOT / "_config.yml").read_bytes() == before
 
 
 def test_the_version_is_the_same_everywhere():
@@ -161,13 +119,14 @@ def test_the_version_is_the_same_everywhere():
 
 def test_no_link_to_colab_is_ambiguous():
     # In the address of a file, a slash ends the name of the branch or tag.
-    assert "/" not in repository.setting("branch") + first_cell.version()
+    settings = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    assert "/" not in settings["repository"]["branch"] + first_cell.version()
 
 
-@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a clone made by git")
+@CLONE
 def test_colab_check_gives_this_clone_for_the_repository(tmp_path):
     environment = {**os.environ, **colab_check.fetch_from_clone(tmp_path)}
-    command = ["git", "ls-remote", current().url, "refs/heads/main"]
+    command = ["git", "ls-remote", current(), "refs/heads/main"]
     asked = subprocess.run(command, env=environment, capture_output=True, text=True)
     head = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True
@@ -215,9 +174,13 @@ def test_help_names_every_target():
 def test_the_layout_in_the_readme_exists():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     layout = text.partition("## What is where")[2].partition("\n## ")[0]
-    paths = re.findall(r"^\| `([^`]+)`", layout, re.MULTILINE)
+    paths = re.findall(r"^( *)([\w./-]+) {2,}", layout, re.MULTILINE)
     assert len(paths) > 10
-    assert [path for path in paths if not (ROOT / path).exists()] == []
+    room = "vip_tutorial"
+    inside = [f"{room}/{name}" if indent else name for indent, name in paths]
+    assert [path for path in inside if not (ROOT / path).exists()] == []
+    rooms = {path.name for path in (ROOT / room).glob("[a-z]*/")}
+    assert {name.strip("/") for indent, name in paths if indent} >= rooms
 
 
 def test_the_test_files_that_the_workflow_names_exist():

@@ -51,6 +51,9 @@ def test_pointing_at_a_letter_lights_its_axis(read):
     assert heads(read) == [[], []]
     assert read.picture() == plain
     assert read.state == "v1;step=2"  # a glance is no choice
+    letters(read).nth(2).hover()
+    read.key("n")
+    assert heads(read) == [[], []]  # nor does it outlast the step
 
 
 def test_a_letter_of_a_merged_axis_lights_it(read):

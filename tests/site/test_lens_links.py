@@ -208,7 +208,11 @@ def test_a_reload_keeps_the_picture(toy, open_lens):
 
 def test_a_link_on_the_page_moves_the_figure(toy, open_lens):
     lens = open_lens(toy)
+    lens.button("play").click()
+    lens.page.clock.run_for(300)  # the cells are on their way
     follow(lens, "toy=v1;step=6;cell=0")
+    lens.page.clock.run_for(5000)
+    assert lens.position == 6
     assert lens.said.startswith("Step 6 of 7")
     assert "You follow h0 w0 c0" in lens.said
 

@@ -324,7 +324,7 @@ def part_of(path, value):
     return model
 
 
-# Of each of these networks js/network.js would compute something else, or nothing.
+# Of each of these networks network.js would compute something else, or nothing.
 OTHER_PARTS = [
     ("patch_embed.proj", nn.Conv2d(1, 16, 1, bias=False)),
     ("patch_embed.proj", nn.Conv2d(1, 16, 3, padding=1)),  # patches overlap

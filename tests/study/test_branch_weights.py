@@ -8,7 +8,7 @@ from torch import nn
 
 from tables import in_turn
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
-from vip_tutorial.mixers.fast import pooled_from_means, weights_of_pooled
+from vip_tutorial.mixers.early_weights import pooled_from_means, weights_of_pooled
 from vip_tutorial.study.branch_weights import (
     exchanged_order,
     pooled_path,

@@ -1,4 +1,4 @@
-"""The checks of `contract` pass the right module and catch every faulty one.
+"""The checks of `study.faults` pass the right module and catch every faulty one.
 
 How much a test suite sees is measured by breaking the code on purpose.  What catches
 which mutant is printed at the end of the run.

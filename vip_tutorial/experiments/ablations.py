@@ -207,7 +207,7 @@ def measure() -> dict[str, Any]:
 
 
 def as_models(results: dict[str, Any]) -> list[dict[str, Any]]:
-    """The upright runs at both sizes, as `widgets.SeedComparison` takes them."""
+    """The upright runs at both sizes, as `SeedComparison` takes them."""
     return [
         {
             "name": f"{size}-{mixer}",

@@ -1,4 +1,4 @@
-"""The experiment behind the chapter on branch weights; writes measured/branches.json.
+"""The experiment behind the chapter on branch weights; writes results/branches.json.
 
 Fifteen seeds of a network for each of five problems, read in every way that
 `branch_importance` knows, and the same networks trained with a single branch or without
@@ -58,10 +58,10 @@ def images(how: Training) -> tuple[Labelled, Labelled]:
 def trained(
     how: Training, seed: int, kept: Sequence[str] = BRANCHES
 ) -> VisionPermutator:
-    """Train a network, as those in `bundled` were trained but for seed and branches.
+    """Train a network, as those in `pretrained` were trained but for seed and branches.
 
-    With seed 0 and all branches it comes close to the one in `bundled`, and is not the
-    same to the bit unless it is trained with as many threads as the card says, on a
+    With seed 0 and all branches it comes close to the one in `pretrained`, and is not
+    the same to the bit unless it is trained with as many threads as the card says, on a
     processor of the same kind.
 
     Args:
@@ -70,7 +70,7 @@ def trained(
         kept: The branches that its token mixers have.
 
     Returns:
-        The network in evaluation mode, its weights rounded as in `bundled`.
+        The network in evaluation mode, its weights rounded as in `pretrained`.
     """
     return _course(how, seed, kept)[0].half().float().eval()
 

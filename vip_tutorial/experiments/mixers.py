@@ -1,4 +1,4 @@
-"""What the token mixers of this folder are worth, measured: five seeds each, or ten.
+"""What the token mixers of `mixers` are worth, measured: five seeds each, or ten.
 
 `python -m vip_tutorial.experiments.mixers` trains them all and writes
 `results/beyond.json`; it takes an hour or two on one core.  One of the networks is kept
@@ -199,10 +199,10 @@ def strokes_named(model: nn.Module, data: Labelled) -> list[list[int]]:
 def as_models(
     results: dict[str, Any], labels: Mapping[str, str], data: str
 ) -> list[dict[str, Any]]:
-    """Some of the measured variants, as `widgets.SeedComparison` takes them.
+    """Some of the measured variants, as `SeedComparison` takes them.
 
     Args:
-        results: What `measured.read("beyond")` gives.
+        results: What `results.read("beyond")` gives.
         labels: What each variant is called, by its name in `VARIANTS`; one that was not
             trained on these pictures is left out.
         data: "digits" or "nested".

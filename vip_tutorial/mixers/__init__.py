@@ -7,7 +7,8 @@
     lightweight     fewer weights: low rank, groups, one Linear for height and width
     any_size        a trained network on grids of another size
     resampling      the matrices of the branches, for more or fewer rows
-    fast            the same module, sooner
+    early_weights   the branch weights before any branch has run
+fast            the same module, sooner
 
 Most are called like a `WeightedPermuteMLP`, and a network takes them by one argument;
 what else they want to know is filled in with `functools.partial`:
@@ -21,13 +22,8 @@ what else they want to know is filled in with `functools.partial`:
 
 from .any_size import AnySizePermuteMLP, for_size, stretched
 from .dynamic import KINDS, DynamicPermuteMLP
-from .fast import (
-    FastPermuteMLP,
-    add_branch,
-    made_fast,
-    pooled_from_means,
-    weights_of_pooled,
-)
+from .early_weights import pooled_from_means, weights_of_pooled
+from .fast import FastPermuteMLP, add_branch, made_fast
 from .fewer_branches import ReducedPermuteMLP
 from .lightweight import GroupedLinear, LightPermuteMLP, LowRankLinear
 from .multi_scale import LocalPermuteMLP, MultiScalePermuteMLP

@@ -176,7 +176,7 @@ def save_checkpoint(model: VisionPermutator, path: str | os.PathLike, **notes: s
     The file appears whole or not at all: an interrupted write leaves an old one as it
     was.  It has the branch weights in the authors' order h, w, c whatever the model's
     own order is, so that `load_checkpoint` need not be told.  Beside them it has what
-    the model computes with, see `weight_files.settings`.
+    the model computes with, see `settings` in `_util.files`.
 
     Args:
         model: The model.

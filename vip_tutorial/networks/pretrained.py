@@ -20,6 +20,8 @@ from ..training.loop import History, Recipe, accuracy, arguments_for, fit, small
 from ..vision_permutator import VisionPermutator
 from .checkpoints import load_checkpoint, save_checkpoint
 
+__all__ = ["TRAININGS", "card", "load", "pictures", "scale", "training"]
+
 WEIGHTS = Path(__file__).parent / "weights"
 FOR_TASKS = Recipe(epochs=10, batch=32, lr=5e-3)
 

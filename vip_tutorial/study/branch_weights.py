@@ -2,7 +2,7 @@
 
 The weights are computed from the pooled vector, one number per channel, and everything
 up to that vector is linear.  So it can be had from means over rows and columns alone
-(`mixers.fast.pooled_from_means`), and for pictures that are turned into tokens by a
+(`mixers.early_weights`), and for pictures that are turned into tokens by a
 linear embedding it is one matrix times the picture (`pooled_path`).
 
 The letters are those of `permute_mlp`; a picture has its own height and width, since a

@@ -4,9 +4,11 @@ It shows widgets without a kernel, keeps every request on the site's own origin,
 the chapters whenever the package changes, and mends what the stock theme gets wrong.
 What can stand alone is an extension of its own:
 
+    figures.py      the scripts, styles and first pictures of a page's figures
     glossary.py     links the first use of each term on a page to its entry
     shapes.py       tables of the module's lines and what came out of each
     notebooks.py    runs the notebooks that changed, several at a time
+    warm.py         the process whose forks those runs are
     whole.py        one build at a time, and no site from half of one
     api.py          what the page "API" leaves out of the docstrings
     moved.py        old addresses lead to the pages that they have become
@@ -107,9 +109,7 @@ def _digest(folder: Path, *endings: str) -> str:
 def _finish_page(app, pagename, templatename, context, doctree) -> None:
     body = context.get("body", "")
     _refuse_double_names(pagename, body)
-    if kinds := sorted(
-        {figure["kind"] for figure in _FIGURE.finditer(body)}
-    ):
+    if kinds := sorted({figure["kind"] for figure in _FIGURE.finditer(body)}):
         draw = partial(_draw_first_frame, app, context)
         context["body"] = _FIGURE.sub(draw, _with_ids_of_their_own(body))
         _add_assets(app, kinds)
@@ -125,22 +125,15 @@ def _add_assets(app: Sphinx, kinds: list[str]) -> None:
     name = f"vip-{'-'.join(kinds)}"
     static = Path(app.outdir, "_static")
     static.mkdir(parents=True, exist_ok=True)
-    (static / f"{name}.css").write_text(
-        site_style(*kinds), encoding="utf-8"
-    )
-    (static / f"{name}.js").write_text(
-        site_script(*kinds), encoding="utf-8"
-    )
+    (static / f"{name}.css").write_text(site_style(*kinds), encoding="utf-8")
+    (static / f"{name}.js").write_text(site_script(*kinds), encoding="utf-8")
     app.add_css_file(f"{name}.css")
     app.add_js_file(f"{name}.js", loading_method="defer")
 
 
 def _refuse_double_names(pagename: str, body: str) -> None:
     """A link names a figure of its page, so no two may have the same name."""
-    names = [
-        json.loads(figure["state"])["name"]
-        for figure in _FIGURE.finditer(body)
-    ]
+    names = [json.loads(figure["state"])["name"] for figure in _FIGURE.finditer(body)]
     double = sorted({name for name in names if names.count(name) > 1})
     if double:
         raise ValueError(
@@ -166,11 +159,7 @@ def _with_ids_of_their_own(body: str) -> str:
 
 
 def _refuse_double_ids(pagename: str, body: str) -> None:
-    double = [
-        id_
-        for id_, times in Counter(_ID.findall(body)).items()
-        if times > 1
-    ]
+    double = [id_ for id_, times in Counter(_ID.findall(body)).items() if times > 1]
     if double:
         raise ValueError(
             f"{pagename} has several elements with the id {', '.join(double)}, so a "
@@ -189,9 +178,7 @@ def _is_read(script: Any) -> bool:
 def _draw_first_frame(app, context, found: re.Match[str]) -> str:
     kind, state = found["kind"], json.loads(found["state"])
     rest, script = set_apart(kind, state)
-    drawn = found[0].replace(
-        "></div>", f">{first_frame(kind, state)}</div>", 1
-    )
+    drawn = found[0].replace("></div>", f">{first_frame(kind, state)}</div>", 1)
     if not script:
         return drawn
     name = f"vip-data/{hashlib.sha256(script.encode()).hexdigest()[:16]}.js"
@@ -208,9 +195,7 @@ def _inline_math(self: Any, node: nodes.math) -> None:
 
 
 def _block_math(self: Any, node: nodes.math_block) -> None:
-    self.body.append(
-        f'<div class="formula">{_mathml(node.astext(), "block")}</div>'
-    )
+    self.body.append(f'<div class="formula">{_mathml(node.astext(), "block")}</div>')
     raise nodes.SkipNode
 
 
@@ -222,6 +207,4 @@ def _mathml(latex: str, display: str) -> str:
                 f"formula {latex!r} uses {unknown}, which MathML output lacks"
             )
     math = convert(latex, display=display)
-    return math.replace(
-        "<math ", f'<math alttext="{html.escape(latex)}" ', 1
-    )
+    return math.replace("<math ", f'<math alttext="{html.escape(latex)}" ', 1)

@@ -23,8 +23,7 @@ def site_script(*kinds: str) -> str:
         *kinds: The kinds of widgets that stand on the page, keys of `WIDGETS`.
     """
     renderers = ", ".join(
-        f'"{kind}": {constant(WIDGETS[kind].module)}.render'
-        for kind in kinds
+        f'"{kind}": {constant(WIDGETS[kind].module)}.render' for kind in kinds
     )
     start = f"{constant(SITE)}.hydrate({{ {renderers} }});"
     return f"(() => {{\n{_sources(*kinds)}\n{start}\n}})();\n"
@@ -41,9 +40,7 @@ def first_frame(kind: str, state: dict[str, Any]) -> str:
     return _engine().eval(f"{core}.firstFrame({json.dumps(state)})")
 
 
-def set_apart(
-    kind: str, state: dict[str, Any]
-) -> tuple[dict[str, Any], str]:
+def set_apart(kind: str, state: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """Take out of a widget's state what its page shall load by itself.
 
     Args:
@@ -59,9 +56,7 @@ def set_apart(
     if not names:
         return state, ""
     values = json.dumps({name: state[name] for name in names})
-    rest = {
-        name: value for name, value in state.items() if name not in names
-    }
+    rest = {name: value for name, value in state.items() if name not in names}
     return rest, f"vipApart({values});\n"
 
 

@@ -129,20 +129,14 @@ class GlossaryLinks(SphinxPostTransform):
 
 def entries(env: BuildEnvironment, glossary: str) -> Iterator[Entry]:
     """The entries of the glossary's page, in their order."""
-    for item in env.get_doctree(glossary).findall(
-        nodes.definition_list_item
-    ):
+    for item in env.get_doctree(glossary).findall(nodes.definition_list_item):
         term = next(item.findall(nodes.term))
         listed: dict[str, list[str]] = {"forms": [term.astext()], "not": []}
         for comment in item.findall(nodes.comment):
             for line in comment.astext().splitlines():
                 kind, _, words = line.partition(":")
-                listed[kind.strip()] += [
-                    word.strip() for word in words.split(",")
-                ]
-        text = " ".join(
-            next(item.findall(nodes.paragraph)).astext().split()
-        )
+                listed[kind.strip()] += [word.strip() for word in words.split(",")]
+        text = " ".join(next(item.findall(nodes.paragraph)).astext().split())
         summary = re.split(r"(?<=[.!?]) ", text, maxsplit=1)[0]
         yield Entry(
             term["ids"][0],
@@ -159,9 +153,7 @@ def pattern(forms: Iterable[str]) -> re.Pattern[str]:
     capitals, "Linear", only as it is.  In "channels-last" no "channels" is found.
     """
     longest_first = sorted(forms, key=len, reverse=True)
-    either = (
-        "|".join(map(_spelt, longest_first)) or "(?!)"
-    )  # which nothing matches
+    either = "|".join(map(_spelt, longest_first)) or "(?!)"  # which nothing matches
     return re.compile(rf"(?<![\w-])(?:{either})(?![\w-])")
 
 
@@ -181,9 +173,7 @@ def _prose(document: nodes.document) -> Iterator[nodes.Text]:
         for element in list(paragraph.findall(nodes.TextElement)):
             _join_lines(element)
         for text in paragraph.findall(nodes.Text):
-            if not any(
-                isinstance(node, _NO_PROSE) for node in _ancestors(text)
-            ):
+            if not any(isinstance(node, _NO_PROSE) for node in _ancestors(text)):
                 yield text
 
 

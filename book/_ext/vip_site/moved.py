@@ -50,9 +50,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
 def _write(app: Sphinx, exception: Exception | None) -> None:
     if exception or app.builder.format != "html":
         return
-    titles = {
-        name: title.astext() for name, title in app.env.titles.items()
-    }
+    titles = {name: title.astext() for name, title in app.env.titles.items()}
     write_moved(Path(app.outdir), titles)
 
 

@@ -41,9 +41,7 @@ from .warm import warm_kernels
 _LOGGER = logging.getLogger(__name__)
 _AT_ONCE = min(os.cpu_count() or 1, 4)  # each takes some 500 MB
 _STATES = 3  # of the package, whose outcomes are kept
-_KEPT = (
-    "What ran is kept: the next build runs only what failed or has changed."
-)
+_KEPT = "What ran is kept: the next build runs only what failed or has changed."
 _COLOURS = re.compile(r"\x1b\[[\d;]*m")
 
 
@@ -99,19 +97,14 @@ class Outcomes:
 
     def forget_old(self) -> None:
         """Drop what was kept for all but the latest states of the package."""
-        states = [
-            folder for folder in self.root.iterdir() if folder.is_dir()
-        ]
+        states = [folder for folder in self.root.iterdir() if folder.is_dir()]
         states.sort(key=lambda folder: folder.stat().st_mtime)
         for folder in states[:-_STATES]:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _file(self, notebook: NotebookNode) -> Path:
         code = json.dumps([cell.source for cell in _code(notebook)])
-        return (
-            self.folder
-            / f"{hashlib.sha256(code.encode()).hexdigest()[:32]}.json"
-        )
+        return self.folder / f"{hashlib.sha256(code.encode()).hexdigest()[:32]}.json"
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -131,9 +124,7 @@ def outcomes(app: Sphinx) -> Outcomes:
     return Outcomes(root, app.config.vip_package_digest)
 
 
-def _run_what_changed(
-    app: Sphinx, env: BuildEnvironment, pages: list[str]
-) -> None:
+def _run_what_changed(app: Sphinx, env: BuildEnvironment, pages: list[str]) -> None:
     files = [Path(env.doc2path(page)) for page in pages]
     files = [file for file in files if file.suffix == ".ipynb"]
     run_into(outcomes(app), files, app.config.nb_execution_timeout)
@@ -163,14 +154,8 @@ def run_into(kept: Outcomes, files: Iterable[Path], timeout: int) -> None:
     """
     kept.root.mkdir(parents=True, exist_ok=True)
     with FileLock(kept.root / "lock"):
-        notebooks = {
-            file: nbformat.read(file, as_version=4) for file in files
-        }
-        missing = {
-            f: book
-            for f, book in notebooks.items()
-            if kept.of(book) is None
-        }
+        notebooks = {file: nbformat.read(file, as_version=4) for file in files}
+        missing = {f: book for f, book in notebooks.items() if kept.of(book) is None}
         failed = asyncio.run(_run_all(kept, missing, timeout))
         kept.forget_old()
     if failed:
@@ -187,39 +172,29 @@ async def _run_all(
 
     async def run(file: Path, notebook: NotebookNode) -> None:
         # Coalesced, since MyST-NB would break the line where two pieces meet.
-        client = NotebookClient(
-            notebook, timeout=timeout, coalesce_streams=True
-        )
+        client = NotebookClient(notebook, timeout=timeout, coalesce_streams=True)
         async with free:
             start = time.perf_counter()
             try:
                 with tempfile.TemporaryDirectory() as folder:
                     await client.async_execute(cwd=folder, env=environment)
             except (CellControlSignal, DeadKernelError) as error:
-                failed.append(
-                    f"{file.name}: {_COLOURS.sub('', str(error)).strip()}"
-                )
+                failed.append(f"{file.name}: {_COLOURS.sub('', str(error)).strip()}")
                 return
         if said := _complaints(notebook):
             failed.append(f"{file.name} wrote to stderr:\n{said}")
             return
         kept.keep(notebook)
-        _LOGGER.info(
-            "ran %s in %.0f s", file.name, time.perf_counter() - start
-        )
+        _LOGGER.info("ran %s in %.0f s", file.name, time.perf_counter() - start)
 
     # The later chapters train networks, so they take longest: they begin first.
     with warm_kernels(environment) if len(notebooks) > 2 else nullcontext():
-        await asyncio.gather(
-            *(run(*one) for one in sorted(notebooks.items())[::-1])
-        )
+        await asyncio.gather(*(run(*one) for one in sorted(notebooks.items())[::-1]))
     return sorted(failed)
 
 
 def _complaints(notebook: NotebookNode) -> str:
-    outputs = [
-        output for cell in _code(notebook) for output in cell.outputs
-    ]
+    outputs = [output for cell in _code(notebook) for output in cell.outputs]
     texts = [o.text for o in outputs if o.get("name") == "stderr"]
     return _COLOURS.sub("", "".join(texts)).strip()
 

@@ -100,9 +100,7 @@ def _row(recording: Trace, steps: list[Step]) -> tuple[str, str, str]:
     return code, f"({', '.join(NAMELESS.get(a, a) for a in axes)})", memory
 
 
-def _table(
-    head: tuple[str, ...], body: list[tuple[str, ...]]
-) -> nodes.table:
+def _table(head: tuple[str, ...], body: list[tuple[str, ...]]) -> nodes.table:
     group = nodes.tgroup(cols=len(head))
     group += [nodes.colspec(colwidth=1) for _ in head]
     group += nodes.thead("", _tr(nodes.Text(text) for text in head))

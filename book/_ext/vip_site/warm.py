@@ -1,7 +1,7 @@
 """Kernels that begin with PyTorch already imported.
 
-A kernel spends some three seconds of a processor on importing torch, matplotlib and the
-widgets, and each of twenty notebooks has its own.  Where the system can fork, one
+A kernel spends some six seconds of a processor on importing torch, matplotlib and the
+rest, and each of twenty notebooks has its own.  Where the system can fork, one
 process imports them, and every kernel is a fork of it.  That process does nothing else
 and has one thread, so a fork finds what a fresh kernel would have made.
 """
@@ -26,7 +26,10 @@ _NAME = "warm-provisioner"
 _IMPORTED = (
     "ipykernel.kernelapp",
     "matplotlib.pyplot",
+    "sklearn.datasets",
+    "sklearn.linear_model",
     "torch",
+    "torch._dynamo",  # counting products imports it
     "vip_tutorial.figures",
 )
 
@@ -46,15 +49,12 @@ def warm_kernels(environment: dict[str, str]) -> Iterator[None]:
     _Provisioner.parent_process = subprocess.Popen(
         [sys.executable, __file__],
         # As each kernel does before it imports matplotlib.
-        env=environment
-        | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"},
+        env=environment | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
-    factory.provisioners[_NAME] = EntryPoint(
-        _NAME, f"{__name__}:_Provisioner", ""
-    )
+    factory.provisioners[_NAME] = EntryPoint(_NAME, f"{__name__}:_Provisioner", "")
     factory.default_provisioner_name = _NAME
     try:
         yield
@@ -69,9 +69,7 @@ class _Provisioner(LocalProvisioner):
 
     parent_process: subprocess.Popen
 
-    async def launch_kernel(
-        self, cmd: list[str], **kwargs: Any
-    ) -> dict[str, Any]:
+    async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> dict[str, Any]:
         asked = {
             "arguments": cmd[3:],
             "cwd": kwargs.get("cwd"),
@@ -111,9 +109,7 @@ def _serve() -> None:
     os.environ["JPY_PARENT_PID"] = str(os.getpid())
     for name in _IMPORTED:
         import_module(name)
-    signal.signal(
-        signal.SIGCHLD, signal.SIG_IGN
-    )  # nobody waits for the forks
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
     for line in sys.stdin:
         asked = json.loads(line)
         pid = os.fork()
@@ -122,9 +118,7 @@ def _serve() -> None:
         print(pid, flush=True)
 
 
-def _become_kernel(
-    arguments: list[str], cwd: str | None, env: dict[str, str]
-) -> None:
+def _become_kernel(arguments: list[str], cwd: str | None, env: dict[str, str]) -> None:
     from ipykernel.kernelapp import launch_new_instance
 
     os.setsid()

@@ -1,6 +1,6 @@
-"""What the page can run of a network: its sizes and weights for js/network.js.
+"""What the page can run of a network: its sizes and weights for network.js.
 
-Whatever js/network.js would compute otherwise than this network does is refused here,
+Whatever network.js would compute otherwise than this network does is refused here,
 with a sentence, and not found out by a reader of the page.  Nothing is assumed of how
 the network is made: it is built anew from what the page gets, and both are asked.
 """
@@ -22,7 +22,7 @@ from ..shared.pictures import MOST_PIXELS
 MOST_WEIGHTS = 60_000
 MOST_CLASSES = 20
 MOST_BLOCKS = 64
-# The layers of a block in the order in which js/network.js reads them.
+# The layers of a block in the order in which network.js reads them.
 _OF_A_BLOCK = (
     "norm1",
     "attn.mlp_c",
@@ -37,7 +37,7 @@ _OF_A_BLOCK = (
 )
 _RUNS = (
     "this figure runs a VisionPermutator of one stage, as this package makes it of "
-    'WeightedPermuteMLPs, with in_chans=1, e.g. bundled.load("digits")'
+    'WeightedPermuteMLPs, with in_chans=1, e.g. pretrained.load("digits")'
 )
 
 
@@ -197,7 +197,7 @@ def _begin(answer: Tensor) -> str:
 
 
 def _layers(model: VisionPermutator) -> Iterator[nn.Module]:
-    """All layers, in the order of js/network.js."""
+    """All layers, in the order of network.js."""
     yield model.patch_embed.proj
     for block in model.blocks:
         for path in _OF_A_BLOCK:
@@ -213,7 +213,7 @@ def _parts(model: VisionPermutator) -> list[Tensor]:
 
 
 def packed_weights(model: VisionPermutator) -> dict[str, str]:
-    """All weights in the order in which js/network.js reads them.
+    """All weights in the order in which network.js reads them.
 
     In float16 if that loses nothing, as with the weights that come with the package.
     """

@@ -17,7 +17,7 @@ from ...vision_permutator import VisionPermutator
 from ..shared.pictures import shown_picture, written
 from .live_network import page_network
 
-MOST_DRAWN = 2_048  # numbers, as in js/recording.js
+MOST_DRAWN = 2_048  # numbers, as in the lens's recording.js
 _NAMES = "zero one two three four five six seven eight nine".split()
 
 
@@ -178,7 +178,7 @@ def _checked_scale(scale: Any) -> list[float]:
     if not isinstance(scale, Scale):
         raise TypeError(
             f"scale is {type(scale).__name__}; it must be the Scale that the training "
-            'images had, e.g. Scale.of(train) or bundled.scale("digits")'
+            'images had, e.g. Scale.of(train) or pretrained.scale("digits")'
         )
     try:
         mean, spread = map(float, scale)

@@ -27,13 +27,13 @@ const MOST_WEIGHTS = 60_000; // weights
  *
  * @typedef {object} Change of a block, on purpose
  * @property {string} off the branches whose weights are 0, of "hwc"
- * @property {import("./triangle.js").Weights[]} [fixed] weights in place of the computed
+ * @property {import("../shared/triangle.js").Weights[]} [fixed] weights in place of the computed
  *
  * @typedef {object} Step what happened in a block; arrays of (H, W, C) but for the weights
  * @property {Float64Array} before the tokens that came in
  * @property {Float64Array} x the same, normalised, as the branches get them
  * @property {Record<"h" | "w" | "c", Float64Array>} outputs of the branches
- * @property {import("./triangle.js").Weights[]} points weights of each channel, computed or fixed
+ * @property {import("../shared/triangle.js").Weights[]} points weights of each channel, computed or fixed
  * @property {Float64Array} blend the branches by their weights; the projection comes next
  * @property {Float64Array} after the tokens that leave the block
  */

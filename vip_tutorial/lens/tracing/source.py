@@ -13,7 +13,7 @@ import torch
 
 from .calls import LONGEST
 
-_PACKAGE = Path(__file__).parent.parent
+_PACKAGE = Path(__file__).parents[2]
 # With the separator at the end, or torchvision would pass for torch.
 _FOLDERS = tuple(str(Path(f).parent) + os.sep for f in (torch.__file__, __file__))
 
