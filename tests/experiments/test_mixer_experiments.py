@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tables import in_turn
-from vip_tutorial.experiments import mixers, results
+from vip_tutorial.experiments import ablations, faults, mixers, results
 from vip_tutorial.study.cost import count_multiply_adds, count_parameters
 from vip_tutorial.training import small_network, tasks
 from vip_tutorial.training.data import Labelled
@@ -167,3 +167,35 @@ def test_what_is_filed_is_of_the_experiments_that_there_are():
         usual = found["runs"]["digits"][variant]["right"]
         for right, ways in zip(usual, found["sizes"][variant]):
             assert {c["8"] for c in ways.values() if "8" in c} == {right}
+
+
+def test_the_network_that_is_kept_is_the_one_that_is_filed():
+    found = results.read("beyond")
+    test = mixers.pictures()[1]
+    filed = found["runs"]["digits"]["token"]["right"][0]
+    # Another processor may round a picture to the other side.
+    assert abs(mixers.right(mixers.kept(), test) - filed) <= 2
+    assert tuple(found["courses"]) == mixers.COURSES
+    for variant, course in found["courses"].items():
+        assert len(course["loss"]) == mixers.RECIPE.epochs
+        right = found["runs"]["digits"][variant]["right"][0]
+        assert round(course["accuracy"][-1] * found["of"]["digits"]) == right
+
+
+def test_faults_are_filed_of_the_modules_that_there_are():
+    found = results.read("faults")
+    assert list(found["runs"]) == [kind.__name__ for kind in faults.KINDS]
+    for kind, networks in zip(faults.KINDS, found["runs"].values()):
+        assert len(networks) == len(faults.SEEDS)
+        assert {len(net["loss"]) for net in networks} == {faults.RECIPE.epochs}
+        # Seeds are further apart than this, and another processor is not.
+        begun = faults.course(kind, faults.SEEDS[-1], stop=1)
+        assert begun.loss[0] == pytest.approx(networks[-1]["loss"][0], abs=2e-4)
+
+
+def test_twins_are_one_network_under_two_names():
+    upright, lying = ablations.twins(seed=3)
+    images = torch.randn(5, 1, 8, 8)
+    with torch.no_grad():
+        torch.testing.assert_close(upright(images), lying(images.mT))
+        assert not torch.allclose(upright(images), lying(images), atol=1e-3)
