@@ -363,10 +363,11 @@ def bench_network(browser) -> None:
     from vip_tutorial.lens.figure.bundle import bundle
     from vip_tutorial.networks import pretrained
 
+    script = ROOT / "vip_tutorial/figures/live_vip/network.js"
     _, test = pretrained.pictures("digits")
     live = LiveViP(pretrained.load("digits"), pretrained.scale("digits"))
     page = browser.new_page()
-    page.add_script_tag(content=bundle("network.js"))
+    page.add_script_tag(content=bundle(script))
     given = [live.network, live.weights, test.images[:300].flatten(1).tolist()]
     times = page.evaluate(RUN_NETWORK, given)
     median = statistics.median(times[100:])  # the first ones warm up the compiler
