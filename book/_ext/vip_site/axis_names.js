@@ -19,7 +19,8 @@ export function tieAxisNames(page) {
   const words = wrapLetters(page);
   const lenses = [...page.querySelectorAll(".vip-permute_lens")];
   const light = (name) => {
-    for (const lens of lenses) if (!name || isInSight(lens)) lens.dispatchEvent(new CustomEvent("vip-light", { detail: name }));
+    for (const lens of lenses)
+      if (!name || isInSight(lens)) lens.dispatchEvent(new CustomEvent("vip-light", { detail: name }));
   };
   const letterOf = ({ target }) => target.closest?.(".vip-letter");
   let kept = null; // the letter that was pressed

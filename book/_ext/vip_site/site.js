@@ -28,7 +28,10 @@ function pageModel(data) {
   let saved = "";
   const save = () => {
     saved = values.state;
-    const others = location.hash.slice(1).split("&").filter((part) => part.includes("=") && !part.startsWith(`${name}=`));
+    const others = location.hash
+      .slice(1)
+      .split("&")
+      .filter((part) => part.includes("=") && !part.startsWith(`${name}=`));
     try {
       history.replaceState(null, "", `#${[...others, `${name}=${values.state}`].join("&")}`);
     } catch {
@@ -94,7 +97,9 @@ function loadApart(address) {
 function stayStill(el) {
   for (const button of el.querySelectorAll("button")) button.disabled = true;
   const line = el.querySelector('[data-part="say"]') ?? el.appendChild(document.createElement("p"));
-  line.prepend("The numbers behind this picture could not be loaded, so it stays still; the rest of the page works without them. To try again, reload the page. ");
+  line.prepend(
+    "The numbers behind this picture could not be loaded, so it stays still; the rest of the page works without them. To try again, reload the page. ",
+  );
 }
 
 /** @param {Record<string, (context: {model: object, el: HTMLElement}) => void>} renderers */

@@ -1,7 +1,20 @@
 // Puzzles of the kind "which shape does this line give?"
 
 import { birthsIn, freshStrides, freshTensor, inverseOrder, reshaped, tensorsAlong } from "./strided.js";
-import { axesCount, randomBelow, callText, codeOf, gridPicture, listedNumbers, otherOrder, pictureSizes, sameList, axesSentence, shuffledList, notYet } from "./puzzle_parts.js";
+import {
+  axesCount,
+  randomBelow,
+  callText,
+  codeOf,
+  gridPicture,
+  listedNumbers,
+  otherOrder,
+  pictureSizes,
+  sameList,
+  axesSentence,
+  shuffledList,
+  notYet,
+} from "./puzzle_parts.js";
 import { readNumbers } from "./puzzle_reading.js";
 import { sizeOf } from "../../lens/permute_lens/recording.js";
 import { tuple } from "../../lens/permute_lens/words.js";
@@ -17,7 +30,8 @@ export function make(level, random, number) {
   // Small numbers first, then an order that does not undo itself.
   const order = named ? [0, ...otherOrder([1, 2, 3, 4], random)] : otherOrder([0, 1, 2], random, number > 1);
   calls.push({ op: "permute", args: order });
-  if (level === 2) calls.push(random() < 0.5 ? { op: "flatten", args: [1] } : { op: "reshape", args: [-1, shape[order[2]]] });
+  if (level === 2)
+    calls.push(random() < 0.5 ? { op: "flatten", args: [1] } : { op: "reshape", args: [-1, shape[order[2]]] });
   if (level === 4) calls.push({ op: "flatten", args: [1 + randomBelow(3, random)] });
   const along = tensorsAlong(freshTensor(shape), calls, sizes);
   const right = along.at(-1);
@@ -74,7 +88,8 @@ function judge({ shape, calls, along, sizes, order, right }, text) {
       mine(inverse),
       wanted,
     );
-  if (sameList(numbers, without.shape)) return notYet("That is the shape with the permute left out.", mine(without), wanted);
+  if (sameList(numbers, without.shape))
+    return notYet("That is the shape with the permute left out.", mine(without), wanted);
   const first = right.shape.findIndex((size, axis) => size !== numbers[axis]);
   const reshapedMine = mine(reshaped(right, numbers));
   if (numbers.length !== right.shape.length)
@@ -84,7 +99,11 @@ function judge({ shape, calls, along, sizes, order, right }, text) {
       wanted,
     );
   const why = calls.at(-1).op === "permute" ? `: there comes old axis ${order[first]}` : "";
-  return notYet(`Place ${first} is not of size ${numbers[first]}${why}. The numbers would be read in the same order, but cut into other rows.`, reshapedMine, wanted);
+  return notYet(
+    `Place ${first} is not of size ${numbers[first]}${why}. The numbers would be read in the same order, but cut into other rows.`,
+    reshapedMine,
+    wanted,
+  );
 }
 
 /** A picture of a shape with too many or too few places, if it can be drawn at all. */

@@ -41,16 +41,20 @@ export function branchSign(branch, [x, y], paint = "fill") {
 }
 
 /** A branch's sign, to stand in a line of text. */
-export const signHtml = (branch) => `<svg class="vip-sign vip-branches" viewBox="0 0 16 16" aria-hidden="true">${branchSign(branch, [8, 8])}</svg>`;
+export const signHtml = (branch) =>
+  `<svg class="vip-sign vip-branches" viewBox="0 0 16 16" aria-hidden="true">${branchSign(branch, [8, 8])}</svg>`;
 
 /** The triangle itself, its labels, and in it what is given. */
 export function html(label, zoom, inside) {
   const corners = Object.values(CORNERS);
   const end = 1 / 3 + 2 / 3 / zoom;
-  const name = (b, name, x, y) => `${branchSign(b, [x, y - 5])}<text x="${x + 14}" y="${y}">${name} = ${end === 1 ? 1 : end.toFixed(2)}</text>`;
+  const name = (b, name, x, y) =>
+    `${branchSign(b, [x, y - 5])}<text x="${x + 14}" y="${y}">${name} = ${end === 1 ? 1 : end.toFixed(2)}</text>`;
   const labels = BRANCHES.map(([b, branch], i) => name(b, branch, [138, 274, 8][i], [18, 353, 353][i]));
   const middle = placeOf(THIRDS, zoom);
-  const borders = corners.map(([x, y], i) => `M${middle} L${(x + corners[(i + 1) % 3][0]) / 2},${(y + corners[(i + 1) % 3][1]) / 2}`);
+  const borders = corners.map(
+    ([x, y], i) => `M${middle} L${(x + corners[(i + 1) % 3][0]) / 2},${(y + corners[(i + 1) % 3][1]) / 2}`,
+  );
   return `<svg class="vip-triangle vip-branches" viewBox="0 0 400 362" role="img" aria-label="Triangle with a corner for each branch, and in it ${label}">
 <path d="M${corners.join(" L")} Z" class="vip-triangle-edge"/><path d="${borders.join(" ")}" class="vip-triangle-border"/>${labels.join("")}${inside}</svg>`;
 }
