@@ -77,12 +77,13 @@ function whenNear(element, call) {
 /**
  * The large values of a figure.  They are a script of their own, which calls `vipApart`
  * with them: a page that was opened from disk can load that, and nothing else.
+ * @typedef {HTMLScriptElement & {vipValues?: object}} ApartScript
  */
 const apartScripts = new Map();
 function loadApart(address) {
   if (!apartScripts.has(address)) {
     const loaded = new Promise((resolve, reject) => {
-      const script = document.createElement("script");
+      const script = /** @type {ApartScript} */ (document.createElement("script"));
       script.src = address;
       script.onload = () => (script.vipValues ? resolve(script.vipValues) : reject());
       script.onerror = reject;
@@ -104,9 +105,13 @@ function stayStill(el) {
 
 /** @param {Record<string, (context: {model: object, el: HTMLElement}) => void>} renderers */
 export function hydrate(renderers) {
-  window.vipApart = (values) => (document.currentScript.vipValues = values);
-  for (const figure of document.querySelectorAll("[data-vip-widget]")) {
-    const el = figure.querySelector(".vip") ?? figure;
+  const apart = (values) => {
+    const script = /** @type {ApartScript} */ (document.currentScript);
+    script.vipValues = values;
+  };
+  Object.assign(window, { vipApart: apart });
+  for (const figure of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-vip-widget]"))) {
+    const el = /** @type {HTMLElement} */ (figure.querySelector(".vip") ?? figure);
     try {
       const { vipWidget: kind } = figure.dataset;
       if (!Object.hasOwn(renderers, kind)) throw new Error("no such figure");

@@ -34,6 +34,8 @@ const TEMPERATURES = [0.01, 100];
 const DECIDED = 0.9; // with more than this a channel takes one branch
 
 /**
+ * @typedef {import("../shared/triangle.js").Weights} Weights
+ *
  * @typedef {object} Block what the weights of one module are made from
  * @property {string} order which branch each of the three numbers of a channel is for
  * @property {number[][]} curves what each grey level counts as; its ink if there are none
@@ -54,7 +56,7 @@ export function weightsOf({ order, curves, fc1, fc2 }, picture, temperature = 1)
   const numbers = linear(fc2, linear(fc1, ink).map(gelu)).map((number) => number / temperature);
   return Array.from({ length: numbers.length / 3 }, (_, channel) => {
     const shares = softmax(numbers.slice(3 * channel, 3 * channel + 3));
-    return Object.fromEntries([...order].map((branch, k) => [branch, shares[k]]));
+    return /** @type {Weights} */ (Object.fromEntries([...order].map((branch, k) => [branch, shares[k]])));
   });
 }
 

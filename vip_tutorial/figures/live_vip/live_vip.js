@@ -163,8 +163,8 @@ function listOf({ network }, text, allowed) {
   const found = network.blocks.map(() => "");
   for (const part of text.split(".").filter(Boolean)) {
     const [, number, word] = /^(\d+)([a-z]+)$/.exec(part) ?? [];
-    if (!word || !(number - 1 in found) || !allowed.test(word)) return undefined;
-    found[number - 1] = word;
+    if (!word || !(+number - 1 in found) || !allowed.test(word)) return undefined;
+    found[+number - 1] = word;
   }
   return textOf(found) === text ? found : undefined;
 }
@@ -288,15 +288,14 @@ function mapsOf(scene, state, { now, off }) {
   const i = state.open - 1;
   const { before, outputs, points, blend, after } = now.steps[i];
   const share = overBranches((b) => (off[i].includes(b) ? 0 : points[state.channel][b]));
-  return {
-    share,
-    maps: [
-      { name: "tokens before", values: before, scale: "tokens" },
-      ...BRANCHES.map(([b, name]) => ({ name, branch: b, values: outputs[b], scale: "branches" })),
-      { name: "blend", values: blend, scale: "branches" },
-      { name: "tokens after", values: after, scale: "tokens" },
-    ],
-  };
+  /** @type {{name: string, branch?: string, values: Float64Array, scale: string}[]} */
+  const maps = [
+    { name: "tokens before", values: before, scale: "tokens" },
+    ...BRANCHES.map(([b, name]) => ({ name, branch: b, values: outputs[b], scale: "branches" })),
+    { name: "blend", values: blend, scale: "branches" },
+    { name: "tokens after", values: after, scale: "tokens" },
+  ];
+  return { share, maps };
 }
 
 /** The numbers of the token that is looked at, as a sentence. */

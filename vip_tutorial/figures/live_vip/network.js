@@ -173,7 +173,7 @@ export function run(network, picture, changes) {
   return { scores, shares: softmax(scores), steps };
 }
 
-function runBlock({ N, C, homes }, block, before, { off, fixed }) {
+function runBlock({ N, C, homes }, block, before, /** @type {Change} */ { off, fixed }) {
   const x = normalised(block.norm1, before, C);
   const outputs = {
     h: acrossTokens(block.h, x, homes.h),
@@ -220,7 +220,12 @@ function patchesOf({ sizes: { side, patch, scale }, N }, picture) {
   return found;
 }
 
-/** `Linear` on each row of x. @param {Float64Array} x @returns {Float64Array} */
+/**
+ * `Linear` on each row of x.
+ * @param {{rows: number, columns: number, weight: Float64Array, bias: Float64Array}} layer
+ * @param {Float64Array} x
+ * @returns {Float64Array}
+ */
 export function applyLayer({ rows, columns, weight, bias }, x) {
   const count = x.length / columns;
   const y = new Float64Array(count * rows);

@@ -62,7 +62,7 @@ export function sumsOf(numbers, form) {
   numbers.forEach((n, i) => {
     sums.rows[Math.floor(i / form.columns)] += n;
     sums.columns[i % form.columns] += n;
-    sums.empty += n === 0;
+    if (n === 0) sums.empty++;
   });
   return sums;
 }
@@ -281,7 +281,7 @@ ${answerHtml(round, state.guess)}
     return a === b ? `Of both the same can be said: each ${a}.` : `A ${a}. B ${b}.`;
   },
 
-  act(scene, state, { name, value, key }) {
+  act(scene, state, /** @type {{name: string, value?: *, key?: string}} */ { name, value, key }) {
     if (name === "spot") {
       const [action, of] = KEYS[key.length === 1 ? key.toLowerCase() : key] ?? [];
       return action && this.act(scene, state, { name: action, value: of });

@@ -6,7 +6,7 @@ import { readNumbers } from "./puzzle_reading.js";
 import { unravel } from "../../lens/permute_lens/recording.js";
 import { tuple } from "../../lens/permute_lens/words.js";
 
-/** @returns {import("./puzzle_kinds.js").Puzzle} without its kind and number */
+/** @returns {Omit<import("./puzzle_kinds.js").Puzzle, "kind" | "number" | "level">} */
 export function make(level, random) {
   const sizes = shuffledList(level > 3 ? [2, 3, 4, 2] : [2, 3, 4, 5], random);
   const fresh = freshTensor(sizes.slice(0, [2, 3, 3, 4][level - 1]));

@@ -5,7 +5,7 @@ import { randomBelow, callText, codeOf, otherOrder, axesSentence, shuffledList, 
 import { unravel } from "../../lens/permute_lens/recording.js";
 import { tuple } from "../../lens/permute_lens/words.js";
 
-/** @returns {import("./puzzle_kinds.js").Puzzle} without its kind and number */
+/** @returns {Omit<import("./puzzle_kinds.js").Puzzle, "kind" | "number" | "level">} */
 export function make(level, random) {
   const shape = shuffledList(level < 3 ? [2, 3, 4] : [2, 3, 2, 4], random).slice(0, level < 2 ? 3 : 4);
   const wantsCopy = random() < 0.5;

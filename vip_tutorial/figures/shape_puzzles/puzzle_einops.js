@@ -24,7 +24,7 @@ const WAYS_IN = [
   [0, 3, 1, 2, 4],
 ]; // height, width, the article's width
 
-/** @returns {import("./puzzle_kinds.js").Puzzle} without its kind and number */
+/** @returns {Omit<import("./puzzle_kinds.js").Puzzle, "kind" | "number" | "level">} */
 export function make(level, random) {
   const { B, H, W, C, N, S } = pictureSizes(random, 2);
   const sizes = level < 3 ? { B, H, W, C: N } : { B, H, W, C, N, S };

@@ -19,7 +19,7 @@ import {
 import { readNumbers } from "./puzzle_reading.js";
 import { tuple } from "../../lens/permute_lens/words.js";
 
-/** @returns {import("./puzzle_kinds.js").Puzzle} without its kind and number */
+/** @returns {Omit<import("./puzzle_kinds.js").Puzzle, "kind" | "number" | "level">} */
 export function make(level, random, number) {
   const sizes = pictureSizes(random, 1);
   const axes = [
@@ -35,6 +35,7 @@ export function make(level, random, number) {
   const all = axes.map((_, axis) => axis);
   const given = axes[0] === "B" ? [0, ...otherOrder(all.slice(1), random)] : otherOrder(all, random, circle);
   const order = undo ? inverseOrder(given) : given;
+  /** @type {import("./strided.js").Call[]} */
   const calls = undo
     ? [{ op: "permute", args: given }]
     : [{ op: "reshape", args: mergedLast(given.map((axis) => axes[axis])) }];

@@ -21,11 +21,12 @@ import { tuple } from "../../lens/permute_lens/words.js";
 
 const MOST_AXES = 6;
 
-/** @returns {import("./puzzle_kinds.js").Puzzle} without its kind and number */
+/** @returns {Omit<import("./puzzle_kinds.js").Puzzle, "kind" | "number" | "level">} */
 export function make(level, random, number) {
   const named = level > 2;
   const sizes = named ? pictureSizes(random, 1) : {};
   const shape = named ? "BHWC".split("").map((name) => sizes[name]) : shuffledList([2, 3, 4], random);
+  /** @type {import("./strided.js").Call[]} */
   const calls = named ? [{ op: "reshape", args: ["B", "H", "W", "N", "S"] }] : [];
   // Small numbers first, then an order that does not undo itself.
   const order = named ? [0, ...otherOrder([1, 2, 3, 4], random)] : otherOrder([0, 1, 2], random, number > 1);

@@ -12,7 +12,8 @@ const CORNERS = { h: [200, 30], w: [372, 328], c: [28, 328] };
 /** @typedef {Record<"h" | "w" | "c", number>} Weights of one channel; their sum is 1 */
 
 /** The same for each branch. @returns {Record<"h" | "w" | "c", *>} */
-export const overBranches = (f) => Object.fromEntries(BRANCHES.map(([b]) => [b, f(b)]));
+export const overBranches = (f) =>
+  /** @type {Record<"h" | "w" | "c", *>} */ (Object.fromEntries(BRANCHES.map(([b]) => [b, f(b)])));
 
 /** The mean of some points. @param {Weights[]} points */
 export const meanWeights = (points) => overBranches((b) => points.reduce((sum, p) => sum + p[b], 0) / points.length);
@@ -32,7 +33,11 @@ export function leaderOf(weights) {
   return weights[first] - weights[second] > 1e-12 ? first : undefined;
 }
 
-/** A branch's sign: upright for height, lying for width, square for channel; round for none. */
+/**
+ * A branch's sign: upright for height, lying for width, square for channel; round for none.
+ * @param {string | undefined} branch
+ * @param {number[]} middle
+ */
 export function branchSign(branch, [x, y], paint = "fill") {
   if (!branch) return `<circle cx="${x}" cy="${y}" r="4.5"/>`;
   const [width, height] = { h: [5, 13], w: [13, 5], c: [8, 8] }[branch];
@@ -59,7 +64,7 @@ export function html(label, zoom, inside) {
 <path d="M${corners.join(" L")} Z" class="vip-triangle-edge"/><path d="${borders.join(" ")}" class="vip-triangle-border"/>${labels.join("")}${inside}</svg>`;
 }
 
-/** The cross that marks a mean. */
+/** The cross that marks a mean. @param {number[]} middle */
 export function meanMark([x, y]) {
   return `<path d="M${x - 8},${y}h16M${x},${y - 8}v16M${x - 6},${y - 6}l12,12M${x - 6},${y + 6}l12,-12" class="vip-triangle-mean"/>`;
 }

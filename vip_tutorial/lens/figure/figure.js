@@ -329,7 +329,7 @@ function bringFigureToLife(figure, model, el, again) {
     const over = new Set(); // a quick pointer leaps; what lies between is drawn over, too
     for (let i = 1; i <= count; i++) {
       const spot = document.elementFromPoint(from.x + ((x - from.x) * i) / count, from.y + ((y - from.y) * i) / count);
-      const at = spot?.closest("[data-at]");
+      const at = /** @type {HTMLElement} */ (spot?.closest("[data-at]"));
       if (at && place.contains(at)) over.add(at.dataset.at);
     }
     stroke.from = { x, y };

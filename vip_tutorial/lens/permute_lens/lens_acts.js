@@ -18,9 +18,10 @@ export function stepTo(run, state, step, slowly = true) {
 
 /**
  * What an action changes of a lens' state; undefined if it is no such action.
- * @param {{run: object, plans: object}} lens
+ * @param {{run: ReturnType<typeof import("./recording.js").readRun>, plans: object}} lens
  * @param {import("./scene.js").LensState} state
  * @param {number} position where the picture is, be it on its way to the state's step
+ * @returns {Partial<import("./scene.js").LensState> & {slowly?: boolean} | undefined}
  */
 export function actOnLens({ run, plans }, state, position, action) {
   const { value, key, shift, x, y, width } = action;

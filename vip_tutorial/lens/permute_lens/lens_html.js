@@ -117,9 +117,9 @@ export function optionsHtml(set, label, names, chosen, more = "") {
 
 /**
  * A place for a picture: a canvas or, where no script paints, the picture in both formats.
- * @param {(plan: object) => number} heightOf
+ * @param {(plan: *) => number} heightOf
  * @param {string} attributes
- * @param {false | ((plan: object) => object)} partsOf the parts of the picture
+ * @param {((plan: object) => *) | undefined} partsOf the parts of the picture; none where a script paints
  */
 export function stageHtml(plans, heightOf, attributes, partsOf, label) {
   const ratio = (plan) => `${plan.size.width} / ${heightOf(plan)}`;

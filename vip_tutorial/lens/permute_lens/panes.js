@@ -11,7 +11,7 @@ const isSmall = ({ width, height }) => Math.min(width, height) < LOWEST_FRAME;
 /**
  * The tensor before the step and the one after it, each with a part of the picture to
  * itself.  A part looks the same as long as its key, the state and the plan stay.
- * @returns {{width: number, height: number, parts: Part[]}}
+ * @returns {{width: number, height: number, parts: import("../figure/paint.js").Part[]}}
  */
 export function paneParts(plan, state, position) {
   const { size, paneHeight } = plan;

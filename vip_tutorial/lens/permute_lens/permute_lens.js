@@ -169,10 +169,10 @@ export const figure = {
   paint(body, { plans }, state, theme) {
     const now = { ...lensState(state), axis: state.glance ?? state.axis };
     body.querySelector('[data-part="scrub"]').value = positionOf(state);
-    for (const [name, partsOf] of [
+    for (const [name, partsOf] of /** @type {[string, typeof paneParts][]} */ ([
       ["panes", paneParts],
       ["strip", memoryParts],
-    ]) {
+    ])) {
       const stage = stageOf(body, name);
       const picture = partsOf(plans[formatOf(stageOf(body, "panes").clientWidth)], now, positionOf(state));
       const scale = (stage.clientWidth / picture.width) * (window.devicePixelRatio || 1);

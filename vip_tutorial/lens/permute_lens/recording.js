@@ -45,7 +45,7 @@ export function lineAlong(index, axis, shape) {
 
 /**
  * Check a recording and wrap it.
- * @param {object} json what `Trace.to_json()` gave
+ * @param {Record<string, *>} json what `Trace.to_json()` gave
  * @returns {Run}
  * @throws {Error} with a sentence for the reader, if the recording is damaged
  */
