@@ -292,7 +292,7 @@ def bench_page(browser, address: str, site: Path, page: Path) -> None:
     opened = context.new_page()
     opened.on("request", judge)
     opened.goto(f"{address}/_build/html/{name}.html")
-    opened.wait_for_load_state("networkidle")
+    opened.wait_for_timeout(1000)  # for what comes late
     seen = opened.evaluate("seen")
     context.close()
     report(f"{name}: requests elsewhere", "0", str(len(outside)), not outside)
@@ -363,10 +363,11 @@ def bench_network(browser) -> None:
     from vip_tutorial.lens.figure.bundle import bundle
     from vip_tutorial.networks import pretrained
 
+    script = ROOT / "vip_tutorial/figures/live_vip/network.js"
     _, test = pretrained.pictures("digits")
     live = LiveViP(pretrained.load("digits"), pretrained.scale("digits"))
     page = browser.new_page()
-    page.add_script_tag(content=bundle("network.js"))
+    page.add_script_tag(content=bundle(script))
     given = [live.network, live.weights, test.images[:300].flatten(1).tolist()]
     times = page.evaluate(RUN_NETWORK, given)
     median = statistics.median(times[100:])  # the first ones warm up the compiler

@@ -238,9 +238,12 @@ def test_the_modules_import_what_they_use_and_no_more():
         n for text in sources.values() for n in re.findall(of_others, text, re.M)
     }
     for file, source in sources.items():
-        imports = re.findall(r"^import \{([^}]*)\} from .*;\n", source, re.M)
-        code = re.sub(r"^(import|\s*//|\s*/?\*).*\n", "", source, flags=re.M)
-        taken = {name.split()[-1] for names in imports for name in names.split(",")}
+        an_import, a_comment = r"^import \{([^}]*)\} from .*;\n", r"^\s*(//|/?\*).*\n"
+        imports = re.findall(an_import, source, re.M)
+        code = re.sub(f"{an_import}|{a_comment}", "", source, flags=re.M)
+        taken = {
+            n.split()[-1] for names in imports for n in names.split(",") if n.strip()
+        }
         unused = {name for name in taken if not re.search(rf"\b{name}\b", code)}
         assert not unused, f"{file} has no use for {unused}"
         for name in exported - taken:
@@ -278,9 +281,11 @@ def modules(tmp_path):
 
 def test_modules_keep_their_names_to_themselves(modules, engine_of):
     entry = modules(
-        a='import { same as other, twice } from "../b/b.js";\n'
+        a='import {\n  same as other,\n  twice,\n} from "../b/b.js";\n'
         'import { same as third } from "../c/c.js";\n'
-        "// A comment.\nexport const same = [1, ...other, ...third, twice(4)];\n",
+        "// A comment.\n/** A comment\n * of two lines. */\nlet four;\n"
+        "/** @type {number} */ (four) = 4;\n/** A comment. */\n"
+        "export const same = [1, ...other, ...third, twice(four)];\n",
         b='import { same as one } from "../c/c.js";\nconst hidden = 2;\n'
         "export const same = [...one, hidden];\n"
         "export function twice(x) {\n  const hidden = 2;\n  return hidden * x;\n}\n",

@@ -104,7 +104,5 @@ def _nothing_behind_the_door(
         return None
     while not (offered := getattr(sys.modules[home], "__all__", None)):
         home, _, module = home.rpartition(".")
-    whole = module in offered and ismodule(
-        getattr(sys.modules[home], module)
-    )
+    whole = module in offered and ismodule(getattr(sys.modules[home], module))
     return None if name in offered or whole else True

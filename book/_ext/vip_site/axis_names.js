@@ -14,12 +14,13 @@ const MEANINGS = {
 };
 const NO_PROSE = "pre, code, math, a, button, select, h1, h2, h3, h4, h5, h6, script, style, .vip, [data-vip-widget]";
 
-/** Wrap the letters of a page's text, and tie them to its figures. @param {Element} page */
+/** Wrap the letters of a page's text, and tie them to its figures. @param {HTMLElement} page */
 export function tieAxisNames(page) {
   const words = wrapLetters(page);
   const lenses = [...page.querySelectorAll(".vip-permute_lens")];
   const light = (name) => {
-    for (const lens of lenses) if (!name || isInSight(lens)) lens.dispatchEvent(new CustomEvent("vip-light", { detail: name }));
+    for (const lens of lenses)
+      if (!name || isInSight(lens)) lens.dispatchEvent(new CustomEvent("vip-light", { detail: name }));
   };
   const letterOf = ({ target }) => target.closest?.(".vip-letter");
   let kept = null; // the letter that was pressed
@@ -43,7 +44,7 @@ export function tieAxisNames(page) {
     event.preventDefault();
     press(letter);
   });
-  page.addEventListener("vip-lit", ({ detail }) => {
+  page.addEventListener("vip-lit", (/** @type {CustomEvent<string[]>} */ { detail }) => {
     for (const word of words) word.classList.toggle("vip-lit", detail.includes(word.textContent));
   });
 }

@@ -28,7 +28,10 @@ function pageModel(data) {
   let saved = "";
   const save = () => {
     saved = values.state;
-    const others = location.hash.slice(1).split("&").filter((part) => part.includes("=") && !part.startsWith(`${name}=`));
+    const others = location.hash
+      .slice(1)
+      .split("&")
+      .filter((part) => part.includes("=") && !part.startsWith(`${name}=`));
     try {
       history.replaceState(null, "", `#${[...others, `${name}=${values.state}`].join("&")}`);
     } catch {
@@ -74,12 +77,13 @@ function whenNear(element, call) {
 /**
  * The large values of a figure.  They are a script of their own, which calls `vipApart`
  * with them: a page that was opened from disk can load that, and nothing else.
+ * @typedef {HTMLScriptElement & {vipValues?: object}} ApartScript
  */
 const apartScripts = new Map();
 function loadApart(address) {
   if (!apartScripts.has(address)) {
     const loaded = new Promise((resolve, reject) => {
-      const script = document.createElement("script");
+      const script = /** @type {ApartScript} */ (document.createElement("script"));
       script.src = address;
       script.onload = () => (script.vipValues ? resolve(script.vipValues) : reject());
       script.onerror = reject;
@@ -94,14 +98,20 @@ function loadApart(address) {
 function stayStill(el) {
   for (const button of el.querySelectorAll("button")) button.disabled = true;
   const line = el.querySelector('[data-part="say"]') ?? el.appendChild(document.createElement("p"));
-  line.prepend("The numbers behind this picture could not be loaded, so it stays still; the rest of the page works without them. To try again, reload the page. ");
+  line.prepend(
+    "The numbers behind this picture could not be loaded, so it stays still; the rest of the page works without them. To try again, reload the page. ",
+  );
 }
 
 /** @param {Record<string, (context: {model: object, el: HTMLElement}) => void>} renderers */
 export function hydrate(renderers) {
-  window.vipApart = (values) => (document.currentScript.vipValues = values);
-  for (const figure of document.querySelectorAll("[data-vip-widget]")) {
-    const el = figure.querySelector(".vip") ?? figure;
+  const apart = (values) => {
+    const script = /** @type {ApartScript} */ (document.currentScript);
+    script.vipValues = values;
+  };
+  Object.assign(window, { vipApart: apart });
+  for (const figure of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-vip-widget]"))) {
+    const el = /** @type {HTMLElement} */ (figure.querySelector(".vip") ?? figure);
     try {
       const { vipWidget: kind } = figure.dataset;
       if (!Object.hasOwn(renderers, kind)) throw new Error("no such figure");

@@ -2,10 +2,31 @@
 // the three branches because of it.  Three weights that sum to 1 are a point in a triangle.
 
 import { axisColour } from "../../lens/figure/colours.js";
-import { act as actOnDrawing, HELP as DRAWING_HELP, fields as drawingFields, html as drawingHtml, levelsOf, titleOf, readPictures, selectHtml } from "../shared/drawing.js";
+import {
+  act as actOnDrawing,
+  HELP as DRAWING_HELP,
+  fields as drawingFields,
+  html as drawingHtml,
+  levelsOf,
+  titleOf,
+  readPictures,
+  selectHtml,
+} from "../shared/drawing.js";
 import { choiceField, firstFrameOf, renderFigure, wholeField } from "../../lens/figure/figure.js";
 import { gelu, isTable, linear, softmax } from "../shared/layers.js";
-import { BRANCHES, branchSign, leaderOf, meanMark, meanWeights, overBranches, roundTenth, signHtml, THIRDS, html as triangleHtml, placeOf as cornerPlace } from "../shared/triangle.js";
+import {
+  BRANCHES,
+  branchSign,
+  leaderOf,
+  meanMark,
+  meanWeights,
+  overBranches,
+  roundTenth,
+  signHtml,
+  THIRDS,
+  html as triangleHtml,
+  placeOf as cornerPlace,
+} from "../shared/triangle.js";
 
 const ZOOMS = ["1", "2", "4", "8"];
 const STEPS = 20; // of the temperature's slider, in a factor of ten
@@ -13,6 +34,8 @@ const TEMPERATURES = [0.01, 100];
 const DECIDED = 0.9; // with more than this a channel takes one branch
 
 /**
+ * @typedef {import("../shared/triangle.js").Weights} Weights
+ *
  * @typedef {object} Block what the weights of one module are made from
  * @property {string} order which branch each of the three numbers of a channel is for
  * @property {number[][]} curves what each grey level counts as; its ink if there are none
@@ -27,11 +50,13 @@ const DECIDED = 0.9; // with more than this a channel takes one branch
  * @returns {Weights[]}
  */
 export function weightsOf({ order, curves, fc1, fc2 }, picture, temperature = 1) {
-  const ink = curves.length ? curves.flatMap((curve) => picture.map((level) => curve[Math.round(16 * level)])) : picture;
+  const ink = curves.length
+    ? curves.flatMap((curve) => picture.map((level) => curve[Math.round(16 * level)]))
+    : picture;
   const numbers = linear(fc2, linear(fc1, ink).map(gelu)).map((number) => number / temperature);
   return Array.from({ length: numbers.length / 3 }, (_, channel) => {
     const shares = softmax(numbers.slice(3 * channel, 3 * channel + 3));
-    return Object.fromEntries([...order].map((branch, k) => [branch, shares[k]]));
+    return /** @type {Weights} */ (Object.fromEntries([...order].map((branch, k) => [branch, shares[k]])));
   });
 }
 
@@ -52,7 +77,8 @@ const figure = {
     zoom: choiceField("1", ZOOMS),
     temperature: {
       usual: 1,
-      read: (text, scene) => (scene.cooled && /^\d{1,3}(\.\d{1,4})?$/.test(text) && isTemperature(+text) ? +text : undefined),
+      read: (text, scene) =>
+        scene.cooled && /^\d{1,3}(\.\d{1,4})?$/.test(text) && isTemperature(+text) ? +text : undefined,
     },
   },
 
@@ -63,14 +89,22 @@ const figure = {
     const [C, squeezed] = [fc2?.bias?.length / 3, fc1?.bias?.length];
     const isLayer = (layer, rows, columns) => isTable(layer?.weight, rows, columns) && isTable(layer.bias, rows);
     const isCurves = Array.isArray(curves) && isTable(curves, curves.length, 17);
-    if (!(C >= 1) || C % 1 || !isCurves || !isLayer(fc1, squeezed, scene.pixels * (curves.length || 1)) || !isLayer(fc2, 3 * C, squeezed) || !["hwc", "cwh"].includes(order))
+    if (
+      !(C >= 1) ||
+      C % 1 ||
+      !isCurves ||
+      !isLayer(fc1, squeezed, scene.pixels * (curves.length || 1)) ||
+      !isLayer(fc2, 3 * C, squeezed) ||
+      !["hwc", "cwh"].includes(order)
+    )
       throw new Error("the numbers that its weights are made from are damaged");
     return Object.assign(scene, { block: blocks[0], channels: C, cooled: cooled === true });
   },
 
   html(scene, state, asleep) {
     const off = asleep ? " disabled" : "";
-    const box = (set, on, label) => `<label><input type="checkbox" data-set="${set}"${on ? " checked" : ""}${off}> ${label}</label>`;
+    const box = (set, on, label) =>
+      `<label><input type="checkbox" data-set="${set}"${on ? " checked" : ""}${off}> ${label}</label>`;
     const mix = momentOf(scene, state);
     return `
 <div class="vip-drawing-panes">
@@ -78,7 +112,13 @@ ${drawingHtml(scene, state, asleep)}
 <div>
 ${cloudHtml(state, mix)}
 <div class="vip-inputs">
-${selectHtml("zoom", "enlarge", state.zoom, ZOOMS.map((zoom) => [zoom, `${zoom} ×`]), asleep)}
+${selectHtml(
+  "zoom",
+  "enlarge",
+  state.zoom,
+  ZOOMS.map((zoom) => [zoom, `${zoom} ×`]),
+  asleep,
+)}
 ${box("show", state.show === "mean", "only the mean")}
 ${box("freeze", state.freeze === "yes", "freeze at one third")}
 </div></div></div>
@@ -95,10 +135,14 @@ ${tableHtml(state, mix)}`;
     const words = [];
     if (scene.cooled && state.freeze === "no") words.push(temperatureWords(scene, state, points));
     if (state.freeze === "yes")
-      words.push("Frozen: every channel takes one third of each branch, whatever the picture. That is the plain sum of the branches, divided by 3.");
+      words.push(
+        "Frozen: every channel takes one third of each branch, whatever the picture. That is the plain sum of the branches, divided by 3.",
+      );
     else if (state.show === "mean") {
       const [low, high] = [Math.min, Math.max].map((f) => f(...points.map((p) => p.h)).toFixed(3));
-      words.push(`The mean over ${points.length} channels, height, width, channel: ${list(mean)}. It does not say that their height weights run from ${low} to ${high}.`);
+      words.push(
+        `The mean over ${points.length} channels, height, width, channel: ${list(mean)}. It does not say that their height weights run from ${low} to ${high}.`,
+      );
     } else if (before) {
       const most = Math.max(...moves);
       words.push(
@@ -192,11 +236,21 @@ function cloudHtml(state, { points, before, mean }) {
   const cloud =
     state.show === "mean"
       ? ""
-      : targets.map(([[x, y], channel]) => `<circle cx="${x}" cy="${y}" r="9" class="vip-triangle-target" ${follow(channel)}/>`).join("") +
+      : targets
+          .map(
+            ([[x, y], channel]) => `<circle cx="${x}" cy="${y}" r="9" class="vip-triangle-target" ${follow(channel)}/>`,
+          )
+          .join("") +
         dots.join("") +
-        (ring ? `<circle cx="${ring[0]}" cy="${ring[1]}" r="11" class="vip-triangle-ring"/><text x="${ring[0] + 13}" y="${ring[1] - 7}">${state.channel}</text>` : "");
+        (ring
+          ? `<circle cx="${ring[0]}" cy="${ring[1]}" r="11" class="vip-triangle-ring"/><text x="${ring[0] + 13}" y="${ring[1] - 7}">${state.channel}</text>`
+          : "");
   const what = state.show === "mean" ? "the mean of all channels" : `${points.length} points, one a channel`;
-  return triangleHtml(what, +state.zoom, `${cloud}${x ? `${meanMark([x, y])}<text x="${x + 11}" y="${y + 19}">mean</text>` : ""}`);
+  return triangleHtml(
+    what,
+    +state.zoom,
+    `${cloud}${x ? `${meanMark([x, y])}<text x="${x + 11}" y="${y + 19}">mean</text>` : ""}`,
+  );
 }
 
 function tableHtml(state, { points, before, mean, leads }) {
@@ -211,7 +265,9 @@ function tableHtml(state, { points, before, mean, leads }) {
       `<td class="vip-number">${mean[b].toFixed(3)}</td><td class="vip-number">${leads[b]}</td></tr>`
     );
   });
-  const head = [`channel ${state.channel}`, "", "mean", "leads in"].map((text) => (text ? `<th scope="col" class="vip-number">${text}</th>` : "<td></td>"));
+  const head = [`channel ${state.channel}`, "", "mean", "leads in"].map((text) =>
+    text ? `<th scope="col" class="vip-number">${text}</th>` : "<td></td>",
+  );
   return `<table><thead><tr><th scope="col">branch</th>${head.join("")}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
 }
 

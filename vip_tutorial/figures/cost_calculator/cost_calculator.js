@@ -23,15 +23,36 @@ export function costsOf({ H, W, C }) {
   const hidden = Math.max(1, Math.floor(C / 2));
   const plain = { parameters: 4 * C * C + C, macs: 4 * tokens * C * C };
   return [
-    { key: "weighted", fixed: true, name: "Weighted Permute-MLP", note: "three branches, re-weighting, projection",
-      parameters: plain.parameters + C * quarter + quarter + 3 * C * quarter + 3 * C, macs: plain.macs + 4 * C * quarter },
+    {
+      key: "weighted",
+      fixed: true,
+      name: "Weighted Permute-MLP",
+      note: "three branches, re-weighting, projection",
+      parameters: plain.parameters + C * quarter + quarter + 3 * C * quarter + 3 * C,
+      macs: plain.macs + 4 * C * quarter,
+    },
     { key: "plain", fixed: true, name: "Permute-MLP, plain sum", note: "three branches, projection", ...plain },
-    { key: "attention", name: "Self-attention", note: "query, key, value, projection; every token looks at every token",
-      parameters: 4 * C * C + C, macs: 4 * tokens * C * C + 2 * tokens * tokens * C },
-    { key: "mixer", name: "MLP-Mixer, token mixing", note: `two layers over the ${tokens} tokens, ${hidden} wide; channels do not mix here`,
-      parameters: 2 * tokens * hidden + hidden + tokens, macs: 2 * tokens * hidden * C },
-    { key: "dense", name: "One dense layer", note: "every number of the image with every other",
-      parameters: (tokens * C) ** 2, macs: (tokens * C) ** 2 },
+    {
+      key: "attention",
+      name: "Self-attention",
+      note: "query, key, value, projection; every token looks at every token",
+      parameters: 4 * C * C + C,
+      macs: 4 * tokens * C * C + 2 * tokens * tokens * C,
+    },
+    {
+      key: "mixer",
+      name: "MLP-Mixer, token mixing",
+      note: `two layers over the ${tokens} tokens, ${hidden} wide; channels do not mix here`,
+      parameters: 2 * tokens * hidden + hidden + tokens,
+      macs: 2 * tokens * hidden * C,
+    },
+    {
+      key: "dense",
+      name: "One dense layer",
+      note: "every number of the image with every other",
+      parameters: (tokens * C) ** 2,
+      macs: (tokens * C) ** 2,
+    },
   ];
 }
 
@@ -102,7 +123,12 @@ const figure = {
   act(scene, state, { name, value }) {
     if (name === "fit") {
       const { H } = state;
-      return { W: H, N: H, C: Math.min(Math.max(1, Math.round(state.C / H), Math.ceil(4 / H)) * H, Math.floor(SIZES.C.high / H) * H), bad: "" };
+      return {
+        W: H,
+        N: H,
+        C: Math.min(Math.max(1, Math.round(state.C / H), Math.ceil(4 / H)) * H, Math.floor(SIZES.C.high / H) * H),
+        bad: "",
+      };
     }
     if (!(name in SIZES)) return undefined;
     const read = this.fields[name].read(String(value));

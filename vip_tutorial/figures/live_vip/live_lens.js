@@ -45,8 +45,16 @@ export function readRecordings(recordings, { N, C }) {
     if (filled[b].inputs[0] !== root) throw damaged;
     const isChain = steps.every(({ inputs }, i) => inputs[0] === (i ? steps[i - 1].output : root));
     const mixes = steps.filter(({ kind }) => kind !== "move");
-    const mixesRows = mixes.every(({ kind, inputs, output }) => kind === "mix" && [inputs[0], output].every((id) => tensors[id].shape.at(-1) === C));
-    if (!isChain || mixes.length !== 1 || !mixesRows || !isAsTokens(tensors[root]) || !isAsTokens(tensors[steps.at(-1).output]))
+    const mixesRows = mixes.every(
+      ({ kind, inputs, output }) => kind === "mix" && [inputs[0], output].every((id) => tensors[id].shape.at(-1) === C),
+    );
+    if (
+      !isChain ||
+      mixes.length !== 1 ||
+      !mixesRows ||
+      !isAsTokens(tensors[root]) ||
+      !isAsTokens(tensors[steps.at(-1).output])
+    )
       throw damaged;
   }
   return filled;
@@ -63,7 +71,10 @@ function withMoves(recording) {
     const back = order.map((_, axis) => order.indexOf(axis));
     return every.map((k) => {
       const at = unravel(k, shape);
-      return ravel(back.map((axis) => at[axis]), before);
+      return ravel(
+        back.map((axis) => at[axis]),
+        before,
+      );
     });
   };
   return { ...recording, steps: steps.map((step) => (step.kind === "move" ? { ...step, map: moveOf(step) } : step)) };
@@ -126,7 +137,8 @@ ${lens ? `<div class="vip-live-lens" style="--axis:${axisColour(state.branch.toU
 function stepsHtml(state, { run, plans, state: at }, asleep) {
   const words = wordsOf(state, { run, state: at });
   const steps = run.steps.map(
-    ({ op }, i) => `<button type="button" data-do="step" data-value="${i + 1}"${i + 1 === at.step ? ' aria-current="step"' : ""}><small>${i + 1}</small> ${escape(op)}</button>`,
+    ({ op }, i) =>
+      `<button type="button" data-do="step" data-value="${i + 1}"${i + 1 === at.step ? ' aria-current="step"' : ""}><small>${i + 1}</small> ${escape(op)}</button>`,
   );
   const walk = (label, to) => `<button type="button" data-do="step" data-value="${to}">${label}</button>`;
   return `

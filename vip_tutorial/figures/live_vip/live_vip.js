@@ -2,13 +2,42 @@
 // can be switched off, held and looked into.  The arithmetic is in network.js.
 
 import { axisColour, valueFill } from "../../lens/figure/colours.js";
-import { act as actOnDrawing, arrowMove, HELP as DRAWING_HELP, fields as drawingFields, html as drawingHtml, levelsOf, titleOf, readPictures, selectHtml } from "../shared/drawing.js";
+import {
+  act as actOnDrawing,
+  arrowMove,
+  HELP as DRAWING_HELP,
+  fields as drawingFields,
+  html as drawingHtml,
+  levelsOf,
+  titleOf,
+  readPictures,
+  selectHtml,
+} from "../shared/drawing.js";
 import { firstFrameOf, renderFigure, wholeField } from "../../lens/figure/figure.js";
 import { escape } from "../../lens/figure/host.js";
 import { isTable } from "../shared/layers.js";
-import { act as actOnLens, HELP as LENS_HELP, fields as lensFields, html as lensHtml, paint as paintLens, readRecordings } from "./live_lens.js";
+import {
+  act as actOnLens,
+  HELP as LENS_HELP,
+  fields as lensFields,
+  html as lensHtml,
+  paint as paintLens,
+  readRecordings,
+} from "./live_lens.js";
 import { read as readNetwork, readWeights, run as runNetwork } from "./network.js";
-import { BRANCHES, branchSign, leaderOf, meanMark, meanWeights, overBranches, roundTenth, signHtml, THIRDS, html as triangleHtml, placeOf as cornerPlace } from "../shared/triangle.js";
+import {
+  BRANCHES,
+  branchSign,
+  leaderOf,
+  meanMark,
+  meanWeights,
+  overBranches,
+  roundTenth,
+  signHtml,
+  THIRDS,
+  html as triangleHtml,
+  placeOf as cornerPlace,
+} from "../shared/triangle.js";
 
 const HOLDS = { third: "one third each", mean: "the mean over the images" };
 
@@ -39,7 +68,13 @@ export const figure = {
       throw new Error("the names of its classes are damaged");
     if (means && !isTable(means, sizes.depth, 3, sizes.dim)) throw new Error("its mean weights are damaged");
     const asPoints = ([h, w, c]) => h.map((_, i) => ({ h: h[i], w: w[i], c: c[i] }));
-    return Object.assign(scene, { network, labels, means: means?.map(asPoints), recordings: readRecordings(recordings, network), runs: new Map() });
+    return Object.assign(scene, {
+      network,
+      labels,
+      means: means?.map(asPoints),
+      recordings: readRecordings(recordings, network),
+      runs: new Map(),
+    });
   },
 
   html(scene, state, asleep) {
@@ -47,9 +82,18 @@ export const figure = {
     const cards = scene.network.blocks.map((_, i) => cardHtml(scene, state, moment, i, asleep));
     return [
       `<div class="vip-drawing-panes">${drawingHtml(scene, state, asleep)}${scoresHtml(scene, state, moment)}</div>`,
-      ...(cards.length > 1 ? [`<div class="vip-live-card vip-live-all"><strong>All blocks</strong>${controlsHtml(scene, moment, -1, asleep)}</div>`] : []),
+      ...(cards.length > 1
+        ? [
+            `<div class="vip-live-card vip-live-all"><strong>All blocks</strong>${controlsHtml(scene, moment, -1, asleep)}</div>`,
+          ]
+        : []),
       `<div class="vip-live-blocks">${cards.join("")}</div>`,
-      ...(state.open ? [insideHtml(scene, state, moment, asleep), `<div class="vip-live-inside">${lensHtml(scene, state, moment, asleep)}</div>`] : []),
+      ...(state.open
+        ? [
+            insideHtml(scene, state, moment, asleep),
+            `<div class="vip-live-inside">${lensHtml(scene, state, moment, asleep)}</div>`,
+          ]
+        : []),
     ];
   },
 
@@ -67,7 +111,9 @@ export const figure = {
     const words = [];
     const levels = new Set(levelsOf(scene, state.picture));
     if (levels.size === 1 && (levels.has(0) || levels.has(16)))
-      words.push(`Every pixel is ${levels.has(0) ? "paper" : "ink"}: there is nothing to tell, but the network has no way to say so.`);
+      words.push(
+        `Every pixel is ${levels.has(0) ? "paper" : "ink"}: there is nothing to tell, but the network has no way to say so.`,
+      );
     words.push(`${title[0].toUpperCase()}${title.slice(1)}: the network answers ${answer(now)}${next(now)}.`);
     if (free) {
       const changes = off.map((branches, i) => [
@@ -77,7 +123,10 @@ export const figure = {
       const told = changes.map((list, i) => list.length && `block ${i + 1}: ${list.join(", ")}`).filter(Boolean);
       words.push(`That is with ${told.join("; ")}. Left alone it answers ${answer(free)}.`);
     }
-    if (kept) words.push(`Beside it, ${state.other === (state.picture || scene.first) ? "the same picture" : otherTitle(scene, state)}: ${answer(kept)}.`);
+    if (kept)
+      words.push(
+        `Beside it, ${state.other === (state.picture || scene.first) ? "the same picture" : otherTitle(scene, state)}: ${answer(kept)}.`,
+      );
     return words.filter(Boolean).join(" ");
   },
 
@@ -114,14 +163,17 @@ function listOf({ network }, text, allowed) {
   const found = network.blocks.map(() => "");
   for (const part of text.split(".").filter(Boolean)) {
     const [, number, word] = /^(\d+)([a-z]+)$/.exec(part) ?? [];
-    if (!word || !(number - 1 in found) || !allowed.test(word)) return undefined;
-    found[number - 1] = word;
+    if (!word || !(+number - 1 in found) || !allowed.test(word)) return undefined;
+    found[+number - 1] = word;
   }
   return textOf(found) === text ? found : undefined;
 }
 
 function textOf(list) {
-  return list.map((word, i) => word && `${i + 1}${word}`).filter(Boolean).join(".");
+  return list
+    .map((word, i) => word && `${i + 1}${word}`)
+    .filter(Boolean)
+    .join(".");
 }
 
 /** All that is drawn and said of a state: the network as it is, left alone, and elsewhere. */
@@ -129,18 +181,34 @@ export function momentOf(scene, state) {
   const off = listOf(scene, state.off, /^h?w?c?$/);
   const hold = listOf(scene, state.hold, /^(third|mean)$/);
   const thirds = Array.from({ length: scene.network.C }, () => THIRDS);
-  const changes = off.map((branches, i) => ({ off: branches, fixed: { third: thirds, mean: scene.means?.[i] }[hold[i]] }));
+  const changes = off.map((branches, i) => ({
+    off: branches,
+    fixed: { third: thirds, mean: scene.means?.[i] }[hold[i]],
+  }));
   const run = (picture, isFree = false) => {
     const key = `${picture || scene.first} ${isFree ? " " : `${state.off} ${state.hold}`}`;
     if (!scene.runs.has(key)) {
       if (scene.runs.size > 5) scene.runs.clear(); // enough for a picture's sentence, HTML and numbers
       const none = { off: "" };
-      scene.runs.set(key, runNetwork(scene.network, levelsOf(scene, picture).map((level) => level / 16), isFree ? changes.map(() => none) : changes));
+      scene.runs.set(
+        key,
+        runNetwork(
+          scene.network,
+          levelsOf(scene, picture).map((level) => level / 16),
+          isFree ? changes.map(() => none) : changes,
+        ),
+      );
     }
     return scene.runs.get(key);
   };
   const isChanged = state.off !== "" || state.hold !== "";
-  return { off, hold, now: run(state.picture), free: isChanged ? run(state.picture, true) : undefined, kept: state.other === "" ? undefined : run(state.other) };
+  return {
+    off,
+    hold,
+    now: run(state.picture),
+    free: isChanged ? run(state.picture, true) : undefined,
+    kept: state.other === "" ? undefined : run(state.other),
+  };
 }
 
 // --- The answer ----------------------------------------------------------------------
@@ -153,14 +221,16 @@ function otherTitle(scene, { other, picture }) {
 }
 
 /** A number as it is read: with a true minus, and as many digits as help. */
-const numberText = (x) => (Math.abs(x) < 1e5 ? x.toFixed(3).replace("-0.000", "0.000") : x.toExponential(2)).replace("-", "−");
+const numberText = (x) =>
+  (Math.abs(x) < 1e5 ? x.toFixed(3).replace("-0.000", "0.000") : x.toExponential(2)).replace("-", "−");
 
 function scoresHtml(scene, state, { now, free, kept }) {
   const runs = [now, free, kept];
   const most = Math.max(1e-9, ...runs.flatMap((run) => (run ? run.scores.map(Math.abs) : [])));
   const x = (score) => roundTenth(50 + (49 * score) / most);
   const best = winnerOf(now.shares);
-  const bar = (score) => `<rect x="${Math.min(50, x(score))}" width="${roundTenth(Math.abs(x(score) - 50))}" y="2" height="8"/>`;
+  const bar = (score) =>
+    `<rect x="${Math.min(50, x(score))}" width="${roundTenth(Math.abs(x(score) - 50))}" y="2" height="8"/>`;
   const tick = (kind, run, i) => (run ? `<path d="M${x(run.scores[i])},0V12" class="vip-live-${kind}"/>` : "");
   const share = (run, i) => (run ? `<td class="vip-number">${run.shares[i].toFixed(3)}</td>` : "");
   const rows = scene.labels.map(
@@ -171,7 +241,11 @@ function scoresHtml(scene, state, { now, free, kept }) {
       `${share(now, i)}${share(free, i)}${share(kept, i)}</tr>`,
   );
   const head = (run, text) => (run ? `<th scope="col" class="vip-number">${escape(text)}</th>` : "");
-  const heads = [head(now, free || kept ? "now" : "probability"), head(free, "left alone\u00a0┆"), head(kept, `${kept ? otherTitle(scene, state) : ""}\u00a0┃`)];
+  const heads = [
+    head(now, free || kept ? "now" : "probability"),
+    head(free, "left alone\u00a0┆"),
+    head(kept, `${kept ? otherTitle(scene, state) : ""}\u00a0┃`),
+  ];
   return `<div class="vip-scroll vip-live-scores" tabindex="0" role="group" aria-label="Scores of the classes"><table><thead><tr><th scope="col">class</th><th scope="col">score</th>${heads.join("")}</tr></thead><tbody>${rows.join("")}</tbody></table></div>`;
 }
 
@@ -188,7 +262,12 @@ function controlsHtml(scene, { now, off, hold }, i, asleep) {
   });
   const held = new Set(mine(hold));
   const chosen = held.size > 1 ? "various" : [...held][0];
-  const choices = [["", "as computed"], ["third", HOLDS.third], ...(scene.means ? [["mean", HOLDS.mean]] : []), ...(held.size > 1 ? [["various", "various"]] : [])];
+  const choices = [
+    ["", "as computed"],
+    ["third", HOLDS.third],
+    ...(scene.means ? [["mean", HOLDS.mean]] : []),
+    ...(held.size > 1 ? [["various", "various"]] : []),
+  ];
   return `<div class="vip-inputs">${boxes.join("")}${selectHtml(`hold${i + 1}`, "weights", chosen, choices, asleep)}</div>`;
 }
 
@@ -209,15 +288,14 @@ function mapsOf(scene, state, { now, off }) {
   const i = state.open - 1;
   const { before, outputs, points, blend, after } = now.steps[i];
   const share = overBranches((b) => (off[i].includes(b) ? 0 : points[state.channel][b]));
-  return {
-    share,
-    maps: [
-      { name: "tokens before", values: before, scale: "tokens" },
-      ...BRANCHES.map(([b, name]) => ({ name, branch: b, values: outputs[b], scale: "branches" })),
-      { name: "blend", values: blend, scale: "branches" },
-      { name: "tokens after", values: after, scale: "tokens" },
-    ],
-  };
+  /** @type {{name: string, branch?: string, values: Float64Array, scale: string}[]} */
+  const maps = [
+    { name: "tokens before", values: before, scale: "tokens" },
+    ...BRANCHES.map(([b, name]) => ({ name, branch: b, values: outputs[b], scale: "branches" })),
+    { name: "blend", values: blend, scale: "branches" },
+    { name: "tokens after", values: after, scale: "tokens" },
+  ];
+  return { share, maps };
 }
 
 /** The numbers of the token that is looked at, as a sentence. */
@@ -225,7 +303,11 @@ function tokenWords(scene, state) {
   const { N, C } = scene.network;
   const { share, maps } = mapsOf(scene, state, momentOf(scene, state));
   const [before, h, w, c, blend, after] = maps.map(({ values }) => numberText(values[state.token * C + state.channel]));
-  const sum = [["h", h], ["w", w], ["c", c]].map(([b, value]) => `${share[b].toFixed(3)} × ${value.startsWith("−") ? `(${value})` : value}`);
+  const sum = [
+    ["h", h],
+    ["w", w],
+    ["c", c],
+  ].map(([b, value]) => `${share[b].toFixed(3)} × ${value.startsWith("−") ? `(${value})` : value}`);
   return (
     `Row ${Math.floor(state.token / N)}, column ${state.token % N}, channel ${state.channel}: the token holds ${before}. ` +
     `Height, width, channel: ${sum.join(" + ")} = ${blend}. After the projection, the channel MLP and both skips it holds ${after}.`
@@ -236,12 +318,20 @@ function insideHtml(scene, state, moment, asleep) {
   const { N, C } = scene.network;
   const { share, maps } = mapsOf(scene, state, moment);
   const of = ({ values }) => Array.from({ length: N * N }, (_, token) => values[token * C + state.channel]);
-  const strongest = (kind) => Math.max(...maps.filter(({ scale }) => scale === kind).flatMap(of).map(Math.abs));
+  const strongest = (kind) =>
+    Math.max(
+      ...maps
+        .filter(({ scale }) => scale === kind)
+        .flatMap(of)
+        .map(Math.abs),
+    );
   const most = { tokens: strongest("tokens"), branches: strongest("branches") };
   const square = (token, more) => `<rect x="${token % N}" y="${Math.floor(token / N)}" width="1" height="1" ${more}`;
   const pictures = maps.map((map) => {
     const values = of(map);
-    const cells = values.map((value, token) => square(token, `data-at="${token}" fill="${valueFill(value, most[map.scale])}"/>`));
+    const cells = values.map((value, token) =>
+      square(token, `data-at="${token}" fill="${valueFill(value, most[map.scale])}"/>`),
+    );
     const factor = map.branch ? `<small>weight ${share[map.branch].toFixed(3)}</small>` : "<small>&nbsp;</small>";
     const colour = map.branch ? ` style="--axis:${axisColour(map.branch.toUpperCase())}"` : "";
     return (

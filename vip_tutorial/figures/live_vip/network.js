@@ -45,7 +45,8 @@ export function readWeights({ dtype, base64 }) {
   const size = { float16: 2, float32: 4 }[dtype];
   if (!size || bytes.length % size) throw new Error("the network's weights are damaged");
   const numbers = new Float64Array(bytes.length / size);
-  for (let k = 0; k < numbers.length; k++) numbers[k] = size === 4 ? view.getFloat32(4 * k, true) : halfFloat(view.getUint16(2 * k, true));
+  for (let k = 0; k < numbers.length; k++)
+    numbers[k] = size === 4 ? view.getFloat32(4 * k, true) : halfFloat(view.getUint16(2 * k, true));
   if (!numbers.every(Number.isFinite)) throw new Error("some of the network's weights are no numbers");
   return numbers;
 }
@@ -59,7 +60,8 @@ function halfFloat(bits) {
 /** Base64 as bytes; written out because the engine that draws first frames has no atob. */
 function bytesOf(text) {
   const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  if (typeof text !== "string" || text.length % 4 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) throw new Error("the network's weights are damaged");
+  if (typeof text !== "string" || text.length % 4 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text))
+    throw new Error("the network's weights are damaged");
   const value = Object.fromEntries([...letters].map((letter, i) => [letter, i]));
   const bytes = new Uint8Array((text.length / 4) * 3);
   for (let k = 0, at = 0; k < text.length; k += 4) {
@@ -77,9 +79,17 @@ export function read(sizes, numbers) {
   const N = side / patch; // H = W = N
   let at = 0;
   const take = (count) => numbers.subarray(at, (at += count));
-  const layer = (rows, columns, biased = true) => ({ rows, columns, weight: take(rows * columns), bias: biased ? take(rows) : new Float64Array(rows) });
+  const layer = (rows, columns, biased = true) => ({
+    rows,
+    columns,
+    weight: take(rows * columns),
+    bias: biased ? take(rows) : new Float64Array(rows),
+  });
   const norm = (eps) => ({ eps, weight: take(C), bias: take(C) });
-  const nested = ({ rows, columns, weight, bias }) => ({ bias, weight: Array.from({ length: rows }, (_, i) => [...weight.subarray(i * columns, (i + 1) * columns)]) });
+  const nested = ({ rows, columns, weight, bias }) => ({
+    bias,
+    weight: Array.from({ length: rows }, (_, i) => [...weight.subarray(i * columns, (i + 1) * columns)]),
+  });
   const embed = layer(C, patch * patch);
   const blocks = Array.from({ length: depth }, (_, i) => ({
     order: sizes.orders[i],
@@ -94,18 +104,34 @@ export function read(sizes, numbers) {
     fc1: layer(hidden, C),
     fc2: layer(C, hidden),
   }));
-  const network = { sizes, N, C, embed, blocks, norm: norm(sizes.eps[2 * depth]), head: layer(classes, flatten ? N * N * C : C) };
-  if (at !== numbers.length || at > MOST_WEIGHTS) throw new Error(`the network's weights are damaged: ${numbers.length} came, and ${at} are needed`);
+  const network = {
+    sizes,
+    N,
+    C,
+    embed,
+    blocks,
+    norm: norm(sizes.eps[2 * depth]),
+    head: layer(classes, flatten ? N * N * C : C),
+  };
+  if (at !== numbers.length || at > MOST_WEIGHTS)
+    throw new Error(`the network's weights are damaged: ${numbers.length} came, and ${at} are needed`);
   return { ...network, homes: branchHomes(N, C) };
 }
 
 function checkSizes(sizes) {
   const { side, patch, dim, depth, squeezed, hidden, classes, orders, eps, skips, scale } = sizes ?? {};
-  const whole = [side, patch, dim, depth, squeezed, hidden, classes].every((n) => Number.isInteger(n) && n > 0 && n <= MOST_WEIGHTS);
+  const whole = [side, patch, dim, depth, squeezed, hidden, classes].every(
+    (n) => Number.isInteger(n) && n > 0 && n <= MOST_WEIGHTS,
+  );
   const listOf = (list, length, test) => Array.isArray(list) && list.length === length && list.every(test);
   const fits = whole && side <= 32 && depth <= 64 && side % patch === 0 && dim % (side / patch) === 0;
-  const isListed = fits && listOf(orders, depth, (o) => o === "hwc" || o === "cwh") && listOf(skips, depth, (n) => n > 0) && listOf(eps, 2 * depth + 1, (n) => n >= 0);
-  if (!isListed || !listOf(scale, 2, Number.isFinite) || scale[1] <= 0) throw new Error("the sizes of its network are damaged");
+  const isListed =
+    fits &&
+    listOf(orders, depth, (o) => o === "hwc" || o === "cwh") &&
+    listOf(skips, depth, (n) => n > 0) &&
+    listOf(eps, 2 * depth + 1, (n) => n >= 0);
+  if (!isListed || !listOf(scale, 2, Number.isFinite) || scale[1] <= 0)
+    throw new Error("the sizes of its network are damaged");
 }
 
 /**
@@ -147,11 +173,24 @@ export function run(network, picture, changes) {
   return { scores, shares: softmax(scores), steps };
 }
 
-function runBlock({ N, C, homes }, block, before, { off, fixed }) {
+function runBlock({ N, C, homes }, block, before, /** @type {Change} */ { off, fixed }) {
   const x = normalised(block.norm1, before, C);
-  const outputs = { h: acrossTokens(block.h, x, homes.h), w: acrossTokens(block.w, x, homes.w), c: applyLayer(block.c, x) };
+  const outputs = {
+    h: acrossTokens(block.h, x, homes.h),
+    w: acrossTokens(block.w, x, homes.w),
+    c: applyLayer(block.c, x),
+  };
   const { h, w, c } = outputs;
-  const points = fixed ?? weightsOf(block, meanToken(h.map((v, k) => v + w[k] + c[k]), N * N, C));
+  const points =
+    fixed ??
+    weightsOf(
+      block,
+      meanToken(
+        h.map((v, k) => v + w[k] + c[k]),
+        N * N,
+        C,
+      ),
+    );
   const [ah, aw, ac] = BRANCHES.map(([b]) => points.map((point) => (off.includes(b) ? 0 : point[b])));
   const blend = h.map((v, k) => ah[k % C] * v + aw[k % C] * w[k] + ac[k % C] * c[k]);
   const mixed = applyLayer(block.proj, blend);
@@ -176,11 +215,17 @@ function patchesOf({ sizes: { side, patch, scale }, N }, picture) {
   for (let row = 0; row < N; row++)
     for (let column = 0; column < N; column++)
       for (let y = 0; y < patch; y++)
-        for (let x = 0; x < patch; x++) found[k++] = (picture[(row * patch + y) * side + column * patch + x] - scale[0]) / scale[1];
+        for (let x = 0; x < patch; x++)
+          found[k++] = (picture[(row * patch + y) * side + column * patch + x] - scale[0]) / scale[1];
   return found;
 }
 
-/** `Linear` on each row of x. @param {Float64Array} x @returns {Float64Array} */
+/**
+ * `Linear` on each row of x.
+ * @param {{rows: number, columns: number, weight: Float64Array, bias: Float64Array}} layer
+ * @param {Float64Array} x
+ * @returns {Float64Array}
+ */
 export function applyLayer({ rows, columns, weight, bias }, x) {
   const count = x.length / columns;
   const y = new Float64Array(count * rows);
@@ -207,7 +252,10 @@ export function applyLayer({ rows, columns, weight, bias }, x) {
 
 /** A branch: lay what shall be mixed side by side, mix it, put all back. */
 function acrossTokens(layer, x, homes) {
-  const mixed = applyLayer(layer, x.map((_, k) => x[homes[k]]));
+  const mixed = applyLayer(
+    layer,
+    x.map((_, k) => x[homes[k]]),
+  );
   const y = new Float64Array(x.length);
   for (let k = 0; k < y.length; k++) y[homes[k]] = mixed[k];
   return y;
@@ -230,4 +278,3 @@ function meanToken(x, tokens, C) {
   for (let k = 0; k < x.length; k++) mean[k % C] += x[k] / tokens;
   return mean;
 }
-

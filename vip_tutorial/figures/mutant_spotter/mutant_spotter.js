@@ -12,10 +12,26 @@ export const FORMS = {
   shares: { rows: 3, columns: 16, levels: 999 },
   bars: { rows: 3, columns: 16, levels: 999 },
 };
-const BRANCHES = [["H", "height"], ["W", "width"], ["C", "channel"]];
+const BRANCHES = [
+  ["H", "height"],
+  ["W", "width"],
+  ["C", "channel"],
+];
 const NAMES = ["A", "B"];
-const GUESSES = [["A", "A is wrong"], ["B", "B is wrong"], ["same", "I see no difference"]];
-const KEYS = { a: ["guess", "A"], b: ["guess", "B"], s: ["guess", "same"], n: ["turn", 1], ArrowRight: ["turn", 1], p: ["turn", -1], ArrowLeft: ["turn", -1] };
+const GUESSES = [
+  ["A", "A is wrong"],
+  ["B", "B is wrong"],
+  ["same", "I see no difference"],
+];
+const KEYS = {
+  a: ["guess", "A"],
+  b: ["guess", "B"],
+  s: ["guess", "same"],
+  n: ["turn", 1],
+  ArrowRight: ["turn", 1],
+  p: ["turn", -1],
+  ArrowLeft: ["turn", -1],
+};
 
 /** The rounds of a game, checked. */
 function readRounds(game) {
@@ -24,13 +40,18 @@ function readRounds(game) {
     const view = game.views[round?.view];
     const form = FORMS[view?.form];
     const isPicture = (numbers) =>
-      numbers?.length === form.rows * form.columns && numbers.every((n) => Number.isInteger(n) && n >= 0 && n <= form.levels);
+      numbers?.length === form.rows * form.columns &&
+      numbers.every((n) => Number.isInteger(n) && n >= 0 && n <= form.levels);
     if (!form) throw new Error(`nothing says how to draw round ${i + 1}`);
-    if (round.pictures?.length !== 2 || !round.pictures.every(isPicture)) throw new Error(`round ${i + 1} has no two pictures`);
+    if (round.pictures?.length !== 2 || !round.pictures.every(isPicture))
+      throw new Error(`round ${i + 1} has no two pictures`);
     if (![0, 1].includes(round.wrong)) throw new Error(`round ${i + 1} does not say which picture is wrong`);
-    if (!Array.isArray(round.code) || !round.code.every((pair) => pair?.length === 3)) throw new Error(`round ${i + 1} has no code`);
-    if (!Array.isArray(round.caught) || !(round.top > 0)) throw new Error(`round ${i + 1} does not say what it has measured`);
-    if (view.form === "image" ? !isPicture(view.given) : view.given?.length !== 0) throw new Error(`round ${i + 1} does not say what went in`);
+    if (!Array.isArray(round.code) || !round.code.every((pair) => pair?.length === 3))
+      throw new Error(`round ${i + 1} has no code`);
+    if (!Array.isArray(round.caught) || !(round.top > 0))
+      throw new Error(`round ${i + 1} does not say what it has measured`);
+    if (view.form === "image" ? !isPicture(view.given) : view.given?.length !== 0)
+      throw new Error(`round ${i + 1} does not say what went in`);
   }
   return game.rounds;
 }
@@ -41,7 +62,7 @@ export function sumsOf(numbers, form) {
   numbers.forEach((n, i) => {
     sums.rows[Math.floor(i / form.columns)] += n;
     sums.columns[i % form.columns] += n;
-    sums.empty += n === 0;
+    if (n === 0) sums.empty++;
   });
   return sums;
 }
@@ -70,7 +91,8 @@ export function imagesSaid(pictures, given) {
   const sums = pictures.map((numbers) => sumsOf(numbers, form));
   const most = Math.max(1, ...sums.flatMap(({ rows, columns }) => [...rows, ...columns]));
   const digits = (some) => some.map((n) => Math.min(9, Math.round((9 * n) / most))).join(" ");
-  const said = ({ rows, columns, empty }) => (empty === given.length ? "nothing" : `${digits(rows)} and ${digits(columns)}, with ${empty} cells empty`);
+  const said = ({ rows, columns, empty }) =>
+    empty === given.length ? "nothing" : `${digits(rows)} and ${digits(columns)}, with ${empty} cells empty`;
   const [a, b, before] = [...sums, sumsOf(given, form)].map(said);
   return `Rows from the top, and columns from the left, hold: in A ${a}; in B ${b}. In what goes in: ${before}.`;
 }
@@ -87,7 +109,8 @@ function takesWords(numbers, form, channel) {
 function spelled(numbers, view, top) {
   const form = FORMS[view.form];
   const rows = Array.from({ length: form.rows }, (_, i) => i);
-  if (view.form === "image") return `${form.levels} is darkest. ${rows.map((i) => `Row ${i}: ${rowOf(numbers, form, i).join(" ")}`).join(". ")}.`;
+  if (view.form === "image")
+    return `${form.levels} is darkest. ${rows.map((i) => `Row ${i}: ${rowOf(numbers, form, i).join(" ")}`).join(". ")}.`;
   if (view.form === "matrix") return `${rows.map((i) => takesWords(numbers, form, i)).join("; ")}.`;
   const weights = weightsOf(numbers, form, top);
   return BRANCHES.map(([, name], k) => `${name}: ${weights.map((w) => rounded(w[k])).join(" ")}`).join(". ");
@@ -126,14 +149,16 @@ function barsHtml(numbers, form, kind, top, words) {
 }
 
 function barHtml(k, x, y, width, height) {
-  const rect = (at, wide, paint) => `<rect x="${at}" y="${y.toFixed(2)}" width="${wide}" height="${height.toFixed(2)}" fill="${paint}"/>`;
+  const rect = (at, wide, paint) =>
+    `<rect x="${at}" y="${y.toFixed(2)}" width="${wide}" height="${height.toFixed(2)}" fill="${paint}"/>`;
   const lines = [[], [0.5], [0.3, 0.7]][k].map((share) => rect(x + width * share - 0.4, 0.8, "#FFFFFF"));
   return rect(x, width, axisColour(BRANCHES[k][0])) + lines.join("");
 }
 
 function legendHtml() {
   const items = BRANCHES.map(
-    ([, name], k) => `<span><svg viewBox="0 0 10 10" aria-hidden="true">${barHtml(k, 0, 0, 10, 10)}</svg> ${name}</span>`,
+    ([, name], k) =>
+      `<span><svg viewBox="0 0 10 10" aria-hidden="true">${barHtml(k, 0, 0, 10, 10)}</svg> ${name}</span>`,
   );
   return `<p class="vip-note vip-legend">${items.join(" ")}</p>`;
 }
@@ -161,7 +186,11 @@ export function markedHtml(one, other) {
   while (tail < shorter - head && one.at(-1 - tail) === other.at(-1 - tail)) tail++;
   if (head + tail < shorter / 2) return [escape(one), escape(other)]; // another line, not a changed one
   return [one, other].map((text) => {
-    const [before, inside, after] = [text.slice(0, head), text.slice(head, text.length - tail), text.slice(text.length - tail)].map(escape);
+    const [before, inside, after] = [
+      text.slice(0, head),
+      text.slice(head, text.length - tail),
+      text.slice(text.length - tail),
+    ].map(escape);
     return `${before}${inside && `<mark>${inside}</mark>`}${after}`;
   });
 }
@@ -173,7 +202,9 @@ function verdictOf(round, guess) {
     return `${guess === "same" ? "Right: nothing can be seen." : "Nobody can see it."} ${apart}`;
   }
   if (guess === wrong) return `Right: ${wrong} is wrong.`;
-  return guess === "same" ? `They differ, look again: ${wrong} is wrong.` : `No, ${guess} is as it should be: ${wrong} is wrong.`;
+  return guess === "same"
+    ? `They differ, look again: ${wrong} is wrong.`
+    : `No, ${guess} is as it should be: ${wrong} is wrong.`;
 }
 
 function caughtWords(round) {
@@ -226,7 +257,8 @@ const figure = {
       return `<div>${pictureHtml(numbers, view, round.top, `Picture ${NAMES[i]}.`)}<span><b>${NAMES[i]}</b>${told}</span></div>`;
     });
     const guesses = GUESSES.map(
-      ([value, words]) => `<button type="button" data-do="guess" data-value="${value}" aria-pressed="${state.guess === value}"${off}>${words}</button>`,
+      ([value, words]) =>
+        `<button type="button" data-do="guess" data-value="${value}" aria-pressed="${state.guess === value}"${off}>${words}</button>`,
     );
     return `
 <div data-keys="spot">
@@ -249,7 +281,7 @@ ${answerHtml(round, state.guess)}
     return a === b ? `Of both the same can be said: each ${a}.` : `A ${a}. B ${b}.`;
   },
 
-  act(scene, state, { name, value, key }) {
+  act(scene, state, /** @type {{name: string, value?: *, key?: string}} */ { name, value, key }) {
     if (name === "spot") {
       const [action, of] = KEYS[key.length === 1 ? key.toLowerCase() : key] ?? [];
       return action && this.act(scene, state, { name: action, value: of });

@@ -34,12 +34,18 @@ function readMap(map, tokens) {
   const { label, top, powers, digits } = map ?? {};
   if (![label, powers, digits].every((text) => typeof text === "string") || !Number.isInteger(top))
     throw new Error("one of its maps cannot be read");
-  if (!/^[a-zA-Z.]*$/.test(powers) || !/^\d*$/.test(digits)) throw new Error(`the strengths of “${label}” are not written as they must be`);
+  if (!/^[a-zA-Z.]*$/.test(powers) || !/^\d*$/.test(digits))
+    throw new Error(`the strengths of “${label}” are not written as they must be`);
   if (powers.length !== tokens * tokens || digits.length !== 3 * powers.replaceAll(".", "").length)
     throw new Error(`the map “${label}” does not have a strength for each pair of tokens`);
   const strengths = unpackStrengths(map);
   const some = strengths.filter((strength) => strength > 0);
-  return { label, strengths, low: some.reduce((a, b) => Math.min(a, b), some[0] ?? 0), high: some.reduce((a, b) => Math.max(a, b), 0) };
+  return {
+    label,
+    strengths,
+    low: some.reduce((a, b) => Math.min(a, b), some[0] ?? 0),
+    high: some.reduce((a, b) => Math.max(a, b), 0),
+  };
 }
 
 function onOneScale(maps) {
@@ -78,14 +84,24 @@ const figure = {
 
   prepare(get) {
     const [rows, columns] = get("grid") ?? [];
-    if (![rows, columns].every((size) => Number.isInteger(size) && size > 0)) throw new Error("it has no grid of tokens");
+    if (![rows, columns].every((size) => Number.isInteger(size) && size > 0))
+      throw new Error("it has no grid of tokens");
     const tokens = rows * columns;
     const picture = get("picture") ?? null;
-    if (picture && !(picture.length === rows && picture.every((row) => row.length === columns && row.every(Number.isFinite))))
+    if (
+      picture &&
+      !(picture.length === rows && picture.every((row) => row.length === columns && row.every(Number.isFinite)))
+    )
       throw new Error("its picture does not fit the tokens");
     const maps = (get("maps") ?? []).map((map) => readMap(map, tokens));
     if (!maps.length) throw new Error("it has no map");
-    return { rows, columns, tokens, picture: picture?.flat() ?? null, maps: get("one_scale") ? onOneScale(maps) : maps };
+    return {
+      rows,
+      columns,
+      tokens,
+      picture: picture?.flat() ?? null,
+      maps: get("one_scale") ? onOneScale(maps) : maps,
+    };
   },
 
   html(scene, state, asleep) {
@@ -106,7 +122,10 @@ const figure = {
       .join("")}</div>
 </div>
 <div class="vip-reach-choices">
-<label>Shade <select data-set="shade"${off}>${[["linear", "by strength"], ["log", "by its logarithm"]]
+<label>Shade <select data-set="shade"${off}>${[
+      ["linear", "by strength"],
+      ["log", "by its logarithm"],
+    ]
       .map(([value, text]) => `<option value="${value}"${value === state.shade ? " selected" : ""}>${text}</option>`)
       .join("")}</select></label>
 <button type="button" data-do="read" aria-pressed="${state.read >= 0}"${off}>Read one token</button></div>`;
@@ -121,7 +140,8 @@ const figure = {
     if (!count) return `${who} depends on no input token.`;
     const [strong, weak] = [Math.max(...seen), Math.min(...seen.filter((s) => s > 0))];
     const share = `${count} of ${scene.tokens} input tokens, ${Math.round((100 * count) / scene.tokens)} %`;
-    const where = (strength) => (seen.indexOf(strength) === state.at ? "its own place" : placeWords(scene, seen.indexOf(strength)));
+    const where = (strength) =>
+      seen.indexOf(strength) === state.at ? "its own place" : placeWords(scene, seen.indexOf(strength));
     return (
       `${who} depends on ${share}${shapeWords(scene, state.at, seen)}. ` +
       `Strongest ${numberText(strong)}, ${where(strong)}; weakest ${numberText(weak)}, ${where(weak)}.`
@@ -149,7 +169,7 @@ function neighbourOf({ rows, columns }, token, key) {
   const [down, right] = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[key] ?? [];
   if (down === undefined) return undefined;
   const row = Math.min(rows - 1, Math.max(0, Math.floor(token / columns) + down));
-  const column = Math.min(columns - 1, Math.max(0, (token % columns) + right));
+  const column = Math.min(columns - 1, Math.max(0, (token % columns) + right));
   return row * columns + column;
 }
 
@@ -159,7 +179,7 @@ function tokensSvg(scene, state) {
   const { rows, columns, tokens, picture } = scene;
   const map = scene.maps[state.map];
   const seen = seenFrom(map, state.at, tokens);
-  const corner = (token) => [EDGE + (token % columns) * CELL, EDGE + Math.floor(token / columns) * CELL];
+  const corner = (token) => [EDGE + (token % columns) * CELL, EDGE + Math.floor(token / columns) * CELL];
   const square = (token, inset, attributes) => {
     const [x, y] = corner(token);
     return `<rect x="${x + inset}" y="${y + inset}" width="${CELL - 2 * inset}" height="${CELL - 2 * inset}" ${attributes}/>`;
@@ -168,15 +188,25 @@ function tokensSvg(scene, state) {
     const [x, y] = corner(token);
     const pixel = picture ? ` fill="${pixelFill(picture[token])}"` : ' fill="transparent"';
     const inside = strength
-      ? square(token, 1, `class="vip-reach-shade" fill-opacity="${shadeOf(strength, map, state.shade).toFixed(3)}"`) + (picture ? square(token, 10, pixel) : "")
-      : `<rect x="${x}" y="${y}" width="${CELL}" height="${CELL}" fill="transparent"/>` + zeroSvg(x + CELL / 2, y + CELL / 2, picture ? 9 : 5, pixel);
+      ? square(token, 1, `class="vip-reach-shade" fill-opacity="${shadeOf(strength, map, state.shade).toFixed(3)}"`) +
+        (picture ? square(token, 10, pixel) : "")
+      : `<rect x="${x}" y="${y}" width="${CELL}" height="${CELL}" fill="transparent"/>` +
+        zeroSvg(x + CELL / 2, y + CELL / 2, picture ? 9 : 5, pixel);
     return `<g data-at="${token}">${inside}</g>`;
   });
   const numbers = [
-    ...Array.from({ length: columns }, (_, c) => edgeSvg(EDGE + (c + 0.5) * CELL, EDGE - 5, c, "W", c === state.at % columns)),
-    ...Array.from({ length: rows }, (_, r) => edgeSvg(EDGE / 2 - 1, EDGE + (r + 0.5) * CELL + 5, r, "H", r === Math.floor(state.at / columns))),
+    ...Array.from({ length: columns }, (_, c) =>
+      edgeSvg(EDGE + (c + 0.5) * CELL, EDGE - 5, c, "W", c === state.at % columns),
+    ),
+    ...Array.from({ length: rows }, (_, r) =>
+      edgeSvg(EDGE / 2 - 1, EDGE + (r + 0.5) * CELL + 5, r, "H", r === Math.floor(state.at / columns)),
+    ),
   ];
-  const read = state.read < 0 ? "" : square(state.read, 6, 'class="vip-reach-read"') + square(state.read, 6, 'class="vip-reach-read vip-reach-dashes"');
+  const read =
+    state.read < 0
+      ? ""
+      : square(state.read, 6, 'class="vip-reach-read"') +
+        square(state.read, 6, 'class="vip-reach-read vip-reach-dashes"');
   return (
     `<svg class="vip-reach-tokens" viewBox="0 0 ${EDGE + columns * CELL + 2} ${EDGE + rows * CELL + 2}" data-drag="tokens" data-keys="tokens" tabindex="0" ` +
     `role="application" aria-label="${rows} by ${columns} tokens. Arrow keys move the output token, Shift and arrow keys read an input token.">` +
@@ -194,7 +224,8 @@ function zeroSvg(x, y, radius, fill) {
 }
 
 function thumbSvg({ rows, columns, tokens }, state, map) {
-  const place = (token) => `x="${(token % columns) * THUMB}" y="${Math.floor(token / columns) * THUMB}" width="${THUMB}" height="${THUMB}"`;
+  const place = (token) =>
+    `x="${(token % columns) * THUMB}" y="${Math.floor(token / columns) * THUMB}" width="${THUMB}" height="${THUMB}"`;
   const cells = Array.from(seenFrom(map, state.at, tokens), (strength, token) =>
     strength ? `<rect ${place(token)} fill-opacity="${shadeOf(strength, map, state.shade).toFixed(2)}"/>` : "",
   );
@@ -220,7 +251,7 @@ function countOf({ tokens }, map, at) {
 }
 
 function placeWords({ columns }, token) {
-  return `row ${Math.floor(token / columns)}, column ${token % columns}`;
+  return `row ${Math.floor(token / columns)}, column ${token % columns}`;
 }
 
 /** "0.0123", "5e-7": three significant digits. */
@@ -230,13 +261,16 @@ function numberText(strength) {
 
 /** What the tokens that are seen look like together: ": row 3", ": a cross", ... */
 function shapeWords({ rows, columns, tokens }, at, seen) {
-  const [row, column] = [Math.floor(at / columns), at % columns];
-  const places = [...seen.keys()].filter((token) => seen[token] > 0).map((token) => [Math.floor(token / columns), token % columns]);
+  const [row, column] = [Math.floor(at / columns), at % columns];
+  const places = [...seen.keys()]
+    .filter((token) => seen[token] > 0)
+    .map((token) => [Math.floor(token / columns), token % columns]);
   const [rs, cs] = [0, 1].map((k) => places.map((place) => place[k]));
   const [top, bottom, left, right] = [Math.min(...rs), Math.max(...rs), Math.min(...cs), Math.max(...cs)];
   const onCross = places.filter(([r, c]) => r === row || c === column).length;
   if (places.length === 1) return seen[at] > 0 ? ": itself" : `: row ${top}, column ${left}`;
-  if (places.length === onCross && onCross === rows + columns - 1 && rows > 1 && columns > 1) return `: a cross, row ${row} and column ${column}`;
+  if (places.length === onCross && onCross === rows + columns - 1 && rows > 1 && columns > 1)
+    return `: a cross, row ${row} and column ${column}`;
   if (places.length < tokens) {
     const [height, width] = [bottom - top + 1, right - left + 1];
     if (places.length !== height * width) return "";
@@ -245,7 +279,10 @@ function shapeWords({ rows, columns, tokens }, at, seen) {
     return `: rows ${top} to ${bottom}, columns ${left} to ${right}`;
   }
   const total = seen.reduce((a, b) => a + b, 0);
-  const cross = seen.reduce((sum, strength, token) => sum + (Math.floor(token / columns) === row || token % columns === column ? strength : 0), 0);
+  const cross = seen.reduce(
+    (sum, strength, token) => sum + (Math.floor(token / columns) === row || token % columns === column ? strength : 0),
+    0,
+  );
   return `; its row and column have ${Math.round((100 * cross) / total)} % of all the strength`;
 }
 
@@ -255,7 +292,8 @@ function readingWords(scene, state, seen) {
   const output = `the output token in ${placeWords(scene, state.at)}`;
   if (!strength) return `${who}: exactly 0. A nudge there does not move ${output}.`;
   const strong = Math.max(...seen);
-  const share = strength === strong ? "the strongest of all" : `${numberText((100 * strength) / strong)} % of the strongest`;
+  const share =
+    strength === strong ? "the strongest of all" : `${numberText((100 * strength) / strong)} % of the strongest`;
   return `${who}: ${numberText(strength)}, ${share} that ${output} depends on.`;
 }
 

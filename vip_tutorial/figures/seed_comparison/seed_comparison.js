@@ -74,7 +74,9 @@ const figure = {
       if (typeof model?.name !== "string" || typeof model.label !== "string" || typeof model.group !== "string")
         throw new Error("a model has no name, no label or no group");
       if (!Array.isArray(model.right) || model.right.length !== most || !model.right.every(isCount))
-        throw new Error(`the results of ${model.name} are not as many whole numbers up to ${of} as those of the first model`);
+        throw new Error(
+          `the results of ${model.name} are not as many whole numbers up to ${of} as those of the first model`,
+        );
     }
     if (!(most >= 5 && most <= MOST_SEEDS)) throw new Error("each model needs five to ten seeds");
     const groups = new Set(models.map(({ group }) => group));
@@ -86,7 +88,10 @@ const figure = {
     const off = asleep ? " disabled" : "";
     const options = (chosen) =>
       scene.models
-        .map((m) => `<option value="${escape(m.name)}"${m === chosen ? " selected" : ""}>${escape(scene.named(m))}</option>`)
+        .map(
+          (m) =>
+            `<option value="${escape(m.name)}"${m === chosen ? " selected" : ""}>${escape(scene.named(m))}</option>`,
+        )
         .join("");
     const select = (field, sign, i) =>
       `<label><span class="vip-sign-${field}" aria-hidden="true">${sign}</span> model ${i ? "B" : "A"}` +
@@ -120,7 +125,8 @@ function verdictOf(scene, state, { models, means, as, of, share }) {
   if (models[0] === models[1]) return "These are the same networks.";
   if (2 / of > CHANCE)
     return `${gap} points apart; ${p}. With ${state.seeds} seeds each, p cannot be below 2 / ${of} = ${(2 / of).toFixed(2)}: nothing could convince you.`;
-  const often = as === of ? "every time" : isRare ? "less than once in 1,000" : `about ${Math.round(1000 * share)} times in 1,000`;
+  const often =
+    as === of ? "every time" : isRare ? "less than once in 1,000" : `about ${Math.round(1000 * share)} times in 1,000`;
   const verdict =
     share > NOISE
       ? "Call it noise until you know more."
@@ -152,8 +158,12 @@ function dotsSvg(scene, state, { models, seen, means }) {
   const step = [0.5, 1, 2, 5, 10, 20].find((s) => (high - low) / s <= 6);
   const ticks = [];
   for (let t = Math.ceil(low / step) * step; t <= high; t += step)
-    ticks.push(`<path class="vip-tick" d="M${at(t).toFixed(1)},8V100"/><text x="${at(t).toFixed(1)}" y="118">${+t.toFixed(1)} %</text>`);
-  const told = models.map((m, i) => `${m.label}: ${seen[i].map((r) => ((100 * r) / scene.of).toFixed(1)).join(", ")} per cent`).join("; ");
+    ticks.push(
+      `<path class="vip-tick" d="M${at(t).toFixed(1)},8V100"/><text x="${at(t).toFixed(1)}" y="118">${+t.toFixed(1)} %</text>`,
+    );
+  const told = models
+    .map((m, i) => `${m.label}: ${seen[i].map((r) => ((100 * r) / scene.of).toFixed(1)).join(", ")} per cent`)
+    .join("; ");
   return `<svg class="vip-dots" viewBox="0 0 ${width} 124" role="img" aria-label="Test accuracy by seed. ${escape(told)}.">${ticks.join("")}${marks.join("")}</svg>`;
 }
 

@@ -6,11 +6,20 @@ import { readNumbers } from "./puzzle_reading.js";
 import { unravel } from "../../lens/permute_lens/recording.js";
 import { tuple } from "../../lens/permute_lens/words.js";
 
-/** @returns {import("./puzzle_kinds.js").Puzzle} without its kind and number */
+/** @returns {Omit<import("./puzzle_kinds.js").Puzzle, "kind" | "number" | "level">} */
 export function make(level, random) {
   const sizes = shuffledList(level > 3 ? [2, 3, 4, 2] : [2, 3, 4, 5], random);
   const fresh = freshTensor(sizes.slice(0, [2, 3, 3, 4][level - 1]));
-  const turned = level > 2 ? permuted(fresh, otherOrder(fresh.shape.map((_, axis) => axis), random)) : fresh;
+  const turned =
+    level > 2
+      ? permuted(
+          fresh,
+          otherOrder(
+            fresh.shape.map((_, axis) => axis),
+            random,
+          ),
+        )
+      : fresh;
   const { shape, strides } = turned;
   let at;
   do at = shape.map((size) => randomBelow(size, random));
@@ -50,14 +59,26 @@ function judge({ turned, at, right, terms, element }, text) {
     const mark = addresses.indexOf(address);
     return { caption, shape, births, mark, labels: births.map((_, k) => (k === mark ? label : "")) };
   };
-  if (mine === right) return { right: true, words: `${terms.join(" + ")} = ${right}.`, wanted: { ...grid(right, right, "every number with its address"), labels: addresses } };
+  if (mine === right)
+    return {
+      right: true,
+      words: `${terms.join(" + ")} = ${right}.`,
+      wanted: { ...grid(right, right, "every number with its address"), labels: addresses },
+    };
   const wanted = grid(right, "?", `${element}, which is asked`);
   if (mine >= strip.length)
-    return notYet(`The strip holds ${strip.length} numbers and ends at address ${strip.length - 1}; ${mine} lies outside.`, undefined, wanted);
+    return notYet(
+      `The strip holds ${strip.length} numbers and ends at address ${strip.length - 1}; ${mine} lies outside.`,
+      undefined,
+      wanted,
+    );
   const there = unravel(addresses.indexOf(mine), shape);
   const fresh = addressIn({ strides: freshStrides(shape) }, at);
   return notYet(
-    `At ${mine} lies x[${there.join(", ")}].` + (mine === fresh ? " You counted as if x had just been made; its strides are others." : ` You look for ${element}.`),
+    `At ${mine} lies x[${there.join(", ")}].` +
+      (mine === fresh
+        ? " You counted as if x had just been made; its strides are others."
+        : ` You look for ${element}.`),
     grid(mine, mine, `what lies at ${mine}`),
     wanted,
   );

@@ -5,7 +5,7 @@ import { randomBelow, callText, codeOf, otherOrder, axesSentence, shuffledList, 
 import { unravel } from "../../lens/permute_lens/recording.js";
 import { tuple } from "../../lens/permute_lens/words.js";
 
-/** @returns {import("./puzzle_kinds.js").Puzzle} without its kind and number */
+/** @returns {Omit<import("./puzzle_kinds.js").Puzzle, "kind" | "number" | "level">} */
 export function make(level, random) {
   const shape = shuffledList(level < 3 ? [2, 3, 4] : [2, 3, 2, 4], random).slice(0, level < 2 ? 3 : 4);
   const wantsCopy = random() < 0.5;
@@ -14,7 +14,7 @@ export function make(level, random) {
   do {
     calls = copyChain(level, shape, random);
     along = tensorsAlong(freshTensor(shape), calls);
-  } while (along.at(-1).strip !== along[0].strip !== wantsCopy);
+  } while ((along.at(-1).strip !== along[0].strip) !== wantsCopy);
   const at = along.findIndex((tensor, i) => i && tensor.strip !== along[i - 1].strip);
   const last = at > 0 ? at : calls.length;
   const [before, { args }] = [along[last - 1], calls[last - 1]];
@@ -55,7 +55,8 @@ function copyChain(level, shape, random) {
     const axis = randomBelow(tensor.shape.length - 1, random);
     const { shape } = tensor;
     const cut = shape.findIndex((size) => size === 4);
-    if (level > 1 && cut >= 0 && random() < 0.35) add("reshape", [...shape.slice(0, cut), 2, 2, ...shape.slice(cut + 1)]);
+    if (level > 1 && cut >= 0 && random() < 0.35)
+      add("reshape", [...shape.slice(0, cut), 2, 2, ...shape.slice(cut + 1)]);
     else add("reshape", [...shape.slice(0, axis), shape[axis] * shape[axis + 1], ...shape.slice(axis + 2)]);
   }
   return calls;
@@ -71,7 +72,11 @@ function judge({ calls, along, at, before }, text) {
   if (!isCopy) {
     const rule = `It is a view: the strides ${tuple(end.strides)} read the shape ${tuple(end.shape)} from x's strip, where every number lies as before.`;
     if (said === "view") return { right: true, words: rule, wanted: untouched };
-    return notYet(rule, { ...lies({ ...end, strip: birthsIn(end) }), caption: "as you say: written anew" }, { ...untouched, caption: "as it is: x's strip, untouched" });
+    return notYet(
+      rule,
+      { ...lies({ ...end, strip: birthsIn(end) }), caption: "as you say: written anew" },
+      { ...untouched, caption: "as it is: x's strip, untouched" },
+    );
   }
   const call = callText(calls[at - 1]);
   const walk = brokenWalk(before, along[at].shape);
@@ -79,10 +84,19 @@ function judge({ calls, along, at, before }, text) {
     ? `${call} has to walk over the addresses ${walk.slice(0, 5).join(", ")}${walk.length > 5 ? ", …" : ""} along one axis, and no single stride makes these jumps. So the numbers are written anew: a copy.`
     : `No strides read the old strip in the order that ${call} asks for. So the numbers are written anew: a copy.`;
   if (said === "copy") return { right: true, words: reason, wanted: lies(along[at]) };
-  if (!walk) return notYet(reason, { ...untouched, caption: "as you say: x's strip, untouched" }, { ...lies(along[at]), caption: "as it is: a new strip" });
+  if (!walk)
+    return notYet(
+      reason,
+      { ...untouched, caption: "as you say: x's strip, untouched" },
+      { ...lies(along[at]), caption: "as it is: a new strip" },
+    );
   const stride = walk[1] - walk[0];
   const steps = walk.map((_, i) => walk[0] + i * stride);
-  return notYet(reason, walkOf(before, steps, `as you say, one stride: ${stride}`), walkOf(before, walk, "what has to be read"));
+  return notYet(
+    reason,
+    walkOf(before, steps, `as you say, one stride: ${stride}`),
+    walkOf(before, walk, "what has to be read"),
+  );
 }
 
 /** The addresses along an axis of `shape` that no single stride can read, or null. */
@@ -97,7 +111,12 @@ function brokenWalk(tensor, shape) {
 }
 
 function walkOf({ strip }, addresses, caption) {
-  return { caption, shape: [addresses.length], births: addresses.map((address) => strip[address] ?? -1), labels: addresses };
+  return {
+    caption,
+    shape: [addresses.length],
+    births: addresses.map((address) => strip[address] ?? -1),
+    labels: addresses,
+  };
 }
 
 function stripOf({ strip }, caption) {

@@ -1,13 +1,30 @@
 // Puzzles of the kind "which einops pattern does the same?"
 
 import { birthsIn, freshStrides, freshTensor, inverseOrder, permuted, tensorsAlong } from "./strided.js";
-import { alongRow, axesCount, randomBelow, codeOf, gridPicture, pictureSizes, rowsCompared, sameList, axesSentence, walkWords, notYet, otherOrder } from "./puzzle_parts.js";
+import {
+  alongRow,
+  axesCount,
+  randomBelow,
+  codeOf,
+  gridPicture,
+  pictureSizes,
+  rowsCompared,
+  sameList,
+  axesSentence,
+  walkWords,
+  notYet,
+  otherOrder,
+} from "./puzzle_parts.js";
 import { readPattern, shapeOfSide, sizesOfNames } from "./puzzle_reading.js";
 import { tuple } from "../../lens/permute_lens/words.js";
 
-const WAYS_IN = [[0, 3, 2, 1, 4], [0, 1, 3, 2, 4], [0, 3, 1, 2, 4]]; // height, width, the article's width
+const WAYS_IN = [
+  [0, 3, 2, 1, 4],
+  [0, 1, 3, 2, 4],
+  [0, 3, 1, 2, 4],
+]; // height, width, the article's width
 
-/** @returns {import("./puzzle_kinds.js").Puzzle} without its kind and number */
+/** @returns {Omit<import("./puzzle_kinds.js").Puzzle, "kind" | "number" | "level">} */
 export function make(level, random) {
   const { B, H, W, C, N, S } = pictureSizes(random, 2);
   const sizes = level < 3 ? { B, H, W, C: N } : { B, H, W, C, N, S };
@@ -65,28 +82,46 @@ function judge({ shape, right, born, sizes }, text) {
   const { sides, problem } = readPattern(text, shape.length);
   if (problem) return notYet(problem);
   const [left, end] = sides;
-  if (left.length !== shape.length) return notYet(`Your left side has ${axesCount(left.length)}; what comes in has ${shape.length}, ${tuple(shape)}. Bracket the parts of an axis that gets cut.`);
+  if (left.length !== shape.length)
+    return notYet(
+      `Your left side has ${axesCount(left.length)}; what comes in has ${shape.length}, ${tuple(shape)}. Bracket the parts of an axis that gets cut.`,
+    );
   const lone = left.findIndex((group, i) => !group.length && shape[i] !== 1);
   if (lone >= 0) return notYet(`A 1 stands for an axis of size 1; axis ${lone} has size ${shape[lone]}.`);
   const wantedBirths = birthsIn(right);
   const outcome = (named) => {
     const cut = freshTensor(left.flat().map((name) => named[name]));
-    const turned = permuted(cut, end.flat().map((name) => left.flat().indexOf(name)));
+    const turned = permuted(
+      cut,
+      end.flat().map((name) => left.flat().indexOf(name)),
+    );
     return { shape: shapeOfSide(end, named), births: birthsIn(turned) };
   };
   const outcomes = sizesOfNames(left, shape, sizes).map(outcome);
   const wanted = gridPicture(right, `asked: ${tuple(right.shape)}`);
   if (outcomes.some((made) => sameList(made.shape, right.shape) && sameList(made.births, wantedBirths)))
-    return { right: true, words: `The pattern names what goes in and what comes out; the reshapes and the permute follow from it. Each row holds ${walkWords(alongRow(right, 0, born))}.`, wanted };
+    return {
+      right: true,
+      words: `The pattern names what goes in and what comes out; the reshapes and the permute follow from it. Each row holds ${walkWords(alongRow(right, 0, born))}.`,
+      wanted,
+    };
   // Letters of the puzzle mean its sizes; others may mean those that fit.
   const isFamiliar = left.flat().every((name) => Object.hasOwn(sizes, name.toUpperCase()));
   const mine = (!isFamiliar && outcomes.find((made) => sameList(made.shape, right.shape))) || outcomes[0];
   const strip = { shape: mine.shape, strides: freshStrides(mine.shape), strip: mine.births };
   const picture = gridPicture(strip, `yours: ${tuple(mine.shape)}`);
-  if (!sameList(mine.shape, right.shape)) return notYet(`Your pattern makes the shape ${tuple(mine.shape)}; the line makes ${tuple(right.shape)}.`, picture, wanted);
+  if (!sameList(mine.shape, right.shape))
+    return notYet(
+      `Your pattern makes the shape ${tuple(mine.shape)}; the line makes ${tuple(right.shape)}.`,
+      picture,
+      wanted,
+    );
   return notYet(rowsCompared(strip, right, born), picture, wanted);
 }
 
 function sideText(groups) {
-  return groups.map((group) => (group.length > 1 ? `(${group.join(" ")})` : group[0])).join(" ").toLowerCase();
+  return groups
+    .map((group) => (group.length > 1 ? `(${group.join(" ")})` : group[0]))
+    .join(" ")
+    .toLowerCase();
 }

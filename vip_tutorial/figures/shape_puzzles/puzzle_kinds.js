@@ -12,6 +12,7 @@ import { tidyAnswer } from "./puzzle_reading.js";
 /**
  * @typedef {object} Puzzle
  * @property {string} kind
+ * @property {number} number which of its kind and seed, from 1
  * @property {number} level 1 to 4
  * @property {string} ask the question
  * @property {number[]} shape of the tensor that it begins with
@@ -20,6 +21,11 @@ import { tidyAnswer } from "./puzzle_reading.js";
  * @property {{axes: string[], shape: number[]}} born what a birth is counted along
  * @property {import("./strided.js").Call[]} calls
  * @property {string} code what is printed of them
+ * @property {number[]} [strip] births by address, where the tensor is no fresh one
+ * @property {Record<string, number>} [sizes] what the names in its calls stand for
+ * @property {string[]} [options] the answers to choose from
+ * @property {string[]} [choose] the axes that an answer is put together from
+ * @property {string} example how an answer may look
  * @property {string} answer a right answer, as it would be typed
  * @property {string[]} hints three of them
  * @property {(text: string) => Verdict} judge

@@ -1,14 +1,33 @@
 // Puzzles of the kind "which permute?": before a reshape that merges, or to undo another.
 
 import { applyCall, birthsIn, freshTensor, inverseOrder, permuted } from "./strided.js";
-import { axesCount, callText, codeOf, gridPicture, isOrder, listedNumbers, otherOrder, pictureSizes, rowsCompared, sameList, axesSentence, walkWords, notYet } from "./puzzle_parts.js";
+import {
+  axesCount,
+  callText,
+  codeOf,
+  gridPicture,
+  isOrder,
+  listedNumbers,
+  otherOrder,
+  pictureSizes,
+  rowsCompared,
+  sameList,
+  axesSentence,
+  walkWords,
+  notYet,
+} from "./puzzle_parts.js";
 import { readNumbers } from "./puzzle_reading.js";
 import { tuple } from "../../lens/permute_lens/words.js";
 
-/** @returns {import("./puzzle_kinds.js").Puzzle} without its kind and number */
+/** @returns {Omit<import("./puzzle_kinds.js").Puzzle, "kind" | "number" | "level">} */
 export function make(level, random, number) {
   const sizes = pictureSizes(random, 1);
-  const axes = [["H", "W", "C"], ["H", "W", "N", "S"], ["B", "H", "W", "N", "S"], ["B", "H", "W", "N", "S"]][level - 1];
+  const axes = [
+    ["H", "W", "C"],
+    ["H", "W", "N", "S"],
+    ["B", "H", "W", "N", "S"],
+    ["B", "H", "W", "N", "S"],
+  ][level - 1];
   const shape = axes.map((name) => sizes[name]);
   const rank = axes.length;
   const undo = number % 2 === 0;
@@ -16,7 +35,10 @@ export function make(level, random, number) {
   const all = axes.map((_, axis) => axis);
   const given = axes[0] === "B" ? [0, ...otherOrder(all.slice(1), random)] : otherOrder(all, random, circle);
   const order = undo ? inverseOrder(given) : given;
-  const calls = undo ? [{ op: "permute", args: given }] : [{ op: "reshape", args: mergedLast(given.map((axis) => axes[axis])) }];
+  /** @type {import("./strided.js").Call[]} */
+  const calls = undo
+    ? [{ op: "permute", args: given }]
+    : [{ op: "reshape", args: mergedLast(given.map((axis) => axes[axis])) }];
   const names = given.map((axis) => axes[axis]);
   const rows = walkWords(names.slice(-2));
   const begin = freshTensor(shape);
@@ -39,7 +61,10 @@ export function make(level, random, number) {
       ? [
           `On the way in place 0 gets axis ${given[0]}, place 1 axis ${given[1]}, and so on: the axes now stand as ${tuple(names)}.`,
           "For each place of the way back ask: where does the axis that belongs here stand now?",
-          `All but the last two: ${all.slice(0, -2).map((k) => `${axes[k]} stands at ${names.indexOf(axes[k])}`).join(", ")}.`,
+          `All but the last two: ${all
+            .slice(0, -2)
+            .map((k) => `${axes[k]} stands at ${names.indexOf(axes[k])}`)
+            .join(", ")}.`,
         ]
       : [
           `A reshape only merges neighbours. Read it: the axes must stand as ${tuple(names)} before it.`,
@@ -56,7 +81,9 @@ function judge({ shape, axes, order, undo, calls, sizes, names, begin, right, ra
   const { numbers, problem } = readNumbers(text, places);
   if (problem) return notYet(problem);
   if (!isOrder(numbers, rank))
-    return notYet(`A permute of ${axesCount(rank)} names each of 0 to ${rank - 1} once; yours is ${listedNumbers(numbers)}.`);
+    return notYet(
+      `A permute of ${axesCount(rank)} names each of 0 to ${rank - 1} once; yours is ${listedNumbers(numbers)}.`,
+    );
   const turned = permuted(undo ? applyCall(begin, calls[0]) : begin, numbers);
   const stand = numbers.map((axis) => now[axis]);
   const wanted = gridPicture(right, undo ? `home: ${tuple(axes)}` : `asked: rows of ${names.slice(-2).join("*")}`);

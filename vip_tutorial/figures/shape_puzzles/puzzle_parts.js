@@ -20,8 +20,22 @@ function rowsOfBirths(tensor) {
 /** "one segment of one column": what a row that walks along these axes holds. */
 export function walkWords(names) {
   const has = (name) => names.includes(name);
-  const where = has("H") && has("W") ? "tokens in several rows and columns" : has("H") ? "one column" : has("W") ? "one row of the picture" : "one token";
-  const what = has("C") || (has("N") && has("S")) ? "all channels" : has("S") ? "one segment" : has("N") ? "one channel of every segment" : "one channel";
+  const where =
+    has("H") && has("W")
+      ? "tokens in several rows and columns"
+      : has("H")
+        ? "one column"
+        : has("W")
+          ? "one row of the picture"
+          : "one token";
+  const what =
+    has("C") || (has("N") && has("S"))
+      ? "all channels"
+      : has("S")
+        ? "one segment"
+        : has("N")
+          ? "one channel of every segment"
+          : "one channel";
   return `${what} of ${where}${has("B") ? ", from several pictures" : ""}`;
 }
 
@@ -29,7 +43,8 @@ export function rowsCompared(mine, right, born) {
   const [mineRows, rightRows] = [rowsOfBirths(mine), rowsOfBirths(right)];
   const row = rightRows.findIndex((births, i) => !sameList(births, mineRows[i]));
   const [got, asked] = [alongRow(mine, row, born), alongRow(right, row, born)];
-  if (walkWords(got) !== walkWords(asked)) return `Row ${row} of yours holds ${walkWords(got)}; asked is ${walkWords(asked)}.`;
+  if (walkWords(got) !== walkWords(asked))
+    return `Row ${row} of yours holds ${walkWords(got)}; asked is ${walkWords(asked)}.`;
   const sorted = (births) => [...births].sort((a, b) => a - b);
   if (sameList(sorted(mineRows[row]), sorted(rightRows[row])))
     return `Row ${row} of yours holds the right numbers in the wrong order: the axis that stands last among the merged ones is the one that runs fastest.`;

@@ -14,7 +14,9 @@ const MOST_TYPED = 1e9;
 export function tidyAnswer(given, example) {
   const long = String(given);
   if (long.length > LONGEST_ANSWER)
-    return { problem: `That is ${long.length.toLocaleString("en")} characters long; an answer here takes far less than ${LONGEST_ANSWER}.` };
+    return {
+      problem: `That is ${long.length.toLocaleString("en")} characters long; an answer here takes far less than ${LONGEST_ANSWER}.`,
+    };
   const text = long.normalize("NFKC").trim();
   return text ? { text } : { problem: `Type an answer first, for example ${example}.` };
 }
@@ -31,7 +33,7 @@ export function readNumbers(text, names = {}) {
   // Between commas a cross multiplies; without them it stands between the sizes.
   if (/[,;]/.test(inside)) inside = inside.replace(/\s*[×⋅]\s*|\s+x\s+/gi, "*");
   inside = inside.replace(/\s*(\*|·|\/\/|\/|\+)\s*/g, "$1");
-  for (let bracketed; (bracketed = /^[([{](.*)[)\]}]$/s.exec(inside.trim())); ) inside = bracketed[1];
+  for (let bracketed; (bracketed = /^[([{](.*)[)\]}]$/s.exec(inside.trim()));) inside = bracketed[1];
   const numbers = [];
   for (const part of inside.split(/[\s,;x×]+/i).filter(Boolean)) {
     const number = valueTyped(part, names);
@@ -87,17 +89,23 @@ export function readPattern(text, rank) {
     sides.push(side);
   }
   const dots = sides.map((side) => side.filter(([name]) => name === "...").length);
-  if (dots[0] !== dots[1] || dots[0] > 1) return { problem: "The dots ... may stand once on each side, for the same axes." };
+  if (dots[0] !== dots[1] || dots[0] > 1)
+    return { problem: "The dots ... may stand once on each side, for the same axes." };
   const missing = Array.from({ length: Math.max(0, rank + 1 - sides[0].length) }, (_, i) => [`.${i}`]);
   const [left, right] = sides.map((side) => side.flatMap((group) => (group[0] === "..." ? missing : [group])));
   const names = [left, right].map((side) => side.flat());
   for (const [i, where] of ["left", "right"].entries()) {
     const twice = names[i].find((name, at) => names[i].indexOf(name) !== at);
-    if (twice) return { problem: `The axis ${shortened(twice)} stands twice on the ${where}; each axis needs a letter of its own.` };
+    if (twice)
+      return {
+        problem: `The axis ${shortened(twice)} stands twice on the ${where}; each axis needs a letter of its own.`,
+      };
     const lost = names[i].find((name) => !names[1 - i].includes(name));
-    if (lost) return { problem: `The axis ${shortened(lost)} stands on the ${where} only; no axis may appear or get lost.` };
+    if (lost)
+      return { problem: `The axis ${shortened(lost)} stands on the ${where} only; no axis may appear or get lost.` };
   }
-  if (names[0].length > MOST_AXES) return { problem: `That names ${names[0].length} axes; this puzzle has no more than ${MOST_AXES}.` };
+  if (names[0].length > MOST_AXES)
+    return { problem: `That names ${names[0].length} axes; this puzzle has no more than ${MOST_AXES}.` };
   return { sides: [left, right] };
 }
 
@@ -111,8 +119,10 @@ function readSide(half) {
     if (token === "(") side.push((group = []));
     else if (token === ")") group = null;
     else if (token === "..." && group) return "The dots ... may not stand in brackets.";
-    else if (token === "," || token === "*") return `A pattern has no “${token}”: spaces stand between axes, and (a b) is a times b.`;
-    else if (/^\d/.test(token) && token !== "1") return `${shortened(token)}? Name the axes by letters; the only number that a pattern takes is 1.`;
+    else if (token === "," || token === "*")
+      return `A pattern has no “${token}”: spaces stand between axes, and (a b) is a times b.`;
+    else if (/^\d/.test(token) && token !== "1")
+      return `${shortened(token)}? Name the axes by letters; the only number that a pattern takes is 1.`;
     else if (!/^(1|\.\.\.|[a-z]\w*)$/i.test(token)) return `“${shortened(token)}” is no name of an axis; use letters.`;
     else if (group) group.push(...(token === "1" ? [] : [token]));
     else side.push(token === "1" ? [] : [token]);
@@ -129,7 +139,12 @@ function readSide(half) {
 export function sizesOfNames(groups, shape, usual) {
   let ways = [{}];
   groups.forEach((group, i) => {
-    ways = ways.flatMap((way) => cutsOfSize(shape[i], group.length).map((sizes) => ({ ...way, ...Object.fromEntries(group.map((name, k) => [name, sizes[k]])) })));
+    ways = ways.flatMap((way) =>
+      cutsOfSize(shape[i], group.length).map((sizes) => ({
+        ...way,
+        ...Object.fromEntries(group.map((name, k) => [name, sizes[k]])),
+      })),
+    );
   });
   const agreeing = (way) => Object.keys(way).filter((name) => usual[name.toUpperCase()] === way[name]).length;
   return ways.sort((one, other) => agreeing(other) - agreeing(one));

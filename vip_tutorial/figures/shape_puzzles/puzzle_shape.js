@@ -1,23 +1,38 @@
 // Puzzles of the kind "which shape does this line give?"
 
 import { birthsIn, freshStrides, freshTensor, inverseOrder, reshaped, tensorsAlong } from "./strided.js";
-import { axesCount, randomBelow, callText, codeOf, gridPicture, listedNumbers, otherOrder, pictureSizes, sameList, axesSentence, shuffledList, notYet } from "./puzzle_parts.js";
+import {
+  axesCount,
+  randomBelow,
+  callText,
+  codeOf,
+  gridPicture,
+  listedNumbers,
+  otherOrder,
+  pictureSizes,
+  sameList,
+  axesSentence,
+  shuffledList,
+  notYet,
+} from "./puzzle_parts.js";
 import { readNumbers } from "./puzzle_reading.js";
 import { sizeOf } from "../../lens/permute_lens/recording.js";
 import { tuple } from "../../lens/permute_lens/words.js";
 
 const MOST_AXES = 6;
 
-/** @returns {import("./puzzle_kinds.js").Puzzle} without its kind and number */
+/** @returns {Omit<import("./puzzle_kinds.js").Puzzle, "kind" | "number" | "level">} */
 export function make(level, random, number) {
   const named = level > 2;
   const sizes = named ? pictureSizes(random, 1) : {};
   const shape = named ? "BHWC".split("").map((name) => sizes[name]) : shuffledList([2, 3, 4], random);
+  /** @type {import("./strided.js").Call[]} */
   const calls = named ? [{ op: "reshape", args: ["B", "H", "W", "N", "S"] }] : [];
   // Small numbers first, then an order that does not undo itself.
   const order = named ? [0, ...otherOrder([1, 2, 3, 4], random)] : otherOrder([0, 1, 2], random, number > 1);
   calls.push({ op: "permute", args: order });
-  if (level === 2) calls.push(random() < 0.5 ? { op: "flatten", args: [1] } : { op: "reshape", args: [-1, shape[order[2]]] });
+  if (level === 2)
+    calls.push(random() < 0.5 ? { op: "flatten", args: [1] } : { op: "reshape", args: [-1, shape[order[2]]] });
   if (level === 4) calls.push({ op: "flatten", args: [1 + randomBelow(3, random)] });
   const along = tensorsAlong(freshTensor(shape), calls, sizes);
   const right = along.at(-1);
@@ -74,7 +89,8 @@ function judge({ shape, calls, along, sizes, order, right }, text) {
       mine(inverse),
       wanted,
     );
-  if (sameList(numbers, without.shape)) return notYet("That is the shape with the permute left out.", mine(without), wanted);
+  if (sameList(numbers, without.shape))
+    return notYet("That is the shape with the permute left out.", mine(without), wanted);
   const first = right.shape.findIndex((size, axis) => size !== numbers[axis]);
   const reshapedMine = mine(reshaped(right, numbers));
   if (numbers.length !== right.shape.length)
@@ -84,7 +100,11 @@ function judge({ shape, calls, along, sizes, order, right }, text) {
       wanted,
     );
   const why = calls.at(-1).op === "permute" ? `: there comes old axis ${order[first]}` : "";
-  return notYet(`Place ${first} is not of size ${numbers[first]}${why}. The numbers would be read in the same order, but cut into other rows.`, reshapedMine, wanted);
+  return notYet(
+    `Place ${first} is not of size ${numbers[first]}${why}. The numbers would be read in the same order, but cut into other rows.`,
+    reshapedMine,
+    wanted,
+  );
 }
 
 /** A picture of a shape with too many or too few places, if it can be drawn at all. */

@@ -64,7 +64,8 @@ ${verdictHtml(puzzle, work)}
     const { puzzle, work } = current(scene, state);
     if (work.last === "hint") return `Hint ${work.hints} of ${HINTS}: ${puzzle.hints[work.hints - 1]}`;
     if (work.last === "answer") return `The answer is ${puzzle.answer}. ${judgeAnswer(puzzle, puzzle.answer).words}`;
-    if (work.given === undefined) return `A cell is one number; its colour says where it was born. ${coloursSaid(puzzle)}`;
+    if (work.given === undefined)
+      return `A cell is one number; its colour says where it was born. ${coloursSaid(puzzle)}`;
     const { right, words } = judgeAnswer(puzzle, work.given);
     return `${right ? "Right" : "Not yet"}. ${words}`;
   },
@@ -154,7 +155,8 @@ function kindsHtml({ kinds }, puzzle, off) {
 function answerHtml(scene, puzzle, work, id, off) {
   const hint = `<button type="button" data-do="hint" class="vip-scripted"${off || (work.last === "answer" ? " disabled" : "")}>${work.hints < HINTS ? "A hint" : "The answer"}</button>`;
   if (puzzle.options) {
-    const option = (word) => `<button type="button" data-do="answer" data-value="${word}" class="vip-scripted"${off}>A ${word}</button>`;
+    const option = (word) =>
+      `<button type="button" data-do="answer" data-value="${word}" class="vip-scripted"${off}>A ${word}</button>`;
     return `<div class="vip-puzzle-row vip-answer" data-key="${id}">${puzzle.options.map(option).join("")} ${hint}</div>`;
   }
   const typed = puzzle.choose ? ` data-set="typed" value="${escape(work.typed ?? "")}"` : "";
@@ -182,12 +184,20 @@ function verdictHtml(puzzle, work) {
 }
 
 function pairHtml(pictures, puzzle) {
-  return `<div class="vip-pair">${pictures.filter(Boolean).map((picture) => pictureHtml(picture, puzzle)).join("")}</div>`;
+  return `<div class="vip-pair">${pictures
+    .filter(Boolean)
+    .map((picture) => pictureHtml(picture, puzzle))
+    .join("")}</div>`;
 }
 
 function startPicture(puzzle) {
   const { shape, axes, strides, strip } = puzzle;
-  const births = strip ? shape.reduce((list, n, axis) => list.flatMap((a) => Array.from({ length: n }, (_, c) => a + c * strides[axis])), [0]) : freshTensor(shape).strip;
+  const births = strip
+    ? shape.reduce(
+        (list, n, axis) => list.flatMap((a) => Array.from({ length: n }, (_, c) => a + c * strides[axis])),
+        [0],
+      )
+    : freshTensor(shape).strip;
   return { caption: `x: ${axes ? `${tuple(axes)} = ` : ""}${tuple(shape)}`, shape, births };
 }
 
@@ -198,7 +208,8 @@ function colourAxes({ axes, shape }) {
 }
 
 function coloursSaid({ born }) {
-  if (born.axes.includes("H")) return "The hue is its row of the picture, and within a row it gets darker from left to right: 01 is row 0, column 1.";
+  if (born.axes.includes("H"))
+    return "The hue is its row of the picture, and within a row it gets darker from left to right: 01 is row 0, column 1.";
   return "The hue is its place along axis 0 of the fresh tensor, and it gets darker along axis 1: 01 is place 0, then place 1.";
 }
 
@@ -207,7 +218,8 @@ function pictureHtml(picture, puzzle) {
   const { births, labels, mark } = picture;
   const length = births.length;
   // A strip is wrapped like text.
-  const shape = picture.shape.length > 1 || length <= STRIP_LINE ? picture.shape : [Math.ceil(length / STRIP_LINE), STRIP_LINE];
+  const shape =
+    picture.shape.length > 1 || length <= STRIP_LINE ? picture.shape : [Math.ceil(length / STRIP_LINE), STRIP_LINE];
   const { born } = puzzle;
   const [hue, light] = colourAxes(born);
   const birthName = (birth) => {
@@ -224,11 +236,20 @@ function pictureHtml(picture, puzzle) {
     const label = labels?.[k] ?? birthName(birth);
     drawing.box(x, y, cell.width - 1, cell.height - 1, fill, mark !== undefined && label === "" ? 0.35 : 1);
     if (cell.width >= 12 && cell.height >= 9 && label !== "")
-      drawing.text(x + cell.width / 2, y + cell.height / 2 + 3, label, Math.min(10, cell.width - 4, cell.height), birth < 0 ? "ink" : inkOn(fill));
+      drawing.text(
+        x + cell.width / 2,
+        y + cell.height / 2 + 3,
+        label,
+        Math.min(10, cell.width - 4, cell.height),
+        birth < 0 ? "ink" : inkOn(fill),
+      );
     if (k === mark) drawing.outline(x - 0.5, y - 0.5, cell.width, cell.height, "ink", 2);
   });
   const rowLength = Math.min(picture.shape.at(-1), 24);
-  const row = births.slice(0, rowLength).map((birth) => birthName(birth) || "empty").join(" ");
+  const row = births
+    .slice(0, rowLength)
+    .map((birth) => birthName(birth) || "empty")
+    .join(" ");
   const alt = `${picture.caption}; ${sizeOf(picture.shape)} cells, the first row born at ${row}`;
   return (
     `<div class="vip-grid" style="--wide:${drawing.width}px"><p class="vip-caption">${escape(picture.caption)}</p>` +

@@ -83,11 +83,17 @@ export function applyCall(tensor, { op, args }, names = {}) {
   if (op === "permute") return permuted(tensor, args);
   if (op === "transpose") {
     const exchange = (axis) => (axis === args[0] ? args[1] : axis === args[1] ? args[0] : axis);
-    return permuted(tensor, shape.map((_, axis) => exchange(axis)));
+    return permuted(
+      tensor,
+      shape.map((_, axis) => exchange(axis)),
+    );
   }
   if (op === "flatten") return reshaped(tensor, [...shape.slice(0, args[0]), sizeOf(shape.slice(args[0]))]);
   const sizes = args.map((size) => sizeNamed(size, names));
-  return reshaped(tensor, sizes.map((size) => (size === -1 ? -sizeOf(shape) / sizeOf(sizes) : size)));
+  return reshaped(
+    tensor,
+    sizes.map((size) => (size === -1 ? -sizeOf(shape) / sizeOf(sizes) : size)),
+  );
 }
 
 /** A tensor after none, one, ... all calls of a chain. @returns {Strided[]} */

@@ -31,7 +31,8 @@ export function readPictures(size, pictures) {
   if (!Array.isArray(size) || size.length !== 2 || !size.every(isSide)) throw new Error("its pictures have no size");
   const scene = { H: size[0], W: size[1], pixels: size[0] * size[1] };
   const isPicture = (pair) => Array.isArray(pair) && typeof pair[0] === "string" && isLevels(scene, pair[1]);
-  if (!Array.isArray(pictures) || !pictures.length || !pictures.every(isPicture)) throw new Error("its pictures are damaged");
+  if (!Array.isArray(pictures) || !pictures.length || !pictures.every(isPicture))
+    throw new Error("its pictures are damaged");
   return Object.assign(scene, { byName: new Map(pictures), first: pictures[0][0] });
 }
 
@@ -103,7 +104,9 @@ export function act(scene, state, { name, value, key }) {
 
 /** A control to choose from pairs of key and name. */
 export function selectHtml(set, label, chosen, pairs, asleep) {
-  const options = pairs.map(([key, name]) => `<option value="${escape(key)}"${key === chosen ? " selected" : ""}>${escape(name)}</option>`);
+  const options = pairs.map(
+    ([key, name]) => `<option value="${escape(key)}"${key === chosen ? " selected" : ""}>${escape(name)}</option>`,
+  );
   return `<label>${label} <select data-set="${set}"${asleep ? " disabled" : ""}>${options.join("")}</select></label>`;
 }
 

@@ -19,7 +19,8 @@ export function erf(x) {
 export const gelu = (x) => (x * (1 + erf(x / Math.SQRT2))) / 2;
 
 /** `Linear`: each row of the weight times x, plus the bias. @returns {number[]} */
-export const linear = ({ weight, bias }, x) => weight.map((row, i) => row.reduce((sum, factor, j) => sum + factor * x[j], bias[i]));
+export const linear = ({ weight, bias }, x) =>
+  weight.map((row, i) => row.reduce((sum, factor, j) => sum + factor * x[j], bias[i]));
 
 /** @param {number[]} scores @returns {number[]} positive, with the sum 1 */
 export function softmax(scores) {
@@ -31,5 +32,9 @@ export function softmax(scores) {
 
 /** Whether x is nested lists of finite numbers, with these lengths. */
 export function isTable(x, length, ...inner) {
-  return Array.isArray(x) && x.length === length && x.every((y) => (inner.length ? isTable(y, ...inner) : Number.isFinite(y)));
+  return (
+    Array.isArray(x) &&
+    x.length === length &&
+    x.every((y) => (inner.length ? isTable(y, ...inner) : Number.isFinite(y)))
+  );
 }

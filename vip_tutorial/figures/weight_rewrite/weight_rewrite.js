@@ -57,7 +57,10 @@ export const factorsOf = (state) => KEYS.map((key) => 2 ** (state[key] / STEPS))
 export function towards(token, wanted) {
   let powers = [0, 0, 0];
   for (let i = 0; i < 200; i++) {
-    const means = weightsOf(token, powers.map((p) => 2 ** p)).weights.map(meanOf);
+    const means = weightsOf(
+      token,
+      powers.map((p) => 2 ** p),
+    ).weights.map(meanOf);
     powers = powers.map((p, b) => p + Math.log2(wanted[b] / means[b]));
   }
   const middle = (Math.max(...powers) + Math.min(...powers)) / 2; // only their ratios count
@@ -66,7 +69,8 @@ export function towards(token, wanted) {
 }
 
 /** Two digits: "0.31", "12", "2.7e8" */
-const numberText = (x) => (x >= 1e4 || x < 1e-3 ? x.toExponential(1).replace("e+", "e") : String(Number(x.toPrecision(2))));
+const numberText = (x) =>
+  x >= 1e4 || x < 1e-3 ? x.toExponential(1).replace("e+", "e") : String(Number(x.toPrecision(2)));
 
 /** "× 12", "÷ 1.5", "as it was" */
 function factorWords(factor) {
@@ -76,7 +80,9 @@ function factorWords(factor) {
 }
 
 const isTable = (rows, count, length) =>
-  Array.isArray(rows) && rows.length === count && rows.every((row) => Array.isArray(row) && row.length === length && row.every(Number.isFinite));
+  Array.isArray(rows) &&
+  rows.length === count &&
+  rows.every((row) => Array.isArray(row) && row.length === length && row.every(Number.isFinite));
 
 const figure = {
   kind: "weight_rewrite",
@@ -88,7 +94,9 @@ const figure = {
   fields: Object.fromEntries(KEYS.map((key) => [key, wholeField(0, -MOST, MOST)])),
 
   prepare(get) {
-    const [weights, branches, projection, offset] = ["weights", "branches", "projection", "offset"].map((key) => get(key));
+    const [weights, branches, projection, offset] = ["weights", "branches", "projection", "offset"].map((key) =>
+      get(key),
+    );
     const C = Array.isArray(offset) ? offset.length : 0;
     if (!C || !isTable([offset], 1, C)) throw new Error("it has no projection");
     if (!isTable(weights, 3, C) || !isTable(branches, 3, C) || !isTable(projection, C, C))
@@ -119,7 +127,8 @@ const figure = {
         `${bar(b, now.blendShares[b], now.blendShares[b].toFixed(2))}${bar(b, now.outputShares[b], now.outputShares[b].toFixed(2))}</tr>`,
     );
     const wishes = WISHES.map(
-      (wish, i) => `<button type="button" data-do="wish" data-value="${i}"${off}>${wish.map((p) => p.toFixed(2)).join(" · ")}</button>`,
+      (wish, i) =>
+        `<button type="button" data-do="wish" data-value="${i}"${off}>${wish.map((p) => p.toFixed(2)).join(" · ")}</button>`,
     );
     return `
 <div class="vip-rewrite-sliders" role="group" aria-label="Turn the weights of a branch up or down">${sliders.join("")}</div>
@@ -158,7 +167,9 @@ const listWords = (numbers) => numbers.map((x) => x.toFixed(2)).join(", ");
 function stripSvg(before, now) {
   const scale = Math.max(...before.map(Math.abs));
   const cells = [before, now].map((numbers, row) =>
-    numbers.map((x, c) => `<rect x="${c * 10}" y="${row * 16}" width="9.5" height="14" fill="${valueFill(x, scale)}"/>`).join(""),
+    numbers
+      .map((x, c) => `<rect x="${c * 10}" y="${row * 16}" width="9.5" height="14" fill="${valueFill(x, scale)}"/>`)
+      .join(""),
   );
   return (
     `<p class="vip-note">What the module puts out here, ${before.length} numbers: as frozen, and below it as rewritten.</p>` +

@@ -17,7 +17,7 @@ _EXPORT = re.compile(
     r"^export (?=(?:async )?(?:function\*?|class|const|let) (\w+))", re.MULTILINE
 )
 # Comments are for who reads the modules; a page need not carry them.
-_COMMENT = re.compile(r"^ *(?://[^\n]*|/\*\*.*?\*/ *)\n", re.MULTILINE | re.DOTALL)
+_COMMENT = re.compile(r"^ *(?://[^\n]*|/\*\*(?:(?!\*/)[\s\S])*\*/ *)\n", re.MULTILINE)
 
 
 def bundle(*entries: Path) -> str:

@@ -69,7 +69,9 @@ const STROKE = 4; // pixels: no cell that is drawn on is narrower
 
 /** anywidget's entry point for a figure. @param {Figure} figure */
 export const renderFigure = (figure) =>
-  renderWith(figure.kind, ["title", ...figure.watched], ({ model, el, again }) => bringFigureToLife(figure, model, el, again));
+  renderWith(figure.kind, ["title", ...figure.watched], ({ model, el, again }) =>
+    bringFigureToLife(figure, model, el, again),
+  );
 
 /** The figure's HTML before any script has run. @param {Figure} figure */
 export const firstFrameOf = (figure) => (data) => {
@@ -96,7 +98,10 @@ export function readFields(figure, text, otherwise, scene) {
   const { fields } = figure;
   const [version, ...parts] = String(text).split(";").filter(Boolean);
   if (version !== "v1")
-    return { state: { ...otherwise }, problem: "This link is not one that the figure knows; it shows its first picture." };
+    return {
+      state: { ...otherwise },
+      problem: "This link is not one that the figure knows; it shows its first picture.",
+    };
   const usual = Object.fromEntries(Object.entries(fields).map(([key, field]) => [key, field.usual]));
   const needed = Object.keys(fields).filter((key) => usual[key] === undefined);
   const state = { ...otherwise, ...usual };
@@ -118,8 +123,12 @@ export function readFields(figure, text, otherwise, scene) {
   if (unsaid.length) Object.assign(state, otherwise);
   const list = bad.slice(0, 3).map((part) => `“${part.slice(0, 24)}”`);
   const rest = unsaid.length ? "; it shows its first picture" : needed.length ? "; the rest of it is shown" : "";
-  if (bad.length) return { state, problem: `This link asks for ${list.join(", ")}, which this figure does not have${rest}.` };
-  return { state, problem: unsaid.length ? `This link names no ${unsaid.join(", ")}; the figure shows its first picture.` : "" };
+  if (bad.length)
+    return { state, problem: `This link asks for ${list.join(", ")}, which this figure does not have${rest}.` };
+  return {
+    state,
+    problem: unsaid.length ? `This link names no ${unsaid.join(", ")}; the figure shows its first picture.` : "",
+  };
 }
 
 /** A field that is a whole number. */
@@ -189,7 +198,8 @@ function bringFigureToLife(figure, model, el, again) {
     patch(part("body"), parts, shown);
     shown = parts;
     if (figure.options) patch(part("options"), [optionsOf(figure, scene, state)]);
-    if (hadFocus && !el.contains(document.activeElement)) el.querySelector("[data-refuge]")?.focus({ preventScroll: true });
+    if (hadFocus && !el.contains(document.activeElement))
+      el.querySelector("[data-refuge]")?.focus({ preventScroll: true });
     say([problem, figure.say(scene, state, part("body"))].filter(Boolean).join(" "));
     part("heard").textContent = state.heard ?? "";
     const letters = figure.lit?.(scene, state) ?? [];
@@ -277,13 +287,23 @@ function bringFigureToLife(figure, model, el, again) {
   });
   on(el, "input", (event) => {
     const control = within(event, "[data-set]");
-    if (control) act({ name: control.dataset.set, value: control.type === "checkbox" ? control.checked : control.value, calm: isCalm() });
+    if (control)
+      act({
+        name: control.dataset.set,
+        value: control.type === "checkbox" ? control.checked : control.value,
+        calm: isCalm(),
+      });
   });
   on(el, "change", (event) => {
     const control = within(event, "[data-let-go]");
     if (control) act({ name: control.dataset.letGo, value: control.value });
   });
-  for (const [type, isOn] of [["pointerover", true], ["pointerout", false], ["focusin", true], ["focusout", false]])
+  for (const [type, isOn] of [
+    ["pointerover", true],
+    ["pointerout", false],
+    ["focusin", true],
+    ["focusout", false],
+  ])
     on(el, type, (event) => {
       const place = within(event, "[data-glance]");
       if (place) glance(figure.act(scene, state, { name: "glance", value: isOn ? place.dataset.glance : "" }));
@@ -299,7 +319,8 @@ function bringFigureToLife(figure, model, el, again) {
     const place = within(event, "[data-keys]");
     if (!place || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.repeat && event.key === " ") return event.preventDefault(); // held down, it would toggle
-    if (act({ name: place.dataset.keys, key: event.key, shift: event.shiftKey, value: place.dataset.value })) event.preventDefault();
+    if (act({ name: place.dataset.keys, key: event.key, shift: event.shiftKey, value: place.dataset.value }))
+      event.preventDefault();
   });
   let stroke = null; // the place that is drawn on, by which pointer, and where that was last
   const draw = ({ clientX: x, clientY: y }) => {
@@ -308,7 +329,7 @@ function bringFigureToLife(figure, model, el, again) {
     const over = new Set(); // a quick pointer leaps; what lies between is drawn over, too
     for (let i = 1; i <= count; i++) {
       const spot = document.elementFromPoint(from.x + ((x - from.x) * i) / count, from.y + ((y - from.y) * i) / count);
-      const at = spot?.closest("[data-at]");
+      const at = /** @type {HTMLElement} */ (spot?.closest("[data-at]"));
       if (at && place.contains(at)) over.add(at.dataset.at);
     }
     stroke.from = { x, y };
@@ -332,7 +353,8 @@ function bringFigureToLife(figure, model, el, again) {
     event.target.style.cursor = event.target.title ? "pointer" : "";
   });
   on(el, "pointermove", (event) => stroke?.id === event.pointerId && event.buttons && draw(event));
-  for (const end of ["pointerup", "pointercancel"]) on(document, end, ({ pointerId }) => stroke?.id === pointerId && (stroke = null));
+  for (const end of ["pointerup", "pointercancel"])
+    on(document, end, ({ pointerId }) => stroke?.id === pointerId && (stroke = null));
 
   const adopt = () => {
     if (model.get("state") === writeFields(figure.fields, state)) return;

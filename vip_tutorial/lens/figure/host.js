@@ -55,7 +55,10 @@ export function watchLooks(el, changed) {
   resized.observe(el);
   const themed = new MutationObserver(changed);
   for (const watched of [document.documentElement, document.body])
-    themed.observe(watched, { attributes: true, attributeFilter: ["data-theme", "theme", "class", "data-jp-theme-light"] });
+    themed.observe(watched, {
+      attributes: true,
+      attributeFilter: ["data-theme", "theme", "class", "data-jp-theme-light"],
+    });
   dark.addEventListener("change", changed);
   return () => {
     resized.disconnect();
@@ -68,8 +71,11 @@ export function watchLooks(el, changed) {
 export function themeOf(el) {
   const { documentElement: html, body } = document;
   const systemIsDark = matchMedia("(prefers-color-scheme: dark)").matches;
-  const said = html.dataset.theme || html.getAttribute("theme") || (body.dataset.jpThemeLight === "false" ? "dark" : "");
-  const isDark = said ? said === "dark" : body.classList.contains("vscode-dark") || (systemIsDark && !body.dataset.jpThemeLight);
+  const said =
+    html.dataset.theme || html.getAttribute("theme") || (body.dataset.jpThemeLight === "false" ? "dark" : "");
+  const isDark = said
+    ? said === "dark"
+    : body.classList.contains("vscode-dark") || (systemIsDark && !body.dataset.jpThemeLight);
   el.dataset.vipTheme = isDark ? "dark" : "light";
   const style = getComputedStyle(el);
   return Object.fromEntries(["ink", "faint"].map((name) => [name, style.getPropertyValue(`--vip-${name}`).trim()]));

@@ -116,6 +116,7 @@ function paintCanvas(context, drawing, theme) {
       context.strokeRect(mark.x, mark.y, mark.width, mark.height);
       continue;
     }
+    /** @type {[number, number][]} */
     const [start, middle, end] = mark.points;
     context.beginPath();
     context.moveTo(...start);

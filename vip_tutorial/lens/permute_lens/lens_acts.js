@@ -7,7 +7,8 @@ const KEYS = { n: "next", p: "back", Home: "first", End: "last", " ": "play", Es
 const ARROWS = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 1], ArrowUp: [1, -1] };
 
 /** The name of an action; that of a key on the picture is what the key stands for. */
-export const actionName = ({ name, key }) => (name === "walk" ? (KEYS[key.length === 1 ? key.toLowerCase() : key] ?? name) : name);
+export const actionName = ({ name, key }) =>
+  name === "walk" ? (KEYS[key.length === 1 ? key.toLowerCase() : key] ?? name) : name;
 
 /** The changes that lead to a step; another step has other axes. */
 export function stepTo(run, state, step, slowly = true) {
@@ -17,9 +18,10 @@ export function stepTo(run, state, step, slowly = true) {
 
 /**
  * What an action changes of a lens' state; undefined if it is no such action.
- * @param {{run: object, plans: object}} lens
+ * @param {{run: ReturnType<typeof import("./recording.js").readRun>, plans: object}} lens
  * @param {import("./scene.js").LensState} state
  * @param {number} position where the picture is, be it on its way to the state's step
+ * @returns {Partial<import("./scene.js").LensState> & {slowly?: boolean} | undefined}
  */
 export function actOnLens({ run, plans }, state, position, action) {
   const { value, key, shift, x, y, width } = action;

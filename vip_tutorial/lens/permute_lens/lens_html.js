@@ -77,22 +77,29 @@ export function memoryHtml(run, state) {
 function doneTo(step) {
   if (!writes(step)) return "the step writes nothing";
   if (step.kind === "move") return "read above, written below";
-  return step.op.endsWith("_") ? "one strip, above as it was and below as it is written over" : "read above, new numbers below";
+  return step.op.endsWith("_")
+    ? "one strip, above as it was and below as it is written over"
+    : "read above, new numbers below";
 }
 
 function whyNoStrip(run, id) {
   if (run.storage(id).length) return "";
   if (!run.isComplete(id)) return "too many numbers to draw";
-  return run.homes(id) ? "the numbers lie too far apart to draw" : "not drawn, since these numbers have no single place in the input";
+  return run.homes(id)
+    ? "the numbers lie too far apart to draw"
+    : "not drawn, since these numbers have no single place in the input";
 }
 
 export function sayText(run, state, plan) {
   const parts = [stepWords(run, state)];
   const now = moment(run, state, state.step);
-  if (plan && state.step > 0 && !state.backward && hasFrames(plan, state, now)) parts.push("A thin frame holds each row that goes into a Linear or comes out of one.");
+  if (plan && state.step > 0 && !state.backward && hasFrames(plan, state, now))
+    parts.push("A thin frame holds each row that goes into a Linear or comes out of one.");
   if (plan && state.numbers !== "none") {
-    if (!fitsNotes(plan, state, now)) parts.push("The cells are too small to write in; follow one to read its numbers.");
-    else if (now.step.kind === "mix" && !fitsBlends(plan, now)) parts.push("The blends have no room for what is written.");
+    if (!fitsNotes(plan, state, now))
+      parts.push("The cells are too small to write in; follow one to read its numbers.");
+    else if (now.step.kind === "mix" && !fitsBlends(plan, now))
+      parts.push("The blends have no room for what is written.");
   }
   if (state.axis >= 0) parts.push(axisWords(run, state));
   else if (state.cell >= 0) parts.push(cellWords(run, state));
@@ -102,15 +109,17 @@ export function sayText(run, state, plan) {
 
 /** A control to choose from names by key. */
 export function optionsHtml(set, label, names, chosen, more = "") {
-  const options = Object.entries(names).map(([key, text]) => `<option value="${key}"${key === chosen ? " selected" : ""}>${text}</option>`);
+  const options = Object.entries(names).map(
+    ([key, text]) => `<option value="${key}"${key === chosen ? " selected" : ""}>${text}</option>`,
+  );
   return `<label>${label} <select data-part="${set}" data-set="${set}"${more}>${options.join("")}</select></label>`;
 }
 
 /**
  * A place for a picture: a canvas or, where no script paints, the picture in both formats.
- * @param {(plan: object) => number} heightOf
+ * @param {(plan: *) => number} heightOf
  * @param {string} attributes
- * @param {false | ((plan: object) => object)} partsOf the parts of the picture
+ * @param {((plan: object) => *) | undefined} partsOf the parts of the picture; none where a script paints
  */
 export function stageHtml(plans, heightOf, attributes, partsOf, label) {
   const ratio = (plan) => `${plan.size.width} / ${heightOf(plan)}`;

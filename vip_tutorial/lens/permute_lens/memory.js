@@ -27,7 +27,8 @@ export function memoryParts(plan, state, position) {
   const before = (drawing) => {
     if (!isRead) return;
     drawStrip(plan, drawing, state, now, input, ARC, read);
-    if (writes(now.step) && !state.backward && strip.cellWidth >= NARROWEST_JUMP) drawJumps(plan, drawing, state, now, input);
+    if (writes(now.step) && !state.backward && strip.cellWidth >= NARROWEST_JUMP)
+      drawJumps(plan, drawing, state, now, input);
     if (headAt >= 0) head(plan, drawing, run.place(input, now.step.map[headAt]), ARC);
   };
   const after = (drawing) => {
@@ -91,4 +92,3 @@ function drawJumps(plan, drawing, state, now, input) {
     drawing.box(x - 1.5, y - 3, 3, 3, "ink");
   });
 }
-

@@ -11,7 +11,7 @@ const isSmall = ({ width, height }) => Math.min(width, height) < LOWEST_FRAME;
 /**
  * The tensor before the step and the one after it, each with a part of the picture to
  * itself.  A part looks the same as long as its key, the state and the plan stay.
- * @returns {{width: number, height: number, parts: Part[]}}
+ * @returns {{width: number, height: number, parts: import("../figure/paint.js").Part[]}}
  */
 export function paneParts(plan, state, position) {
   const { size, paneHeight } = plan;
@@ -81,9 +81,12 @@ function drawTensor(plan, drawing, state, now, id, at, progress) {
     const seen = blended ? all : undefined;
     drawing.box(x, y, w, h, fill, alpha(k));
     // What a blend has seen is shown in its lower third; its home above.
-    seen?.forEach((hue, i) => drawing.box(x + (w * i) / seen.length, y + h * 0.66, w / seen.length, h * 0.34, hue, alpha(k), 1));
+    seen?.forEach((hue, i) =>
+      drawing.box(x + (w * i) / seen.length, y + h * 0.66, w / seen.length, h * 0.34, hue, alpha(k), 1),
+    );
     const note = writable && (!seen || fitsBlends(plan, now)) && noteIn(plan, state, id, k, marked);
-    if (note) drawing.text(x + w / 2, y + (seen ? h * 0.33 : h / 2) + 3.5, note, 10, alpha(k) < 1 ? "ink" : inkOn(fill));
+    if (note)
+      drawing.text(x + w / 2, y + (seen ? h * 0.33 : h / 2) + 3.5, note, 10, alpha(k) < 1 ? "ink" : inkOn(fill));
   }
   if (still) drawMarks(plan, drawing, state, now, id, at, layout, marked);
   const here = state.cell >= 0 ? run.whereIs(state.cell, id) : -1;
@@ -124,11 +127,21 @@ function noteIn(plan, state, id, k, marked) {
 export function shortNumber(value) {
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";
   const digits = Math.abs(value) < 9.95 && !Number.isInteger(value) ? 1 : 0;
-  return value.toFixed(digits).replace(/^-/, "−").replace(/^−?0\.0$/, "0");
+  return value
+    .toFixed(digits)
+    .replace(/^-/, "−")
+    .replace(/^−?0\.0$/, "0");
 }
 
 function frame(drawing, at, [x, y], cell, stroke, thickness, grow = 0) {
-  drawing.outline(at.x + x - grow - 0.5, at.y + y - grow - 0.5, cell.width + 2 * grow, cell.height + 2 * grow, stroke, thickness);
+  drawing.outline(
+    at.x + x - grow - 0.5,
+    at.y + y - grow - 0.5,
+    cell.width + 2 * grow,
+    cell.height + 2 * grow,
+    stroke,
+    thickness,
+  );
 }
 
 function drawMarks(plan, drawing, state, now, id, at, layout, marked) {
@@ -140,7 +153,8 @@ function drawMarks(plan, drawing, state, now, id, at, layout, marked) {
   const { shape, axes } = run.tensors[id];
   if (axis >= 0) {
     const here = Math.max(0, run.whereIs(followed(state), id));
-    for (const k of lineAlong(here, axis, shape)) frame(drawing, at, layout.place(k), cell, axisColour(axes[axis]), 2.5);
+    for (const k of lineAlong(here, axis, shape))
+      frame(drawing, at, layout.place(k), cell, axisColour(axes[axis]), 2.5);
   } else if ((state.cell >= 0 || state.numbers === "order") && Math.min(cell.width, cell.height) >= LOWEST_OUTLINE) {
     for (const k of marked) frame(drawing, at, layout.place(k), cell, "ink", isSmall(cell) ? 0.4 : 1.25);
   }

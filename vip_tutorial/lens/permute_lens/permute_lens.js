@@ -43,7 +43,12 @@ export const figure = {
       value: "its value",
       ...(run.hasGradient() ? { gradient: "its gradient" } : {}),
     };
-    return { run, fills, title: run.name, plans: { wide: planScene(run, options, "wide"), narrow: planScene(run, options, "narrow") } };
+    return {
+      run,
+      fills,
+      title: run.name,
+      plans: { wide: planScene(run, options, "wide"), narrow: planScene(run, options, "narrow") },
+    };
   },
 
   first: ({ run, fills }) => ({ step: Math.min(1, run.steps.length), fill: fills.picture ? "picture" : "birth" }),
@@ -74,7 +79,13 @@ export const figure = {
       `<div class="vip-heads"><div data-part="left">${headHtml(run, lit, "left")}</div><div data-part="right">${headHtml(run, lit, "right")}</div></div>`,
       panesHtml(scene, now, `${title}. ${sayText(run, now)}`, asleep),
       `<div class="vip-memory" data-part="memory">${memoryHtml(run, now)}</div>`,
-      stageHtml(plans, (plan) => memoryParts(plan, now, 0).height, 'data-part="strip"', asleep && ((plan) => memoryParts(plan, now, now.step)), strip),
+      stageHtml(
+        plans,
+        (plan) => memoryParts(plan, now, 0).height,
+        'data-part="strip"',
+        asleep && ((plan) => memoryParts(plan, now, now.step)),
+        strip,
+      ),
     ];
   },
 
@@ -87,7 +98,8 @@ export const figure = {
 
   foot: ({ run }) => run.omitted.map((sentence) => `<p class="vip-omitted">${escape(sentence)}</p>`).join(""),
 
-  say: ({ run, plans }, state, body) => sayText(run, lensState(state), body && plans[formatOf(stageOf(body, "panes").clientWidth)]),
+  say: ({ run, plans }, state, body) =>
+    sayText(run, lensState(state), body && plans[formatOf(stageOf(body, "panes").clientWidth)]),
 
   act(scene, state, action) {
     const { run } = scene;
@@ -97,7 +109,11 @@ export const figure = {
     switch (actionName(action)) {
       case "play":
         if (state.playing) return { playing: false };
-        return { playing: true, ...(this.motion.next(scene, state) ? {} : stepTo(run, now, now.backward ? last : 0, false)), slowly: false };
+        return {
+          playing: true,
+          ...(this.motion.next(scene, state) ? {} : stepTo(run, now, now.backward ? last : 0, false)),
+          slowly: false,
+        };
       case "next":
       case "back": // show the step that is on its way
         return state.playing ? { playing: false } : actOnLens(scene, now, positionOf(state), action);
@@ -134,7 +150,9 @@ export const figure = {
     field: "step",
     next(scene, state) {
       const now = lensState(state);
-      return now.step === (now.backward ? 0 : scene.run.steps.length) ? undefined : actOnLens(scene, now, now.step, { name: "next" });
+      return now.step === (now.backward ? 0 : scene.run.steps.length)
+        ? undefined
+        : actOnLens(scene, now, now.step, { name: "next" });
     },
     calm: ({ numbers }) => (numbers === "none" ? { numbers: "order" } : {}), // what the motion would show
   },
@@ -151,7 +169,10 @@ export const figure = {
   paint(body, { plans }, state, theme) {
     const now = { ...lensState(state), axis: state.glance ?? state.axis };
     body.querySelector('[data-part="scrub"]').value = positionOf(state);
-    for (const [name, partsOf] of [["panes", paneParts], ["strip", memoryParts]]) {
+    for (const [name, partsOf] of /** @type {[string, typeof paneParts][]} */ ([
+      ["panes", paneParts],
+      ["strip", memoryParts],
+    ])) {
       const stage = stageOf(body, name);
       const picture = partsOf(plans[formatOf(stageOf(body, "panes").clientWidth)], now, positionOf(state));
       const scale = (stage.clientWidth / picture.width) * (window.devicePixelRatio || 1);
@@ -161,7 +182,14 @@ export const figure = {
 };
 
 /** The state as it is drawn. @returns {import("./scene.js").LensState} */
-const lensState = ({ step = 0, cell, fill, numbers, axis, dir }) => ({ step, cell, fill, numbers, axis, backward: dir === "back" });
+const lensState = ({ step = 0, cell, fill, numbers, axis, dir }) => ({
+  step,
+  cell,
+  fill,
+  numbers,
+  axis,
+  backward: dir === "back",
+});
 
 /** Where the picture is: at the state's step, or on the way there. */
 const positionOf = ({ step, moving }) => moving ?? step;

@@ -45,17 +45,17 @@ export function lineAlong(index, axis, shape) {
 
 /**
  * Check a recording and wrap it.
- * @param {object} json what `Trace.to_json()` gave
+ * @param {Record<string, *>} json what `Trace.to_json()` gave
  * @returns {Run}
  * @throws {Error} with a sentence for the reader, if the recording is damaged
  */
 export function readRun(json) {
   if (!json || json.format !== "vip-trace") throw new Error("this is not a recorded run");
-  if (json.version !== 1)
-    throw new Error(`this recording has version ${json.version}; the figure reads version 1`);
+  if (json.version !== 1) throw new Error(`this recording has version ${json.version}; the figure reads version 1`);
   const { tensors, steps, inputs } = json;
   if (![tensors, steps, inputs].every(Array.isArray)) throw new Error("this recording holds no steps");
-  if (!steps.length) throw new Error(["this recording holds no steps", ...[json.omitted ?? []].flat()].join(". ").replace(/\.$/, ""));
+  if (!steps.length)
+    throw new Error(["this recording holds no steps", ...[json.omitted ?? []].flat()].join(". ").replace(/\.$/, ""));
   tensors.forEach((tensor, i) => {
     if (!isTensor(tensor) || tensor.id !== i) throw new Error(`tensor ${i} of this recording is damaged`);
   });
@@ -102,15 +102,19 @@ function isStep(step, tensors) {
   if (!isWhole([output], tensors.length) || !isWhole(inputs, output) || !inputs.length) return false;
   const [before, after] = [inputs[0], output].map((id) => tensors[id].shape);
   const rank = before.length;
-  const isOrder = () => isWhole(order, rank) && new Set(order).size === rank && String(order.map((axis) => before[axis])) === String(after);
+  const isOrder = () =>
+    isWhole(order, rank) && new Set(order).size === rank && String(order.map((axis) => before[axis])) === String(after);
   return (
     KINDS.includes(kind) &&
     typeof step.copy === "boolean" &&
     (kind === "move" || (order == null && step.map == null)) &&
     (order == null || isOrder()) &&
     (mixed == null || isWhole(mixed, rank)) &&
-    (source == null || ([source.text, source.file, source.function].every((text) => typeof text === "string") &&
-        isWhole([source.line, source.start, source.end]) && source.start <= source.end && source.end <= source.text.length))
+    (source == null ||
+      ([source.text, source.file, source.function].every((text) => typeof text === "string") &&
+        isWhole([source.line, source.start, source.end]) &&
+        source.start <= source.end &&
+        source.end <= source.text.length))
   );
 }
 
@@ -165,7 +169,15 @@ class Run {
 
   /** Which element of tensor `id` has the place of input element `home`; -1 if none. */
   whereIs(home, id) {
-    const places = this.#once(`places ${id}`, () => new Map(this.homes(id)?.map((h, k) => [h, k]).reverse()));
+    const places = this.#once(
+      `places ${id}`,
+      () =>
+        new Map(
+          this.homes(id)
+            ?.map((h, k) => [h, k])
+            .reverse(),
+        ),
+    );
     return places.get(home) ?? -1;
   }
 
@@ -229,7 +241,7 @@ class Run {
       const { shape } = this.tensors[id];
       const size = sizeOf(shape);
       if (id === this.root)
-        return Array.from({ length: size }, (_, k) => 1 << (unravel(k, shape)[axis] ?? 0) % MASK_BITS);
+        return Array.from({ length: size }, (_, k) => 1 << ((unravel(k, shape)[axis] ?? 0) % MASK_BITS));
       const masks = new Array(size).fill(0);
       const step = this.maker.get(id);
       for (const input of new Set(step?.inputs)) {
@@ -239,7 +251,10 @@ class Run {
         for (let k = 0; k < size; k++) {
           const base = sources.base(k);
           if (!known.has(base))
-            known.set(base, sources.offsets.reduce((mask, offset) => mask | before[base + offset], 0));
+            known.set(
+              base,
+              sources.offsets.reduce((mask, offset) => mask | before[base + offset], 0),
+            );
           masks[k] |= known.get(base);
         }
       }

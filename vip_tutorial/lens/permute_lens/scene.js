@@ -49,7 +49,12 @@ export function planScene(run, options, format) {
     size,
     cellsOf,
     paneHeight: Math.ceil(Math.max(...heights, 40)) + 2 * MARGIN,
-    strip: { perLine, line, height: lines * (line + 1), cellWidth: size.width / Math.min(perLine, Math.max(cells, MIN_PER_LINE)) },
+    strip: {
+      perLine,
+      line,
+      height: lines * (line + 1),
+      cellWidth: size.width / Math.min(perLine, Math.max(cells, MIN_PER_LINE)),
+    },
     birth: birthAxes(run, options),
     looks: new Map(),
     layouts: new Map(),
@@ -180,7 +185,10 @@ function computeLooks({ run, birth, options }, id, fill) {
     fill === "picture" && born
       ? {
           fill: grey(...born[k]),
-          seen: seen && columns && (isSeveral(seen[k]) || isSeveral(columns[k])) ? greysIn(seen[k], columns[k], grey) : undefined,
+          seen:
+            seen && columns && (isSeveral(seen[k]) || isSeveral(columns[k]))
+              ? greysIn(seen[k], columns[k], grey)
+              : undefined,
         }
       : {
           fill: born ? birthFill(born[k][0], born[k][1], root[birth.light]) : UNKNOWN,

@@ -35,7 +35,9 @@ export function stepWords(run, state) {
     return "The gradient arrives at the output. Press Next to send it back through the steps.";
   const { step, index } = moment(run, state, state.step);
   const name = `Step ${index + 1} of ${count}, ${step.call.replace(/\((tensor|weight).*/, "")}`;
-  return state.backward ? `${name}, backward: ${backwardWords(run, step)}` : `${name}: ${forwardWords(run, state, step, index)}`;
+  return state.backward
+    ? `${name}, backward: ${backwardWords(run, step)}`
+    : `${name}: ${forwardWords(run, state, step, index)}`;
 }
 
 function forwardWords(run, state, step, index) {
@@ -43,7 +45,9 @@ function forwardWords(run, state, step, index) {
   const size = sizeOf(after.shape);
   if (step.kind === "move" && !step.copy) {
     const same = tuple(before.strides) === tuple(after.strides);
-    const way = same ? "the strides stay, too" : `only the strides change, from ${tuple(before.strides)} to ${tuple(after.strides)}`;
+    const way = same
+      ? "the strides stay, too"
+      : `only the strides change, from ${tuple(before.strides)} to ${tuple(after.strides)}`;
     return `a view. No number moves in memory; ${way}.`;
   }
   if (step.kind === "move")
@@ -62,7 +66,9 @@ function mixWords(run, state, step, before, after) {
   const row = `each row of ${taken} numbers along ${before.axes[before.axes.length - 1]}`;
   if (taken !== given)
     return `${row} is replaced by ${given} blends of the whole row. The new numbers have no home in the input.`;
-  const shown = ["value", "gradient"].includes(state.fill) ? "" : " A cell keeps its home and shows below it all that it has now seen.";
+  const shown = ["value", "gradient"].includes(state.fill)
+    ? ""
+    : " A cell keeps its home and shows below it all that it has now seen.";
   return `${row} is replaced by as many blends of the whole row.${run.homes(step.output) ? shown : ""}`;
 }
 
