@@ -98,6 +98,7 @@ measurements: setup
 	@$(RUN) -m vip_tutorial.experiments.branches
 	@$(RUN) -m vip_tutorial.experiments.ablations
 	@$(RUN) -m vip_tutorial.experiments.mixers
+	@$(RUN) -m vip_tutorial.experiments.faults
 
 .PHONY: bench
 bench: setup

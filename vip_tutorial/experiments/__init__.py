@@ -3,14 +3,16 @@
 branches   what the branch weights say, on problems with known answers
 ablations  which part of the module is missed
 mixers     what the mixers beyond the paper are worth
+faults     whether training tells that a module is wrong
 results/   what was measured, with versions; `make measurements` repeats it all
 """
 
-from . import ablations, branches, mixers, results
+from . import ablations, branches, faults, mixers, results
 
 __all__ = [
     "ablations",
     "branches",
+    "faults",
     "mixers",
     "results",
 ]

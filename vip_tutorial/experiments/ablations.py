@@ -18,7 +18,7 @@ from ..mixers.rivals import Convolution, Placed, SelfAttention, TokenMixing
 from ..permute_mlp import PermuteMLP, WeightedPermuteMLP
 from ..study.cost import count_multiply_adds, count_parameters
 from ..training.data import Labelled, Scale, digits
-from ..training.loop import Recipe, accuracy, fit, small_network
+from ..training.loop import History, Recipe, accuracy, fit, small_network
 from ..vision_permutator import VisionPermutator
 from . import results as measured
 
@@ -127,13 +127,49 @@ def network(experiment: Experiment, mixer: str, seed: int) -> VisionPermutator:
     )
 
 
+def course(
+    experiment: Experiment, model: VisionPermutator, seed: int, stop: int | None = None
+) -> History:
+    """Train one of its networks, in place, or begin to: see `stop` of `fit`."""
+    train, test = pictures(experiment.transposed)
+    recipe = replace(RECIPE, epochs=RECIPE.epochs * experiment.longer, seed=seed)
+    return fit(model, train, test, recipe, stop=stop, verbose=False)
+
+
 def right(experiment: Experiment, mixer: str, seed: int) -> int:
     """Train one network; how many of the 500 test digits does it then name right?"""
-    train, test = pictures(experiment.transposed)
     model = network(experiment, mixer, seed)
-    epochs = RECIPE.epochs * experiment.longer
-    fit(model, train, test, replace(RECIPE, epochs=epochs, seed=seed), verbose=False)
+    course(experiment, model, seed)
+    test = pictures(experiment.transposed)[1]
     return round(accuracy(model, test) * len(test.labels))
+
+
+def twins(seed: int) -> tuple[VisionPermutator, VisionPermutator]:
+    """Channel + width, and channel + height, from the same numbers.
+
+    The patches of the second lie on their side.  Shown lying digits it computes,
+    product by product, what the first computes of upright ones.
+    """
+    size = EXPERIMENTS["4x4"]
+    upright, lying = network(size, "cw", seed), network(size, "ch", seed)
+    with torch.no_grad():
+        lying.patch_embed.proj.weight.copy_(upright.patch_embed.proj.weight.mT)
+    return upright, lying
+
+
+def courses() -> dict[str, dict[str, list[float]]]:
+    """Loss and accuracy after every epoch of three networks, of seed 0.
+
+    A page trains them for their first epochs, and compares.
+    """
+    upright, lying = twins(seed=0)
+    four = EXPERIMENTS["4x4"]
+    models = {
+        "sum": (four, network(four, "sum", seed=0)),
+        "upright": (four, upright),
+        "lying": (EXPERIMENTS["transposed"], lying),
+    }
+    return {name: asdict(course(*each, seed=0)) for name, each in models.items()}
 
 
 def logistic(c: float) -> int:
@@ -165,6 +201,7 @@ def measure() -> dict[str, Any]:
         "recipe": asdict(RECIPE) | {"dim": DIM, "depth": DEPTH, "seeds": list(SEEDS)},
         "of": len(pictures()[1].labels),
         "runs": runs,
+        "courses": courses(),
         "logistic": {str(c): logistic(c) for c in REGULARISATIONS},
     }
 

@@ -30,7 +30,7 @@ from ..study.branch_importance import (
 )
 from ..study.branch_weights import weights_by_block
 from ..training.data import Labelled, Scale
-from ..training.loop import accuracy, fit, small_network
+from ..training.loop import History, accuracy, fit, small_network
 from ..vision_permutator import VisionPermutator
 from . import results
 
@@ -42,6 +42,8 @@ PROBLEMS = {
     "stripes": Training("horizontal or vertical stripes", "stripes"),
     "colour": Training("which of four colours", "colour"),
 }
+ODD = "row", 3
+"""Problem and seed of a network that a page begins to train anew."""
 NEEDED = {"row": "height", "linerow": "width"}
 """The branch that a problem cannot do without, where there is one."""
 
@@ -70,13 +72,12 @@ def trained(
     Returns:
         The network in evaluation mode, its weights rounded as in `pretrained`.
     """
-    train, test = images(how)
-    options = dict(how.options)
-    if tuple(kept) != BRANCHES:
-        options["token_mixer"] = partial(SomeBranches, kept=kept)
-    model = small_network(train, seed=seed, **options)
-    fit(model, train, test, replace(how.recipe, seed=seed), verbose=False)
-    return model.half().float().eval()
+    return _course(how, seed, kept)[0].half().float().eval()
+
+
+def course(how: Training, seed: int, stop: int | None = None) -> History:
+    """Loss and accuracy of each epoch of such a training, or of the first `stop`."""
+    return _course(how, seed, BRANCHES, stop)[1]
 
 
 def readings(model: VisionPermutator, test: Labelled) -> dict[str, Any]:
@@ -172,6 +173,18 @@ def digit_stories() -> dict[str, Any]:
     return {"accuracy": accuracies, "height": heights}
 
 
+def _course(
+    how: Training, seed: int, kept: Sequence[str], stop: int | None = None
+) -> tuple[VisionPermutator, History]:
+    train, test = images(how)
+    options = dict(how.options)
+    if tuple(kept) != BRANCHES:
+        options["token_mixer"] = partial(SomeBranches, kept=kept)
+    model = small_network(train, seed=seed, **options)
+    recipe = replace(how.recipe, seed=seed)
+    return model, fit(model, train, test, recipe, stop=stop, verbose=False)
+
+
 def _at_mean(model: VisionPermutator, test: Labelled) -> float:
     blocks = weights_by_block(model, test.images).values()  # (3, B, C) each
     with ExitStack() as stack:
@@ -200,6 +213,7 @@ if __name__ == "__main__":
         "branches",
         {
             "recipe": asdict(TRAININGS["row"].recipe),
+            "odd": asdict(course(PROBLEMS[ODD[0]], ODD[1])),
             "problems": {name: problem(name) for name in PROBLEMS},
             "digits": digit_stories(),
         },

@@ -1,7 +1,8 @@
 """What the token mixers of `mixers` are worth, measured: five seeds each, or ten.
 
 `python -m vip_tutorial.experiments.mixers` trains them all and writes
-`results/beyond.json`; it takes an hour or two on one core.
+`results/beyond.json`; it takes an hour or two on one core.  One of the networks is kept
+beside it, `results/token.safetensors`, for a chapter that looks into it.
 
     digits   8 x 8 tokens, the recipe of `ablations`
     nested   strokes made of marks: pictures with structure at two sizes
@@ -11,6 +12,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,10 +23,11 @@ from ..mixers.any_size import WAYS, for_size
 from ..mixers.dynamic import DynamicPermuteMLP
 from ..mixers.lightweight import LightPermuteMLP
 from ..mixers.multi_scale import LocalPermuteMLP, MultiScalePermuteMLP
+from ..networks.checkpoints import load_checkpoint, save_checkpoint
 from ..permute_mlp import PermuteMLP, WeightedPermuteMLP
 from ..study.cost import count_multiply_adds, count_parameters
 from ..training.data import Labelled, Scale
-from ..training.loop import Recipe, accuracy, fit, predict, small_network
+from ..training.loop import History, Recipe, accuracy, fit, predict, small_network
 from ..training.tasks import task
 from ..vision_permutator import VisionPermutator
 from . import results as measured
@@ -65,8 +68,11 @@ NESTED = (
 NESTED_RECIPE = Recipe(epochs=20, batch=32, lr=5e-3)
 NESTED_PATCH = 2  # 8 x 8 tokens
 NESTED_SEEDS = tuple(range(10))  # they lie farther apart
+COURSES = ("token", "dim16")  # begun anew on a page, with seed 0
 SIZES = (8, 12, 16, 24)
 TUNING = replace(RECIPE, epochs=3, lr=1e-3)
+
+_KEPT = Path(measured.__file__).with_name("token.safetensors")
 
 
 @cache
@@ -77,18 +83,44 @@ def nested_pictures() -> tuple[Labelled, Labelled]:
     return scale(train), scale(test)
 
 
+def network(data: str, variant: str, seed: int) -> VisionPermutator:
+    """An untrained network for "digits" or "nested"."""
+    mixer, dim = VARIANTS[variant]
+    return small_network(
+        _pictures(data)[0],
+        depth=DEPTH,
+        dim=dim,
+        seed=seed,
+        patch_size=1 if data == "digits" else NESTED_PATCH,
+        token_mixer=mixer,
+    )
+
+
+def course(
+    model: VisionPermutator, data: str, seed: int, stop: int | None = None
+) -> History:
+    """Train one of them, in place, or begin to: see `stop` of `training.fit`."""
+    recipe = replace(RECIPE if data == "digits" else NESTED_RECIPE, seed=seed)
+    return fit(model, *_pictures(data), recipe, stop=stop, verbose=False)
+
+
 @cache
 def trained(data: str, variant: str, seed: int) -> VisionPermutator:
     """A network trained on "digits" or "nested"."""
-    mixer, dim = VARIANTS[variant]
-    train, test = pictures() if data == "digits" else nested_pictures()
-    recipe = RECIPE if data == "digits" else NESTED_RECIPE
-    patch = 1 if data == "digits" else NESTED_PATCH
-    model = small_network(
-        train, depth=DEPTH, dim=dim, seed=seed, patch_size=patch, token_mixer=mixer
-    )
-    fit(model, train, test, replace(recipe, seed=seed), verbose=False)
+    model = network(data, variant, seed)
+    course(model, data, seed)
     return model
+
+
+def kept() -> VisionPermutator:
+    """The network with token-wise weights for the digits, seed 0, as it was trained."""
+    model = network("digits", "token", seed=0)
+    load_checkpoint(model, _KEPT)
+    return model.eval()
+
+
+def _pictures(data: str) -> tuple[Labelled, Labelled]:
+    return pictures() if data == "digits" else nested_pictures()
 
 
 def right(model: nn.Module, data: Labelled) -> int:
@@ -146,7 +178,7 @@ def at_sizes(variant: str, seed: int) -> dict[str, dict[str, int]]:
 
 def described(data: str, variant: str) -> dict[str, Any]:
     """Cost of a variant, and how many test pictures each seed's network names right."""
-    test = (pictures() if data == "digits" else nested_pictures())[1]
+    test = _pictures(data)[1]
     seeds = SEEDS if data == "digits" else NESTED_SEEDS
     models = [trained(data, variant, seed) for seed in seeds]
     return {
@@ -208,6 +240,10 @@ def measure() -> dict[str, Any]:
         "seeds": {"digits": list(SEEDS), "nested": list(NESTED_SEEDS)},
         "of": {"digits": len(pictures()[1].labels), "nested": 1000},
         "runs": runs,
+        "courses": {
+            variant: asdict(course(network("digits", variant, seed=0), "digits", 0))
+            for variant in COURSES
+        },
         "strokes": [
             strokes_named(trained("nested", "weighted", seed), nested_pictures()[1])
             for seed in NESTED_SEEDS
@@ -220,4 +256,5 @@ def measure() -> dict[str, Any]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    save_checkpoint(trained("digits", "token", 0), _KEPT)
     measured.write("beyond", measure())

@@ -133,6 +133,7 @@ def fit(
     *,
     device: torch.device | str = "cpu",
     resume: str | os.PathLike | None = None,
+    stop: int | None = None,
     verbose: bool = True,
 ) -> History:
     """Train a model, in place.
@@ -147,6 +148,8 @@ def fit(
         resume: A file that is written after each epoch.  If it is there already,
             training goes on from it, and ends as if it had never been stopped; so
             recipe, images and network must be the same, but for its weights.
+        stop: Stop after so many epochs, of a recipe with more: they are as they would
+            be in the whole run.
         verbose: Whether to print how it goes, at most ten lines.
 
     Returns:
@@ -171,6 +174,9 @@ def fit(
     for part, name in ((train, "train"), (test, "test")):
         _check(part, name)
         _warn_if_far(part, name)
+    last = recipe.epochs
+    if stop is not None:
+        last = min(last, whole_number("stop", stop))
     resume = None if resume is None else checked_path("resume", resume)
     device = _checked_device(device)
     _check_model(model)
@@ -198,7 +204,7 @@ def fit(
         # Now, and not after the first epoch, it shows if that can't be done.
         runs.check_room(resume, model)
         runs.save(resume, parts, about, asdict(history))
-    for epoch in range(len(history.loss), recipe.epochs):
+    for epoch in range(len(history.loss), last):
         # Forked, so that the caller's own random numbers go on as if nothing was.
         with torch.random.fork_rng():
             torch.manual_seed(recipe.seed * 1_000_003 + epoch)

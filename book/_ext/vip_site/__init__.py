@@ -4,9 +4,11 @@ It shows widgets without a kernel, keeps every request on the site's own origin,
 the chapters whenever the package changes, and mends what the stock theme gets wrong.
 What can stand alone is an extension of its own:
 
+    figures.py      the scripts, styles and first pictures of a page's figures
     glossary.py     links the first use of each term on a page to its entry
     shapes.py       tables of the module's lines and what came out of each
     notebooks.py    runs the notebooks that changed, several at a time
+    warm.py         the process whose forks those runs are
     whole.py        one build at a time, and no site from half of one
     api.py          what the page "API" leaves out of the docstrings
     moved.py        old addresses lead to the pages that they have become

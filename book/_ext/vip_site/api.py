@@ -7,6 +7,7 @@ what was needed and how to mend it.
 
 import re
 import sys
+from inspect import ismodule
 from typing import Any
 
 import traitlets
@@ -103,4 +104,5 @@ def _nothing_behind_the_door(
         return None
     while not (offered := getattr(sys.modules[home], "__all__", None)):
         home, _, module = home.rpartition(".")
-    return None if name in offered or module in offered else True
+    whole = module in offered and ismodule(getattr(sys.modules[home], module))
+    return None if name in offered or whole else True

@@ -84,9 +84,12 @@ def evidence(right: Factory, wrong: Factory) -> Evidence:
         wrong: Makes the wrong one.
     """
     modules = speaking(right), speaking(wrong)
-    found = [Evidence(name, *map(view.look, modules)) for name, view in VIEWS.items()]
-    clear = [each for each in found if each.difference > _CLEAR]
-    return clear[0] if clear else max(found, key=lambda each: each.difference)
+    found = []
+    for name, view in VIEWS.items():
+        found.append(Evidence(name, *map(view.look, modules)))
+        if found[-1].difference > _CLEAR:
+            return found[-1]
+    return max(found, key=lambda each: each.difference)
 
 
 # --- What is looked at --------------------------------------------------------------
