@@ -86,6 +86,7 @@ def to_onnx(model: VisionPermutator, path: str | os.PathLike) -> None:
             )
     finally:
         model.train(was_training)
+    assert program is not None  # there is one with `dynamo`
     proto = program.model_proto
     # What was run to make each operation, line by line, with the paths of this machine:
     # two thirds of the file of a small network, and nobody else's business.

@@ -135,9 +135,9 @@ def parts(module: WeightedPermuteMLP, x: Tensor) -> Ways:
             tokens.permute(0, 3, 2, 1, 4).reshape(B, N, W, H * S)  # (B, N, W, H*S)
             tokens.permute(0, 1, 3, 2, 4).reshape(B, H, N, W * S)  # (B, H, N, W*S)
 
-    def rest() -> None:
+    def rest() -> Tensor:
         weights = module.branch_weights(h, w, c)[:, :, None, None, :]
         a_h, a_w, a_c = weights  # (B, 1, 1, C) each
-        a_h * h + a_w * w + a_c * c
+        return a_h * h + a_w * w + a_c * c
 
     return {"products": products, "copies": copies, "sum, weights, blend": rest}

@@ -133,7 +133,7 @@ def take_up(
     model, optimizer, scheduler = (
         parts[name] for name in ("model", "optimizer", "scheduler")
     )
-    history, told = content.get("history"), content.get("optimizer")
+    history = content.get("history")
     try:
         done = _epochs_of(history, epochs)
         steps = done * scheduler.total_steps // epochs
@@ -141,8 +141,10 @@ def take_up(
         own = optimizer.state_dict()
         _check_fit("model", content.get("model"), model.state_dict())
         _check_fit("scheduler", content.get("scheduler"), _schedule(scheduler), _STEPS)
-        _check_optimizer(told, own, list(model.parameters()), steps)
-        if content.get("learnt", sorted(told["state"])) != sorted(told["state"]):
+        parameters = list(model.parameters())
+        _check_optimizer(content.get("optimizer"), own, parameters, steps)
+        states = content["optimizer"]["state"]
+        if content.get("learnt", sorted(states)) != sorted(states):
             raise ValueError("optimizer.state lacks parameters that have learnt")
     except ValueError as fault:
         raise ValueError(
@@ -150,7 +152,7 @@ def take_up(
         ) from fault
     model.load_state_dict(content["model"])
     # The recipe has set all else of the optimizer, and the schedule.
-    optimizer.load_state_dict(own | {"state": told["state"]})
+    optimizer.load_state_dict(own | {"state": states})
     return dict(history)
 
 

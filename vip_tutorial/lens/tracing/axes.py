@@ -162,11 +162,12 @@ def _reshaped(
             left *= factor
         if left == right:
             for k in cut:
-                fresh = claims[k] and taken.isdisjoint(claims[k].split("*"))
+                claim = claims[k]
+                fresh = claim and taken.isdisjoint(claim.split("*"))
                 if len(cut) > 1 or run[0].isdigit():  # a new axis
-                    result[k] = claims[k] if fresh else str(after[k])
-                elif len(run) > 1 and fresh and "*" not in claims[k]:  # a new name
-                    result[k] = claims[k]
+                    result[k] = claim if fresh else str(after[k])
+                elif len(run) > 1 and fresh and "*" not in claim:  # a new name
+                    result[k] = claim
                 else:
                     result[k] = "*".join(run)
             run, cut = [], []

@@ -53,10 +53,13 @@ def calling_line() -> SourceLine | None:
 
 def _line(frame: FrameType) -> SourceLine | None:
     code = frame.f_code
-    positions = next(islice(code.co_positions(), frame.f_lasti // 2, None))
-    first, last, start_byte, end_byte = positions
     lines = linecache.getlines(code.co_filename, frame.f_globals)
-    if None in positions or last > len(lines):
+    match next(islice(code.co_positions(), frame.f_lasti // 2, None)):
+        case int(first), int(last), int(start_byte), int(end_byte):
+            pass
+        case _:
+            return None
+    if last > len(lines):
         return None
     block = [line.rstrip("\n") for line in lines[first - 1 : last]]
     # Offsets count UTF-8 bytes from the start of the first and of the last line.  They

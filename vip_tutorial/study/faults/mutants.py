@@ -513,9 +513,9 @@ class Mutant:
             raise ValueError(
                 f"{module.__name__} has no docstring; say in it what is wrong"
             )
-        fault, seen, known = re.fullmatch(
-            r"(.*?)(?: Seen: (.*?))?(?: Known: (.*))?", text
-        ).groups(default="")
+        parts = re.fullmatch(r"(.*?)(?: Seen: (.*?))?(?: Known: (.*))?", text)
+        assert parts  # every line fits
+        fault, seen, known = parts.groups(default="")
         record = cls(module, fault, seen[:1].upper() + seen[1:], known)
         record.method  # noqa: B018 (asked now, so that it is refused now)
         return record

@@ -226,6 +226,7 @@ def _used(module: nn.Module, x: Tensor) -> Tensor:
 def _blame(module: nn.Module) -> Tensor:
     x = ink().requires_grad_()
     module(x)[0, 4, 3].sum().backward()
+    assert x.grad is not None
     blame = x.grad[0].abs().sum(-1)  # (H, W)
     # On a scale by powers of ten, of which five are shown.
     return (blame / blame.max()).clamp(min=1e-5).log10() / 5 + 1
