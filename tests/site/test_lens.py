@@ -184,6 +184,7 @@ def test_cells_travel_between_steps(toy, open_lens):
 
 def test_play_to_the_end_and_again(toy, open_lens):
     lens = open_lens(toy, "toy=v1;step=5")
+    lens.page.clock.pause_at(lens.page.evaluate("Date.now()") + 1000)
     play = lens.button("play")
     play.click()
     assert play.get_attribute("aria-pressed") == "true"

@@ -221,6 +221,7 @@ def test_focus_stays_on_the_numbers_of_the_call(toy, open_lens):
 
 def test_focus_is_not_lost_when_play_replaces_the_call(toy, open_lens):
     lens = open_lens(toy, "toy=v1;step=1")
+    lens.page.clock.pause_at(lens.page.evaluate("Date.now()") + 1000)
     lens.button("play").click()
     lens.part("call").locator('[data-value="3"]').focus()
     lens.page.clock.run_for(1800)  # now step 3, whose call has a number at this place
