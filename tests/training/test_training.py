@@ -141,18 +141,17 @@ fit(small(), *few(digits()), training.Recipe(epochs=20), resume={path!r}, verbos
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
 def test_the_first_epochs_are_those_of_the_whole_run(data, tmp_path):
-    train, test = data
-    recipe = Recipe(epochs=3)
-    whole, begun = small_network(train), small_network(train)
-    history = fit(whole, train, test, recipe, verbose=False)
+    train, test = few(data)
+    whole, begun = small(), small()
+    history = fit(whole, train, test, RECIPE, verbose=False)
     options = {"resume": tmp_path / "run", "verbose": False}
-    first = fit(begun, train, test, recipe, stop=2, **options)
+    first = fit(begun, train, test, RECIPE, stop=2, **options)
     assert not begun.training
     assert (first.loss, first.accuracy) == (history.loss[:2], history.accuracy[:2])
     # A stop beyond the recipe's end is no stop.
-    assert fit(begun, train, test, recipe, stop=9, **options) == history
+    assert fit(begun, train, test, RECIPE, stop=9, **options) == history
     with pytest.raises(ValueError, match="stop"):
-        fit(begun, train, test, recipe, stop=0)
+        fit(begun, train, test, RECIPE, stop=0)
 
 
 def test_killed_in_the_middle_and_resumed_is_the_same(data, tmp_path):
