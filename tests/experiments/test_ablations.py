@@ -1,6 +1,7 @@
 """The reduced Permute-MLPs, the miniature ablation that uses them, and its results."""
 
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -233,6 +234,8 @@ def test_all_is_measured(monkeypatch):
 
     monkeypatch.setattr(ablations, "right", noted)
     monkeypatch.setattr(ablations, "logistic", lambda c: round(1000 * c))
+    course = ablations.course
+    monkeypatch.setattr(ablations, "course", partial(course, stop=1))
     found = ablations.measure()
     assert runs == [
         (experiment, mixer, seed)
@@ -250,6 +253,12 @@ def test_all_is_measured(monkeypatch):
     assert found["logistic"] == {"0.01": 10, "0.1": 100, "1.0": 1000}
     written = measured.read("ablations")
     assert (found["recipe"], found["of"]) == (written["recipe"], written["of"])
+    assert set(found["courses"]) == set(written["courses"])
+    for name, begun in found["courses"].items():
+        # One epoch of it: seeds are further apart than this.
+        filed = written["courses"][name]["loss"]
+        assert len(filed) == RECIPE.epochs
+        assert begun["loss"] == pytest.approx(filed[:1], abs=2e-4)
 
 
 def test_the_linear_floor_measured_again(results):
