@@ -35,12 +35,14 @@ def in_turn(
     def decorate(test: Callable) -> Callable:
         @functools.wraps(test)
         def all_rows(**given: Any) -> None:
-            failed, faults = [], []
+            failed, faults, skipped = [], [], []
             for number, (name, row) in enumerate(zip(called, rows)):
                 torch.manual_seed(0)
                 try:
                     with _anew(given, number) as fresh:
                         test(**fresh, **dict(zip(arguments, row, strict=True)))
+                except pytest.skip.Exception as reason:
+                    skipped.append(reason)
                 except (Exception, pytest.fail.Exception) as fault:
                     fault.add_note(f"row: {name}")
                     failed.append(name)
@@ -48,6 +50,9 @@ def in_turn(
             if faults:
                 told = f"{len(faults)} of {len(rows)} rows: {', '.join(failed)}"
                 raise BaseExceptionGroup(told, faults)
+            if len(skipped) == len(rows):
+                raise skipped[0]
+            assert not skipped, f"{len(skipped)} of {len(rows)} rows are skipped alone"
 
         wanted = inspect.signature(test)
         others = [p for n, p in wanted.parameters.items() if n not in arguments]

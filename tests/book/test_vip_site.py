@@ -154,3 +154,14 @@ def test_a_page_without_a_figure_gets_no_script():
     context = {"body": "<p>a</p>", "script_files": ["a.js", "sphinx-thebe.js"]}
     vip_site._finish_page(None, "page", "page.html", context, None)
     assert context == {"body": "<p>a</p>", "script_files": ["a.js"]}
+
+
+def test_the_engine_of_the_first_frames_is_closed_at_the_end(monkeypatch):
+    figures = pytest.importorskip("vip_site.figures", exc_type=ImportError)
+    figures._engine.cache_clear()
+    closers = []
+    monkeypatch.setattr("atexit.register", closers.append)
+    engine = figures._engine()
+    assert closers == [engine.close]
+    engine.close()
+    figures._engine.cache_clear()

@@ -603,6 +603,7 @@ def test_a_long_line_is_cut_around_the_call():
     assert texts[2].startswith("x.mT[0+0+") and texts[2].endswith("…")
     assert first.text.startswith("def f") and second.text.startswith("…x.mT[0+")
     assert [len(s.text) for s in (first, second, third)] == [400] * 3
+    assert all(s.end <= len(s.text) for s in (first, second, third))
 
 
 def test_code_without_a_file_has_no_source():

@@ -201,7 +201,7 @@ def test_the_authors_files_are_taken_to_be_for_224(trained, tmp_path):
     assert untouched(model, trained.state_dict())
 
 
-def test_a_file_that_says_its_size_isresampled(trained, tmp_path):
+def test_a_file_that_says_its_size_is_resampled(trained, tmp_path):
     path, wide = tmp_path / "own.safetensors", small(img_size=32)
     save_checkpoint(trained, path)
     load_checkpoint(wide, path, resample=True)
@@ -273,7 +273,7 @@ def test_a_file_that_cannot_be_written_is_named(trained, tmp_path):
     assert fault.value.filename == str(path)
 
 
-def test_only_a_whole_weight_isresampled(trained):
+def test_only_a_whole_weight_is_resampled(trained):
     weights = trained.state_dict()
     name = next(key for key in weights if key.endswith("mlp_h.weight"))
     whole = weights.pop(name)

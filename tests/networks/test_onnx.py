@@ -38,8 +38,13 @@ def digits():
 
 @pytest.fixture(scope="module")
 def file(digits, tmp_path_factory):
+    """That network, exported in the middle of a training with stochastic depth."""
     path = tmp_path_factory.mktemp("onnx") / "digits.onnx"
-    to_onnx(digits[0], path)
+    sizes = pretrained.card("digits")["network"] | {"drop_path_rate": 0.9}
+    model = VisionPermutator(**sizes).train()
+    model.load_state_dict(digits[0].state_dict())
+    to_onnx(model, path)
+    assert model.training
     return path
 
 

@@ -56,6 +56,21 @@ def weights(model):
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
+def test_a_network_is_trained_on_standardised_pictures_by_its_recipe(monkeypatch):
+    seen = {}
+
+    def fit(model, train, test, recipe, verbose):
+        seen.update(train=train, test=test, recipe=recipe)
+        return model
+
+    monkeypatch.setattr(pretrained, "fit", fit)
+    pretrained.make("row")
+    pixels = seen["train"].images
+    assert pixels.mean().abs() < 1e-5 and abs(pixels.std() - 1) < 1e-3
+    torch.testing.assert_close(seen["test"].images, standardised_test("row").images)
+    assert seen["recipe"] == pretrained.TRAININGS["row"].recipe
+
+
 @pytest.mark.slow
 def test_the_recipe_gives_these_weights_again():
     """Of one network: what is done with the others differs by their cards alone."""

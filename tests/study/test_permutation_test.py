@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from vip_tutorial.study import permutation_test
 from vip_tutorial.study.permutation_test import chance, deals
 
 
@@ -42,6 +43,13 @@ def test_what_so_many_seeds_can_show_at_best(runs, least):
     assert chance(low, high) == chance(high, low) == least
     assert chance(low, low) == 1
     assert deals(high, low)[0] == 10 * runs
+
+
+def test_as_many_runs_as_are_allowed_are_dealt_and_one_more_is_not(monkeypatch):
+    monkeypatch.setattr(permutation_test, "MOST", 2)
+    assert len(deals([1, 2], [3, 4])) == 6
+    with pytest.raises(ValueError, match="at most 2"):
+        deals([1, 2, 3], [4, 5, 6])
 
 
 @pytest.mark.parametrize(("one", "other"), [([], []), ([1], [1, 2])])
