@@ -146,7 +146,7 @@ def test_writing_says_nothing(digits, file, tmp_path, capfd, caplog):
 
 USES = """
 import sys, torch
-from vip_tutorial.beyond.export import quantised, run_onnx
+from vip_tutorial.networks.onnx import quantised, run_onnx
 run_onnx(quantised(sys.argv[1]), torch.zeros(2, 1, 8, 8))
 assert "onnxruntime" in sys.modules
 """

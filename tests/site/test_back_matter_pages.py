@@ -44,7 +44,7 @@ def test_the_traced_tables_are_on_the_page(site):
 
 def test_the_api_page_shows_what_the_rooms_offer_and_nothing_else(site):
     rooms = ["lens", "mixers", "training", "study", "study.faults", "networks"]
-    rooms += ["figures", "networks.pretrained"]
+    rooms += ["figures", "networks.pretrained", "networks.recipe"]
     doors = [importlib.import_module(f"vip_tutorial.{room}") for room in rooms]
     offered = {name for door in doors for name in door.__all__}
     data = {name for name in offered if name.isupper()} | {"pretrained"}

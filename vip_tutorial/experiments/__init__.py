@@ -5,14 +5,6 @@ ablations  which part of the module is missed
 mixers     what the mixers beyond the paper are worth
 faults     whether training tells that a module is wrong
 results/   what was measured, with versions; `make measurements` repeats it all
+
+Each can be run, so it is imported when asked for.
 """
-
-from . import ablations, branches, faults, mixers, results
-
-__all__ = [
-    "ablations",
-    "branches",
-    "faults",
-    "mixers",
-    "results",
-]

@@ -2,7 +2,8 @@
 
 A folder holds all of one figure: its Python class, its JavaScript and its style sheet,
 by one name.  Start with `cost_calculator`, the simplest.  What two of them share is in
-`shared`, what all share in `vip_tutorial.lens.figure`.
+`shared`, what all share in `vip_tutorial.lens.figure`.  The permute lens is there, too,
+in `vip_tutorial.lens.permute_lens`: it needs nothing of the book.
 
 Needs anywidget and ipywidgets, 7.7 or 8: `pip install "vip_tutorial[widgets]"`.
 """

@@ -8,7 +8,7 @@
     any_size        a trained network on grids of another size
     resampling      the matrices of the branches, for more or fewer rows
     early_weights   the branch weights before any branch has run
-fast            the same module, sooner
+    fast            the same module, sooner
 
 Most are called like a `WeightedPermuteMLP`, and a network takes them by one argument;
 what else they want to know is filled in with `functools.partial`:

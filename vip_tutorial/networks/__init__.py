@@ -5,18 +5,14 @@ pretrained   four small networks that come with the package, in weights/
 onnx         a network as a file of ONNX, in float32 or with weights of one byte
 recipe       the paper's training as numbers, and what it would cost
 timm         the four sizes by name in timm; import it to register them
+
+`pretrained` and `recipe` can be run, too, so they are imported when asked for.
 """
 
-from . import pretrained
 from .checkpoints import load_checkpoint, read_checkpoint, save_checkpoint
 from .onnx import loaded, quantised, run_onnx, to_onnx
-from .recipe import EPOCHS, IMAGES, as_yaml, estimate, recipe
 
 __all__ = [
-    "EPOCHS",
-    "IMAGES",
-    "as_yaml",
-    "estimate",
     "load_checkpoint",
     "loaded",
     "pretrained",

@@ -19,6 +19,8 @@ from .._util.arguments import real_number, whole_number
 from ..study.cost import count_multiply_adds
 from ..vision_permutator import SIZES, VisionPermutator
 
+__all__ = ["EPOCHS", "IMAGES", "as_yaml", "estimate", "recipe"]
+
 RATE, RATE_BATCH = 1e-3, 1024  # learning rate for so many images in a step
 DROP_PATH = {"vip_s14": 0.1, "vip_s7": 0.1, "vip_m7": 0.2, "vip_l7": 0.3}
 EPOCHS, COOLDOWN = 300, 10
