@@ -89,3 +89,34 @@ def test_the_names_of_the_last_version_still_work_and_warn():
             module = importlib.import_module(f"vip_tutorial.{old}")
         assert module is importlib.import_module(f"vip_tutorial.{new}")
         assert any(f"vip_tutorial.{new} now" in str(w.message) for w in caught), old
+
+
+def test_an_old_name_is_whole_for_every_thread_that_asks():
+    code = """
+import threading, warnings
+warnings.simplefilter("ignore")
+import vip_tutorial
+told = []
+def ask():
+    from vip_tutorial.checkpoints import load_checkpoint
+    told.append(load_checkpoint)
+threads = [threading.Thread(target=ask) for _ in range(8)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+print(len(told))
+from vip_tutorial.beyond import export, experiments
+print(export.__name__, experiments.__name__)
+"""
+    said = subprocess.check_output([sys.executable, "-c", code], text=True).split()
+    assert said == [
+        "8",
+        "vip_tutorial.networks.onnx",
+        "vip_tutorial.experiments.mixers",
+    ]
+
+
+def test_an_old_name_that_is_run_tells_the_new_one():
+    command = [sys.executable, "-m", "vip_tutorial.imagenet"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "python -m vip_tutorial.networks.recipe" in done.stderr

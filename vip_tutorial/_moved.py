@@ -30,6 +30,8 @@ NOW = {
     "image_files": "training.image_files",
     "imagenet": "networks.recipe",
     "measured": "experiments.results",
+    "mixers.experiments": "experiments.mixers",  # from vip_tutorial.beyond import it
+    "mixers.export": "networks.onnx",
     "mutants": "study.faults.mutants",
     "oracles": "study.oracles",
     "reach": "study.reach",
@@ -56,7 +58,12 @@ class _Moved(MetaPathFinder, Loader):
         new = f"{__package__}.{NOW[old.partition('.')[2]]}"
         warnings.warn(f"{old} is {new} now", FutureWarning, stacklevel=2)
         __import__(new)
+        vars(module).update(vars(sys.modules[new]))  # for threads that wait for it
         sys.modules[old] = sys.modules[new]  # what `import` then gives
+
+    def get_code(self, name: str) -> None:
+        new = NOW[name.partition(".")[2]]
+        raise ImportError(f"run it by its new name: python -m {__package__}.{new}")
 
 
 # First, since `beyond` is a real package by now and would find its modules twice.

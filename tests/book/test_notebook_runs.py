@@ -1,11 +1,12 @@
 """The build runs what changed, side by side, and no page is made of half a chapter."""
 
 import os
+import sys
 
 import nbformat
 import pytest
 
-from vip_site import notebooks
+from vip_site import notebooks, warm
 from vip_site.notebooks import NotebooksFail, Outcomes, run_into
 
 SECONDS = 600  # for one cell, as in the build
@@ -63,6 +64,21 @@ def test_what_another_state_of_the_package_gave_is_not_taken(kept, notebook):
     run_into(kept, [file], SECONDS)
     run_into(Outcomes(kept.root, "later"), [], SECONDS)
     assert Outcomes(kept.root, "later").of(nbformat.read(file, as_version=4)) is None
+
+
+def test_what_was_kept_and_is_damaged_is_run_again(kept, notebook):
+    file = notebook("one", "print(1)")
+    run_into(kept, [file], SECONDS)
+    kept._file(nbformat.read(file, as_version=4)).write_text("")
+    run_into(kept, [file], SECONDS)
+    assert printed(kept, file) == ["1\n"]
+
+
+def test_without_the_process_that_imports_each_kernel_does(kept, notebook, monkeypatch):
+    monkeypatch.setattr(warm, "_COMMAND", (sys.executable, "-c", "0"))
+    files = [notebook(f"n{i}", f"print({i})") for i in range(3)]
+    run_into(kept, files, SECONDS)
+    assert [printed(kept, file) for file in files] == [["0\n"], ["1\n"], ["2\n"]]
 
 
 def test_only_the_latest_states_are_kept(kept, notebook):

@@ -461,7 +461,7 @@ def _said_settings(path: Path, note: str) -> Settings:
         said = json.loads(note)
         if all("class" in module for module in dict(said).values()):
             return {name: dict(module) for name, module in said.items()}
-    except (ValueError, TypeError, RecursionError):
+    except (AttributeError, ValueError, TypeError, RecursionError):
         pass
     raise ValueError(
         f"{path} is damaged: its settings cannot be read: load it yourself and pass "

@@ -17,9 +17,11 @@ What can stand alone is an extension of its own:
 import hashlib
 import html
 import json
+import platform
 import re
 from collections import Counter
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +96,9 @@ def _configure(app: Sphinx, config: Any) -> None:
 
 def package_digest() -> str:
     """Names the state of all of the package that a notebook can notice."""
-    return _digest(_PACKAGE, ".py", ".json", ".safetensors")
+    package = _digest(_PACKAGE, ".py", ".json", ".safetensors")
+    python = ".".join(platform.python_version_tuple()[:2])
+    return f"{package}-{python}-{version('torch')}"
 
 
 def _digest(folder: Path, *endings: str) -> str:

@@ -37,7 +37,7 @@ def site_style(*kinds: str) -> str:
 def first_frame(kind: str, state: dict[str, Any]) -> str:
     """HTML of a widget before any script has run, drawn by its own JavaScript core."""
     core = constant(WIDGETS[kind].module)
-    return _engine().eval(f"{core}.firstFrame({json.dumps(state)})")
+    return _engine().eval(f"{core}.firstFrame({json.dumps(state)}).toWellFormed()")
 
 
 def set_apart(kind: str, state: dict[str, Any]) -> tuple[dict[str, Any], str]:

@@ -70,18 +70,13 @@ class Outcomes:
         """
         try:
             text = self._file(notebook).read_text(encoding="utf-8")
-        except FileNotFoundError:
+            ran = nbformat.reads(text, as_version=4)
+        except (FileNotFoundError, ValueError):  # not there, or damaged
             return None
-        ran, filled = (
-            nbformat.reads(text, as_version=4),
-            copy.deepcopy(notebook),
-        )
+        filled = copy.deepcopy(notebook)
         filled.metadata.widgets = ran.metadata.get("widgets", {})
         for cell, other in zip(_code(filled), _code(ran)):
-            cell.outputs, cell.execution_count = (
-                other.outputs,
-                other.execution_count,
-            )
+            cell.outputs, cell.execution_count = other.outputs, other.execution_count
         return filled
 
     def keep(self, ran: NotebookNode) -> None:
@@ -134,7 +129,12 @@ def _give_outputs(app: Sphinx, page: str, source: list[str]) -> None:
     """Hand MyST-NB the notebook as it is now, with the outputs of its run."""
     if Path(app.env.doc2path(page)).suffix == ".ipynb":
         notebook = nbformat.reads(source[0], as_version=4)
-        source[0] = nbformat.writes(outcomes(app).of(notebook) or notebook)
+        filled = outcomes(app).of(notebook)
+        if filled is None:
+            raise NotebooksFail(
+                f"{page} was changed while the notebooks ran: build again"
+            )
+        source[0] = nbformat.writes(filled)
 
 
 def run_into(kept: Outcomes, files: Iterable[Path], timeout: int) -> None:
@@ -166,7 +166,7 @@ async def _run_all(
     kept: Outcomes, notebooks: dict[Path, NotebookNode], timeout: int
 ) -> list[str]:
     """Run the notebooks; say what failed."""
-    environment = {"OMP_NUM_THREADS": "1", **os.environ}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     free = asyncio.Semaphore(_AT_ONCE)
     failed = []
 

@@ -23,6 +23,7 @@ from jupyter_client.provisioning import (
 )
 
 _NAME = "warm-provisioner"
+_COMMAND = (sys.executable, __file__)
 _IMPORTED = (
     "ipykernel.kernelapp",
     "matplotlib.pyplot",
@@ -47,7 +48,7 @@ def warm_kernels(environment: dict[str, str]) -> Iterator[None]:
     factory = KernelProvisionerFactory.instance()
     usual = factory.default_provisioner_name
     _Provisioner.parent_process = subprocess.Popen(
-        [sys.executable, __file__],
+        _COMMAND,
         # As each kernel does before it imports matplotlib.
         env=environment | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"},
         stdin=subprocess.PIPE,
@@ -60,7 +61,7 @@ def warm_kernels(environment: dict[str, str]) -> Iterator[None]:
         yield
     finally:
         factory.default_provisioner_name = usual
-        with _Provisioner.parent_process as process:
+        with _Provisioner.parent_process as process, contextlib.suppress(OSError):
             process.stdin.close()
 
 
@@ -75,9 +76,12 @@ class _Provisioner(LocalProvisioner):
             "cwd": kwargs.get("cwd"),
             "env": kwargs["env"],
         }
-        self.parent_process.stdin.write(json.dumps(asked) + "\n")
-        self.parent_process.stdin.flush()
-        self.pid = int(self.parent_process.stdout.readline())
+        try:
+            self.parent_process.stdin.write(json.dumps(asked) + "\n")
+            self.parent_process.stdin.flush()
+            self.pid = int(self.parent_process.stdout.readline())
+        except (OSError, ValueError):  # it has ended: a kernel of its own, then
+            return await super().launch_kernel(cmd, **kwargs)
         self.process, self.pgid = _Fork(self.pid), self.pid
         return self.connection_info
 

@@ -47,7 +47,7 @@ def _begin(app: Sphinx, config: Any) -> None:
     if unfinished.exists():
         for folder in (outdir, Path(app.doctreedir)):
             shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
     unfinished.touch()
 
 
@@ -58,4 +58,5 @@ def _end(app: Sphinx, exception: Exception | None) -> None:
 
 
 def _unfinished(app: Sphinx) -> Path:
-    return Path(app.outdir).parent / ".unfinished"
+    outdir = Path(app.outdir)
+    return outdir.with_name(f".{outdir.name}.unfinished")
