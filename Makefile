@@ -9,7 +9,7 @@ PORT = 8000
 # What a user has set for other programs must not change what runs here.
 unexport PYTHONPATH PYTHONHOME PYTHONOPTIMIZE PYTHONSTARTUP PYTHONWARNINGS MPLBACKEND
 # Nor what lies in the home folder, which need not be writable.
-export IPYTHONDIR = $(CURDIR)/$(VENV)/home/ipython
+export IPYTHONDIR = $(CURDIR)/$(VENV)/ipython
 export JUPYTER_CONFIG_DIR = $(CURDIR)/$(VENV)/home/jupyter/config
 export JUPYTER_DATA_DIR = $(CURDIR)/$(VENV)/home/jupyter/data
 export JUPYTER_RUNTIME_DIR = $(CURDIR)/$(VENV)/home/jupyter/runtime

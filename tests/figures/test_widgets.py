@@ -580,6 +580,7 @@ def test_whatever_is_damaged_is_refused_or_drawn(run, core):
 @pytest.mark.slow
 def test_a_program_that_drew_a_first_frame_ends():
     program = (
+        f"import sys; sys.path.insert(0, {str(ROOT / 'book' / '_ext')!r})\n"
         "from vip_tutorial.figures import CostCalculator\n"
         "from vip_site.figures import first_frame\n"
         "print(first_frame('cost_calculator', CostCalculator().page_state())[:9])\n"

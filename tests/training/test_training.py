@@ -122,9 +122,10 @@ def test_stopped_and_resumed_is_the_same(data, tmp_path, monkeypatch, drop_path)
 KILLED = """
 import sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
+sys.path[:0] = {tests!r}
 from test_training import RECIPE, digits, few, fit, small
-from vip_tutorial import runs, training
+from vip_tutorial.training import loop as training
+from vip_tutorial.training import resume as runs
 training.torch.set_num_threads(1)  # as in this process
 real, times = runs.save, []
 def save(*args):
@@ -138,8 +139,6 @@ fit(small(), *few(digits()), training.Recipe(epochs=20), resume={path!r}, verbos
 """
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
 def test_the_first_epochs_are_those_of_the_whole_run(data, tmp_path):
     train, test = few(data)
     whole, begun = small(), small()
@@ -154,9 +153,14 @@ def test_the_first_epochs_are_those_of_the_whole_run(data, tmp_path):
         fit(begun, train, test, RECIPE, stop=0)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL on this system")
 def test_killed_in_the_middle_and_resumed_is_the_same(data, tmp_path):
     path, recipe = tmp_path / "run.pt", Recipe(epochs=20)
-    code = KILLED.format(tests=str(Path(__file__).parent), path=str(path))
+    code = KILLED.format(
+        tests=[str(Path(__file__).parent), str(Path(__file__).parents[1])],
+        path=str(path),
+    )
     run = subprocess.Popen(
         [sys.executable, "-c", code],
         stdin=subprocess.PIPE,

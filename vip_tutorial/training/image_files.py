@@ -42,7 +42,7 @@ def read_folder(
     Returns:
         Images to train and to test with, `(count, 3, size, size)`, red, green, blue
         from 0 to 1, with their labels: label 0 is the first of `class_names(folder)`.
-        Standardise them with `vip_tutorial.training.data.Scale` before training.
+        Standardise them with `Scale` before training.
 
     Raises:
         FileNotFoundError: If a folder is missing.
