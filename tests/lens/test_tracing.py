@@ -19,6 +19,8 @@ from torch import nn
 from tables import in_turn
 from vip_tutorial import PermuteMLP, Trace, WeightedPermuteMLP, trace
 from vip_tutorial.lens.tracing.calls import Call
+from vip_tutorial.lens.tracing.recording import Operand
+from vip_tutorial.permute_mlp import Mlp
 
 x34 = torch.arange(12.0).reshape(3, 4)
 x234 = torch.randn(2, 3, 4)
@@ -1094,6 +1096,61 @@ def test_a_trace_on_any_device_has_the_same_numbers(device):
         assert there.values(record.id) == pytest.approx(
             here.values(record.id), abs=1e-5
         )
+
+
+def test_a_step_names_its_module_and_its_parameters():
+    module = WeightedPermuteMLP(8, 4)
+    recording = trace(module, torch.randn(1, 4, 4, 8))
+    found = [
+        (step.module, [recording.operands[i].name for i in step.operands])
+        for step in recording.steps
+        if step.kind == "mix"
+    ]
+    assert found == [
+        ("mlp_h", ["mlp_h.weight"]),
+        ("mlp_w", ["mlp_w.weight"]),
+        ("mlp_c", ["mlp_c.weight"]),
+        ("reweight.fc1", ["reweight.fc1.weight", "reweight.fc1.bias"]),
+        ("reweight.fc2", ["reweight.fc2.weight", "reweight.fc2.bias"]),
+        ("proj", ["proj.weight", "proj.bias"]),
+    ]
+    for step in recording.steps:
+        if step.kind == "mix":
+            before = recording.tensors[step.inputs[0]]
+            x = torch.tensor(recording.values(before.id)).reshape(before.shape)
+            given = [recording.operands[i] for i in step.operands]
+            y = F.linear(x, *(torch.tensor(o.values).reshape(o.shape) for o in given))
+            after = torch.tensor(recording.values(step.output)).reshape(y.shape)
+            torch.testing.assert_close(y, after)
+    assert recording.steps[0].module == ""
+
+
+def test_modules_in_a_function_are_named_by_their_class():
+    mlp, shift = Mlp(4), torch.ones(4)
+    recording = trace(lambda x: mlp(x) + shift, torch.randn(2, 4))
+    assert [step.module for step in recording.steps] == [
+        "Mlp.fc1",
+        "Mlp.act",
+        "Mlp.drop",
+        "Mlp.fc2",
+        "Mlp.drop",
+        None,
+    ]
+    (given,) = recording.steps[-1].operands
+    assert recording.operands[given] == Operand("", [4], [1.0] * 4)
+    # What is too large is not kept, and nothing is said of it.
+    small = trace(mlp, torch.randn(1, 4), max_elements=8)
+    assert [len(step.operands) for step in small.steps] == [1, 0, 0, 1, 0]
+    assert small.omitted == []
+
+
+def test_a_recording_without_them_is_read():
+    old = trace(Mlp(4), torch.randn(2, 4)).to_json()
+    for step in old["steps"]:
+        del step["operands"], step["module"]
+    del old["operands"]
+    again = Trace.from_json(old)
+    assert [step.operands for step in again.steps] == [[]] * len(old["steps"])
 
 
 def test_the_table_has_a_row_for_the_input_and_each_step():

@@ -2,12 +2,13 @@
 
 A folder holds all of one figure: its Python class, its JavaScript and its style sheet,
 by one name.  Start with `cost_calculator`, the simplest.  What two of them share is in
-`shared`, what all share in `vip_tutorial.lens.figure`.  The permute lens is there, too,
-in `vip_tutorial.lens.permute_lens`: it needs nothing of the book.
+`shared`, what all share in `vip_tutorial.lens.figure`.  The permute lens and the
+module map are there, too: they need nothing of the book.
 
 Needs anywidget and ipywidgets, 7.7 or 8: `pip install "vip_tutorial[widgets]"`.
 """
 
+from ..lens.module_map.module_map import ModuleMap
 from ..lens.permute_lens.permute_lens import PermuteLens
 from .branch_explorer.branch_explorer import BranchExplorer
 from .branch_mixer.branch_mixer import BranchMixer
@@ -24,6 +25,7 @@ __all__ = [
     "BranchMixer",
     "CostCalculator",
     "LiveViP",
+    "ModuleMap",
     "MutantSpotter",
     "PermuteLens",
     "ReachProbe",

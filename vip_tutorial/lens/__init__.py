@@ -2,10 +2,11 @@
 
     tracing/       `trace(f, x)` records what ran: start with recorder.py
     permute_lens/  the figure that moves a recording's elements, step by step
+    module_map/    the figure that shows all of a recording in one look
     figure/        what every figure is made with: one JavaScript core, three hosts
 
-It imports nothing of the rest of the package.  `PermuteLens` needs anywidget and
-ipywidgets; the recording needs torch alone.
+It imports nothing of the rest of the package.  `PermuteLens` and
+`ModuleMap` need anywidget and ipywidgets; the recording needs torch alone.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,18 @@ from typing import TYPE_CHECKING, Any
 from .tracing import SourceLine, Step, TensorRecord, Trace, trace
 
 if TYPE_CHECKING:
+    from .module_map.module_map import ModuleMap
     from .permute_lens.permute_lens import PermuteLens
 
-__all__ = ["PermuteLens", "SourceLine", "Step", "TensorRecord", "Trace", "trace"]
+__all__ = [
+    "ModuleMap",
+    "PermuteLens",
+    "SourceLine",
+    "Step",
+    "TensorRecord",
+    "Trace",
+    "trace",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -23,4 +33,8 @@ def __getattr__(name: str) -> Any:
         from .permute_lens.permute_lens import PermuteLens
 
         return PermuteLens
+    if name == "ModuleMap":
+        from .module_map.module_map import ModuleMap
+
+        return ModuleMap
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -50,3 +50,8 @@ function mix(from, to, share) {
 function channels(hex) {
   return [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 }
+
+const SHARES = ["#D55E00", "#0072B2", "#009E73", "#767676", "#AA4499", "#8F7000"];
+
+/** Colour of the part with that number, where numbers are shares of a whole. */
+export const shareColour = (part) => SHARES[part % SHARES.length];

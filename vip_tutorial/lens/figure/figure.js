@@ -63,6 +63,7 @@ const STROKE = 4; // pixels: no cell that is drawn on is narrower
  * @property {string} field
  * @property {(scene: object, state: object) => object | undefined} next changes of the next step of
  *   play; undefined at the end
+ * @property {(scene: object, state: object) => number | undefined} [lasts] milliseconds of the way to a state
  * @property {(start: object) => object} calm what the first picture has besides for readers who
  *   want no motion
  */
@@ -244,7 +245,7 @@ function bringFigureToLife(figure, model, el, again) {
     }
     model.set("state", writeFields(figure.fields, state));
     model.save_changes?.();
-    if (walks) motion.walk(from, state[field], moveTo, rest);
+    if (walks) motion.walk(from, state[field], moveTo, rest, figure.motion.lasts?.(scene, state));
     else if (slowly) rest();
     else if (changes.playing) playOn();
   }

@@ -74,8 +74,10 @@ class BookWidget(KernelFree, anywidget.AnyWidget):
         if "kind" in vars(cls):
             python = Path(sys.modules[cls.__module__].__file__)
             own = python.with_suffix(".css").name
-            cls.module = python.parent / (cls.module or python.with_suffix(".js").name)
-            cls.styles = tuple(python.parent / file for file in cls.styles or (own,))
+            module = vars(cls).get("module") or python.with_suffix(".js").name
+            cls.module = python.parent / module
+            styles = vars(cls).get("styles") or (own,)
+            cls.styles = tuple((python.parent / file).resolve() for file in styles)
             cls._esm = script(cls.module)
             cls._css = style(cls.styles)
             BookWidget.kinds[cls.kind] = cls

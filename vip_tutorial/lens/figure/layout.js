@@ -2,14 +2,16 @@
 // cells of a block; the axes before them lay out the blocks.
 
 const LONGEST_LINE = 64; // a tensor with one axis is wrapped like text
+const GAPS = [0, 4, 9];
 
 /**
  * @param {number[]} shape
  * @param {number} cellWidth
  * @param {number} cellHeight
+ * @param {number[]} gaps between cells, between blocks, and between blocks of blocks
  * @returns {{width: number, height: number, rowLength: number, place: (k: number) => [number, number]}}
  */
-export function arrange(shape, cellWidth, cellHeight) {
+export function arrange(shape, cellWidth, cellHeight, gaps = GAPS) {
   let sizes = shape.map((size) => size);
   const rowLength = sizes.length ? sizes[sizes.length - 1] : 1;
   if (sizes.filter((n) => n > 1).length <= 1) {
@@ -28,7 +30,7 @@ export function arrange(shape, cellWidth, cellHeight) {
     // Axes alternate, across and down, from the inside out; an odd one out goes down.
     const across = seen % 2 === 0 && !(seen === drawn - 1 && drawn > 1);
     const direction = across ? "x" : "y";
-    const gap = seen < 2 ? 0 : seen < 4 ? 4 : 9;
+    const gap = gaps[Math.min(2, Math.floor(seen / 2))];
     steps[axis] = [direction, extent[direction] + gap];
     extent[direction] = sizes[axis] * (extent[direction] + gap) - gap;
     seen++;
@@ -50,13 +52,13 @@ export function arrange(shape, cellWidth, cellHeight) {
  * The largest cell with which every one of `shapes` fits into a box.
  * @returns {{width: number, height: number}}
  */
-export function fitCell(shapes, boxWidth, boxHeight, largest) {
+export function fitCell(shapes, boxWidth, boxHeight, largest, gaps = GAPS) {
   let { width, height } = largest;
   for (const shape of shapes) {
-    const gaps = arrange(shape, 0, 0);
-    const cells = arrange(shape, 1, 1);
-    width = Math.min(width, (boxWidth - gaps.width) / (cells.width - gaps.width));
-    height = Math.min(height, (boxHeight - gaps.height) / (cells.height - gaps.height));
+    const between = arrange(shape, 0, 0, gaps);
+    const cells = arrange(shape, 1, 1, gaps);
+    width = Math.min(width, (boxWidth - between.width) / (cells.width - between.width));
+    height = Math.min(height, (boxHeight - between.height) / (cells.height - between.height));
   }
   const whole = (n) => (n > 3 ? Math.floor(n) : Math.max(n, 0.5));
   return { width: whole(width), height: whole(Math.min(height, width * 1.1)) };

@@ -18,11 +18,11 @@ export function makeMotion() {
     stop,
 
     /** Show each value on the way, the last one as it is. */
-    walk(from, to, show, then) {
+    walk(from, to, show, then, ms = MOVE_MS) {
       stop();
       const began = performance.now();
       const next = (now) => {
-        const share = (now - began) / MOVE_MS;
+        const share = (now - began) / ms;
         show(share < 1 ? from + (to - from) * share : to);
         if (share < 1) frame = requestAnimationFrame(next);
         else then();

@@ -52,16 +52,23 @@ export function lineAlong(index, axis, shape) {
 export function readRun(json) {
   if (!json || json.format !== "vip-trace") throw new Error("this is not a recorded run");
   if (json.version !== 1) throw new Error(`this recording has version ${json.version}; the figure reads version 1`);
-  const { tensors, steps, inputs } = json;
+  const { tensors, steps, inputs, operands = [] } = json;
   if (![tensors, steps, inputs].every(Array.isArray)) throw new Error("this recording holds no steps");
   if (!steps.length)
     throw new Error(["this recording holds no steps", ...[json.omitted ?? []].flat()].join(". ").replace(/\.$/, ""));
   tensors.forEach((tensor, i) => {
     if (!isTensor(tensor) || tensor.id !== i) throw new Error(`tensor ${i} of this recording is damaged`);
   });
+  if (!Array.isArray(operands)) throw new Error("the operands of this recording are damaged");
+  operands.forEach((operand, i) => {
+    const { name, shape, values } = operand ?? {};
+    const isRead = values == null || (isNumbers(values) && values.length === sizeOf(shape));
+    if (typeof name !== "string" || !isWhole(shape) || !isRead) throw new Error(`operand ${i} of this recording is damaged`);
+  });
   steps.forEach((step, i) => {
     const isNew = step?.output > (steps[i - 1]?.output ?? -1) && !inputs.includes(step.output);
-    if (!isStep(step, tensors) || !isNew) throw new Error(`step ${i + 1} of this recording is damaged`);
+    const isGiven = isWhole(step?.operands ?? [], operands.length);
+    if (!isStep(step, tensors) || !isNew || !isGiven) throw new Error(`step ${i + 1} of this recording is damaged`);
     const inside = sizeOf(tensors[step.inputs[0]].shape);
     const size = sizeOf(tensors[step.output].shape);
     if (step.map != null && !(isWhole(step.map, inside) && step.map.length === size))
@@ -82,22 +89,23 @@ function isWhole(list, limit = Infinity) {
 function isTensor(tensor) {
   const { shape, axes, strides, offset, storage, values, gradient } = tensor ?? {};
   if (!isWhole(shape) || !isWhole(strides) || !isWhole([offset, storage]) || !Array.isArray(axes)) return false;
-  const isNumbers = (list) => Array.isArray(list) && list.length === sizeOf(shape) && list.every(isNumber);
   return (
     strides.length === shape.length &&
     axes.length === shape.length &&
     axes.every((name) => typeof name === "string") &&
-    [values, gradient].every((list) => list == null || isNumbers(list))
+    [values, gradient].every((list) => list == null || (isNumbers(list) && list.length === sizeOf(shape)))
   );
 }
+
+const isNumbers = (list) => Array.isArray(list) && list.every(isNumber);
 
 function isNumber(value) {
   return Number.isFinite(value) || ["nan", "inf", "-inf"].includes(value);
 }
 
 function isStep(step, tensors) {
-  const { op, call, kind, inputs, output, order, mixed, source } = step ?? {};
-  if (![op, call, kind].every((text) => typeof text === "string")) return false;
+  const { op, call, kind, inputs, output, order, mixed, source, module } = step ?? {};
+  if (![op, call, kind, module ?? ""].every((text) => typeof text === "string")) return false;
   // A step makes something new of what was there before it.
   if (!isWhole([output], tensors.length) || !isWhole(inputs, output) || !inputs.length) return false;
   const [before, after] = [inputs[0], output].map((id) => tensors[id].shape);
@@ -124,6 +132,8 @@ class Run {
     this.tensors = json.tensors;
     this.steps = json.steps;
     this.inputs = json.inputs;
+    this.operands = (json.operands ?? []).map(({ name, shape, values }) => ({ name, shape, values: values?.map(toNumber) }));
+    this.outputs = Array.isArray(json.outputs) ? json.outputs : [];
     this.omitted = json.omitted ?? [];
     this.root = json.inputs[0] ?? json.steps[0].inputs[0];
     this.maker = new Map(json.steps.map((step) => [step.output, step]));
@@ -136,6 +146,37 @@ class Run {
     const shape = String(this.tensors[step.output].shape);
     const alike = step.inputs.filter((id) => String(this.tensors[id].shape) === shape);
     return alike.find((id) => this.homes(id)) ?? alike[0] ?? step.inputs[0];
+  }
+
+  /**
+   * The shape that tensor `id` is drawn in where its last axis is a token's channels: those
+   * in the two axes that the run itself cuts them into, or in about as many as fit a square.
+   */
+  asTokens(id) {
+    const { shape, axes } = this.tensors[id];
+    const root = this.tensors[this.root];
+    if (shape.length < 3 || String(axes) !== String(root.axes)) return shape;
+    const outer = shape.slice(0, -1);
+    const cut = this.steps.find(({ kind, order, inputs, output }) => {
+      const after = this.tensors[output].shape;
+      return (
+        kind === "move" && !order && inputs[0] === this.root && after.length === shape.length + 1 &&
+        String(after.slice(0, -2)) === String(outer)
+      );
+    });
+    if (cut) return [...this.tensors[cut.output].shape];
+    const channels = shape[shape.length - 1];
+    let across = Math.round(Math.sqrt(channels));
+    while (channels % across) across--;
+    return [...outer, channels / across, across];
+  }
+
+  /** The weight and the bias of a linear step, as recorded; the weight is null if it was too large. */
+  linearMap(step) {
+    const [weight, bias] = (step.operands ?? []).map((number) => this.operands[number]);
+    const [taken, given] = [step.inputs[0], step.output].map((id) => this.tensors[id].shape.at(-1));
+    if (step.kind !== "mix" || String(weight?.shape) !== String([given, taken]) || !weight.values) return null;
+    return { weight, bias: String(bias?.shape) === String([given]) ? bias : null };
   }
 
   hasGradient() {
@@ -217,7 +258,7 @@ class Run {
     // From the last step to the first, each tensor comes after all that it went into.
     for (const step of [...this.steps].reverse())
       for (const input of new Set(wanted.has(step.output) ? step.inputs : [])) {
-        const sources = this.#sources(step, input);
+        const sources = this.sources(step, input);
         const found = wanted.get(input) ?? new Set();
         const done = new Set();
         for (const element of wanted.get(step.output)) {
@@ -246,7 +287,7 @@ class Run {
       const step = this.maker.get(id);
       for (const input of new Set(step?.inputs)) {
         const before = this.seenAlong(input, axis);
-        const sources = this.#sources(step, input);
+        const sources = this.sources(step, input);
         const known = new Map();
         for (let k = 0; k < size; k++) {
           const base = sources.base(k);
@@ -277,7 +318,7 @@ class Run {
    * Which elements of `input` each element of the output of `step` is made from: those
    * at `base(k)` plus each of the `offsets`.
    */
-  #sources(step, input) {
+  sources(step, input) {
     if (step.kind === "move") {
       const offsets = input === step.inputs[0] ? [0] : [];
       return { base: (k) => step.map[k], offsets };

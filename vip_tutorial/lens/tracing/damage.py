@@ -26,6 +26,11 @@ def check_recording(data: Any) -> None:
     tensors, last = data["tensors"], -1
     for i, tensor in enumerate(tensors):
         _check_tensor(f"tensor {i}", tensor, i)
+    for i, operand in enumerate(data["operands"]):
+        where = f"operand {i}"
+        _check_fields(where, operand, _OPERAND)
+        size = math.prod(operand["shape"])
+        _check_length(f"values of {where}", operand["values"], size)
     for key in ("inputs", "outputs"):
         _check_ids(f"{key} of the recording", data[key], len(tensors))
     for i, step in enumerate(data["steps"], start=1):
@@ -38,6 +43,7 @@ def check_recording(data: Any) -> None:
         if not step["inputs"]:
             raise ValueError(f"{where} has no inputs")
         _check_ids(f"inputs of {where}", step["inputs"], output)
+        _check_ids(f"operands of {where}", step["operands"], len(data["operands"]))
         _check_moves(where, step, *(tensors[i]["shape"] for i in _ends(step)))
         last = output
 
@@ -135,6 +141,11 @@ _TENSOR = {
     **dict.fromkeys(("values", "gradient"), _or_none(_list_of(_is_value))),
     "axes": _list_of(_is_text),
 }
+_OPERAND = {
+    "name": _is_text,
+    "shape": _list_of(_is_whole),
+    "values": _or_none(_list_of(_is_value)),
+}
 _STEP = {
     **dict.fromkeys(("op", "call"), _is_text),
     **dict.fromkeys(("map", "order", "mixed"), _or_none(_list_of(_is_whole))),
@@ -143,9 +154,11 @@ _STEP = {
     "output": _is_whole,
     "copy": lambda x: isinstance(x, bool),
     "source": _or_none(_is_source),
+    "operands": _list_of(_is_whole),
+    "module": _or_none(_is_text),
 }
 _RECORDING = {
-    **dict.fromkeys(("tensors", "steps"), lambda x: isinstance(x, list)),
+    **dict.fromkeys(("tensors", "steps", "operands"), lambda x: isinstance(x, list)),
     **dict.fromkeys(("inputs", "outputs"), _list_of(_is_whole)),
     "name": _is_text,
     "omitted": _list_of(_is_text),

@@ -24,7 +24,8 @@ from .calls import (
     mixed_axes,
     operation,
 )
-from .recording import Step, TensorRecord, Trace
+from .modules import Names
+from .recording import Operand, Step, TensorRecord, Trace
 from .source import calling_line
 
 MAX_ELEMENTS = 2048
@@ -93,7 +94,7 @@ def trace(
                 "torch.no_grad() or torch.inference_mode() before trace"
             )
         inputs = tuple(_entered(x) for x in inputs)
-    recorder = _Recorder(max_elements, gradient is not None)
+    recorder = _Recorder(function, max_elements, gradient is not None)
     with _unobserved():
         recorder.add_inputs(inputs)
     if axes is not None:
@@ -108,9 +109,10 @@ def trace(
 class _Recorder(TorchFunctionMode):
     """Sees each call of the torch API while it is active."""
 
-    def __init__(self, max_elements: int, with_gradient: bool):
+    def __init__(self, function: Callable, max_elements: int, with_gradient: bool):
         super().__init__()
         self.recording = Trace(name="")
+        self.names = Names(function)
         self.max_elements = max_elements
         self.with_gradient = with_gradient
         self.live: list[Tensor] = []  # kept, so that no id() or storage is used again
@@ -118,6 +120,8 @@ class _Recorder(TorchFunctionMode):
         self.versions: list[int] = []  # how often each had been written to
         self.sums: list[int | None] = []  # checksum of what each held
         self.known: dict[int, int] = {}  # id() of a tensor object to its record
+        self.operands: dict[int, tuple] = {}  # number and checksum of an operand
+        self.kept: list[Tensor] = []  # the operands, so that no id() is used again
         self.storages: dict[int, int] = {}
         self.sizes: dict[str, int] = {}  # size of each axis name
         self.named: set[int] = set()
@@ -188,6 +192,30 @@ class _Recorder(TorchFunctionMode):
         self.sums.append(_checksum(x))
         self.known[id(x)] = record.id
         return record.id
+
+    def _operands(self, call: Call) -> list[int]:
+        """Numbers of what a call takes and no step made, such as a Linear's weight."""
+        found = []
+        for x in call.tensors():
+            if id(x) in self.known or id(x) in self.unseen or not is_plain(x):
+                continue
+            number, sum_ = self.operands.get(id(x), (None, None))
+            if number is None or sum_ != _checksum(x):
+                if x.numel() > min(self.max_elements, self.room):
+                    continue
+                self.room -= x.numel()
+                number = len(self.recording.operands)
+                self.recording.operands.append(
+                    Operand(
+                        name=self.names.of(x),
+                        shape=list(x.shape),
+                        values=self._explored("values of a tensor", _numbers, x),
+                    )
+                )
+                self.operands[id(x)] = (number, _checksum(x))
+                self.kept.append(x)
+            found.append(number)
+        return found
 
     def _has_room(self, count: int) -> bool:
         if count > self.room:
@@ -274,6 +302,7 @@ class _Recorder(TorchFunctionMode):
         before = tensors[inputs[0]]
         subject = self.known.get(id(call.subject))  # the output may be the same object
         old = self.known.get(id(output))
+        given = self._operands(call)
         after = tensors[self.register(output)]
         if old is not None and self.sums[old] != self.sums[after.id]:
             self.written[after.storage] = after.id
@@ -290,6 +319,8 @@ class _Recorder(TorchFunctionMode):
             inputs=inputs,
             output=after.id,
             copy=after.storage != before.storage,
+            operands=given,
+            module=self.names.running(),
             source=line,
         )
         if kind == "move":
@@ -345,6 +376,7 @@ class _Recorder(TorchFunctionMode):
             self._record_gradients(outputs[0], gradient)
         recording.omitted = self._omissions()
         self.live.clear()
+        self.kept.clear()
         self.edges.clear()
         self.unseen.clear()
         return recording

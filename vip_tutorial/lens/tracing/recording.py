@@ -44,6 +44,21 @@ class TensorRecord:
 
 
 @dataclass
+class Operand:
+    """What a call took besides the tensors that are followed, such as a weight.
+
+    Attributes:
+        name: Of a parameter or buffer, e.g. "mlp_h.weight"; else empty.
+        shape: Sizes of its axes.
+        values: Elements in row-major order; None if they cannot be read.
+    """
+
+    name: str
+    shape: list[int]
+    values: list[float] | None = None
+
+
+@dataclass
 class Step:
     """One call that ran.
 
@@ -63,6 +78,10 @@ class Step:
         mixed: Axes of the first input along which an output element sees everything;
             None if that is not known, and then it may see all.
         source: The line that made the call; None if it has no Python source.
+        operands: Numbers, in `Trace.operands`, of the other tensors that the call took:
+            those that no step made, such as a weight; without those that are large.
+        module: Name of the module at work, e.g. "reweight.fc1"; "" for the one that is
+            traced, None if it is none.
     """
 
     op: str
@@ -75,6 +94,8 @@ class Step:
     order: list[int] | None = None
     mixed: list[int] | None = None
     source: SourceLine | None = None
+    operands: list[int] = field(default_factory=list)
+    module: str | None = None
 
 
 @dataclass
@@ -87,6 +108,7 @@ class Trace:
         steps: Every call, in the order in which they ran.
         inputs: Ids of the tensors that were given.
         outputs: Ids of the tensors that were returned.
+        operands: What the calls took besides: weights, biases, masks.
         omitted: A sentence for each thing that was left out; empty if nothing was.
         result: What the function returned, unchanged.  Not serialised.
     """
@@ -96,6 +118,7 @@ class Trace:
     steps: list[Step] = field(default_factory=list)
     inputs: list[int] = field(default_factory=list)
     outputs: list[int] = field(default_factory=list)
+    operands: list[Operand] = field(default_factory=list)
     omitted: list[str] = field(default_factory=list)
     result: Any = None
 
@@ -188,8 +211,8 @@ class Trace:
         """The recording as JSON types, with numbers to six significant digits."""
         data = asdict(replace(self, result=None))
         del data["result"]
-        for record in data["tensors"]:
-            for key in ("values", "gradient"):
+        for record in (*data["tensors"], *data["operands"]):
+            for key in {"values", "gradient"} & record.keys():
                 record[key] = record[key] and [_shorten(v) for v in record[key]]
         return {"format": FORMAT, "version": VERSION, **data}
 
@@ -209,6 +232,7 @@ class Trace:
                 f"version {VERSION}: trace the function again"
             )
         data = {k: v for k, v in data.items() if k not in ("format", "version")}
+        data = _completed(data)
         try:
             check_recording(data)
         except ValueError as fault:
@@ -217,7 +241,18 @@ class Trace:
             ) from fault
         tensors = [_tensor_record(record) for record in data.pop("tensors")]
         steps = [_step(step) for step in data.pop("steps")]
-        return cls(tensors=tensors, steps=steps, **data)
+        operands = [_operand(operand) for operand in data.pop("operands")]
+        return cls(tensors=tensors, steps=steps, operands=operands, **data)
+
+
+def _completed(data: dict[str, Any]) -> dict[str, Any]:
+    """With what recordings of vip_tutorial 0.1 lack: nothing was known of it then."""
+    usual = {"operands": [], "module": None}
+    steps = data.get("steps")
+    if isinstance(steps, list):
+        steps = [usual | step if isinstance(step, dict) else step for step in steps]
+        data = data | {"steps": steps}
+    return {"operands": []} | data
 
 
 def _tensor_record(data: dict[str, Any]) -> TensorRecord:
@@ -226,6 +261,11 @@ def _tensor_record(data: dict[str, Any]) -> TensorRecord:
         for key in ("values", "gradient")
     }
     return TensorRecord(**data | numbers)
+
+
+def _operand(data: dict[str, Any]) -> Operand:
+    values = data["values"] and [float(value) for value in data["values"]]
+    return Operand(**data | {"values": values})
 
 
 def _step(data: dict[str, Any]) -> Step:

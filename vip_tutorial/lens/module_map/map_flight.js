@@ -1,0 +1,72 @@
+// How the numbers of one act get from the tensors that it takes to the one that it leaves.
+
+/**
+ * For each tensor that a group takes: per element, the element of its output that it ends
+ * in; -1 for none.  Where elements keep a home, that says where; else what they are part of.
+ * @param {*} run
+ * @param {import("./map_graph.js").Group} group
+ * @returns {Map<number, number[]>}
+ */
+export function endsOf(run, group) {
+  const sizeOf = (id) => run.tensors[id].shape.reduce((product, n) => product * n, 1);
+  const ends = new Map([[group.output, Array.from({ length: sizeOf(group.output) }, (_, k) => k)]]);
+  for (const i of [...group.steps].reverse()) {
+    const step = run.steps[i];
+    const after = ends.get(step.output);
+    if (!after) continue; // what nothing on the map is made from
+    for (const id of new Set(step.inputs)) {
+      const before = ends.get(id) ?? new Array(sizeOf(id)).fill(-1);
+      ends.set(id, before);
+      const homes = run.homes(id);
+      if (homes && run.homes(step.output)) {
+        homes.forEach((home, k) => (before[k] = after[run.whereIs(home, step.output)] ?? before[k]));
+        continue;
+      }
+      if (step.kind === "move" && !step.map) continue;
+      const sources = run.sources(step, id);
+      after.forEach((end, k) => {
+        for (const offset of sources.offsets) {
+          const element = sources.base(k) + offset;
+          if (before[element] === -1) before[element] = end;
+        }
+      });
+    }
+  }
+  return new Map(group.inputs.map((id) => [id, ends.get(id) ?? []]));
+}
+
+/**
+ * The elements of a group's output in the rows that they travel in: those that lie side by
+ * side where the Linear takes them, else where the group leaves them.
+ * @returns {number[]} per element of the output the number of its row
+ */
+export function rowsOf(run, group) {
+  const mix = group.steps.map((i) => run.steps[i]).find(({ kind }) => kind === "mix");
+  const pivot = mix ? mix.output : group.output;
+  const { shape } = run.tensors[pivot];
+  const length = shape[shape.length - 1] ?? 1;
+  const rowOf = (k) => Math.floor(k / length);
+  const size = run.tensors[group.output].shape.reduce((product, n) => product * n, 1);
+  if (pivot === group.output) return Array.from({ length: size }, (_, k) => rowOf(k));
+  const later = { ...group, inputs: [pivot], steps: group.steps.filter((i) => run.steps[i].output > pivot) };
+  const rows = new Array(size).fill(0);
+  endsOf(run, later)
+    .get(pivot)
+    .forEach((end, k) => end >= 0 && (rows[end] = rowOf(k)));
+  return rows;
+}
+
+const FIRST = 0.5; // of the time belongs to the first row alone
+const ONE = 0.3; // of the time is what each of the others takes
+
+/** How far the row that comes `place`-th of `count` is at a share of the time. */
+export function shareOf(progress, place, count) {
+  if (place === 0) return clamp(progress / FIRST);
+  const start = FIRST + (1 - FIRST - ONE) * (count > 2 ? (place - 1) / (count - 2) : 0);
+  return clamp((progress - start) / ONE);
+}
+
+const clamp = (share) => Math.max(0, Math.min(1, share));
+
+/** Slow at both ends. */
+export const eased = (share) => share * share * (3 - 2 * share);

@@ -1,0 +1,113 @@
+// What a map of a run shows: its steps in groups, so that a whole module fits one look.
+//
+// A group is what a reader would call one act: "lay the columns down as rows" (three
+// moves), "mix the rows and bring them home" (a Linear and three moves).  It takes the
+// tensors that stand on the map, its stations, and leaves one more.
+
+/**
+ * @typedef {object} Group
+ * @property {number[]} steps which steps of the run, from 0, in order
+ * @property {number[]} inputs the tensors that it takes, each once
+ * @property {number} output the tensor that it leaves
+ *
+ * @typedef {object} Frame a group that is opened
+ * @property {number} first its first step, which names it
+ * @property {number[]} steps
+ */
+
+/**
+ * @param {*} run
+ * @param {Set<number> | "all"} opened first steps of the groups to be shown step by step
+ * @returns {{groups: Group[], folded: Group[], frames: Frame[]}} `folded` are all groups as
+ *   they are with none opened
+ */
+export function groupsOf(run, opened) {
+  const folded = fold(run).map((steps) => groupOf(run, steps));
+  const isOpen = ({ steps }) => steps.length > 1 && (opened === "all" || opened.has(steps[0]));
+  const groups = folded.flatMap((group) =>
+    isOpen(group) ? group.steps.map((step) => groupOf(run, [step])) : [group],
+  );
+  const frames = folded.filter(isOpen).map(({ steps }) => ({ first: steps[0], steps }));
+  // An opened group stands among the others in the order in which the steps ran.
+  return { groups: groups.sort((one, other) => last(one) - last(other)), folded, frames };
+}
+
+const last = ({ steps }) => steps[steps.length - 1];
+
+function groupOf(run, steps) {
+  const made = new Set(steps.map((i) => run.steps[i].output));
+  const taken = steps.flatMap((i) => run.steps[i].inputs).filter((id) => !made.has(id));
+  return { steps, inputs: [...new Set(taken)], output: run.steps[steps[steps.length - 1]].output };
+}
+
+/** The steps of each group, in order. */
+function fold(run) {
+  const uses = new Map(run.tensors.map(({ id }) => [id, 0]));
+  for (const { inputs } of run.steps) for (const id of new Set(inputs)) uses.set(id, uses.get(id) + 1);
+  /** @type {Map<number, number[]>} the group that ends with a tensor which is used once */
+  const open = new Map();
+  const groups = new Set();
+  run.steps.forEach((step, i) => {
+    const sources = [...new Set(step.inputs)];
+    const joined = sources
+      .map((id) => [id, open.get(id)])
+      .filter(([, group]) => group && isOneAct(run, step, group, sources.length > 1));
+    const steps = [...joined.flatMap(([, group]) => group), i].sort((a, b) => a - b);
+    for (const [id, group] of joined) {
+      groups.delete(group);
+      open.delete(id);
+    }
+    groups.add(steps);
+    if (uses.get(step.output) === 1 && !run.outputs.includes(step.output)) open.set(step.output, steps);
+  });
+  return [...groups].sort((one, other) => one[one.length - 1] - other[other.length - 1]);
+}
+
+/** Whether a step belongs to the act that made what it takes. */
+function isOneAct(run, step, group, takesSeveral) {
+  const steps = group.map((i) => run.steps[i]);
+  const works = steps.filter(({ kind }) => kind !== "move");
+  const before = steps[steps.length - 1];
+  if (step.kind === "move") return !takesSeveral;
+  if (takesSeveral) {
+    // A sum of products is one act, and what is stretched over a tensor is part of it.
+    const isSpread = !works.length && sizeIn(run, before) < sizeIn(run, step);
+    return step.kind === "pointwise" && (isSpread || isCombination(before));
+  }
+  if (step.kind === "mix") {
+    const part = partOf(step);
+    return part.length > 1 && works.some((one) => partOf(one)[0] === part[0]);
+  }
+  return works.length > 0;
+}
+
+const isCombination = ({ kind, inputs }) => kind === "pointwise" && new Set(inputs).size > 1;
+
+const sizeIn = (run, { output }) => run.tensors[output].shape.reduce((product, n) => product * n, 1);
+
+const partOf = ({ module }) => (module ? module.split(".") : []);
+
+/** What a group is called: its modules, and its other steps by their names. */
+export function nameOf(run, group) {
+  const steps = group.steps.map((i) => run.steps[i]);
+  const works = steps.filter(({ kind, op }) => kind !== "move" && op !== "dropout");
+  if (!works.length) return (steps.filter(({ kind }) => kind !== "move")[0] ?? steps[0]).op;
+  const tops = works.map((step) => {
+    const part = partOf(step);
+    const alike = works.filter((one) => part.length && partOf(one)[0] === part[0]);
+    if (!part.length) return step.op;
+    return alike.length > 1 ? part[0] : part.join(".");
+  });
+  return [...new Set(tops)].join(" · ");
+}
+
+/** The names of the moves of a group that has nothing else, or of those that come after the rest. */
+export function movesOf(run, group) {
+  return group.steps.map((i) => run.steps[i]).filter(({ kind }) => kind === "move").map(({ op }) => op);
+}
+
+/** The linear step of a group whose matrix is known, and which is its only one. */
+export function matrixOf(run, group) {
+  const mixes = group.steps.map((i) => run.steps[i]).filter(({ kind }) => kind === "mix");
+  return mixes.length === 1 ? run.linearMap(mixes[0]) : null;
+}

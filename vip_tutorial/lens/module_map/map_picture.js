@@ -1,0 +1,209 @@
+// Draws a map: every tensor as a small picture of its real elements, the lines between
+// them, the matrices, and one act's numbers on their way.
+
+import { shareColour, valueFill } from "../figure/colours.js";
+import { looksOf } from "../permute_lens/scene.js";
+import { endsOf, eased, rowsOf, shareOf } from "./map_flight.js";
+import { matrixOf } from "./map_graph.js";
+import { MATRIX } from "./map_layout.js";
+
+const LATER = 0.28; // how strong what has not happened yet is drawn
+const HEAD = 5; // of an arrow
+
+/**
+ * @typedef {object} View what of a map is shown
+ * @property {number} position steps done, with a fraction on the way
+ * @property {boolean} moving
+ * @property {number} current group that is shown, -1 for none
+ * @property {number[]} lit steps that are pointed at
+ * @property {number} cell input element that is followed, -1 for none
+ * @property {string} fill
+ */
+
+/**
+ * @param {*} plan
+ * @param {View} view
+ * @param {number} progress of the current group
+ */
+export function drawMap(plan, drawing, view, progress) {
+  const { groups, layout, run } = plan;
+  const isDone = (group) => group.steps[group.steps.length - 1] < view.position || isCurrent(group);
+  const isCurrent = (group) => view.current >= 0 && groups[view.current] === group;
+  for (const link of layout.links) {
+    const strong = isCurrent(link.group) || link.group.steps.some((i) => view.lit.includes(i));
+    drawLink(drawing, link, strong);
+  }
+  for (const group of groups) {
+    const act = layout.acts.get(group);
+    if (act.matrix) drawMatrix(plan, drawing, group, act, isDone(group) ? 1 : LATER);
+  }
+  const made = new Map(groups.map((group) => [group.output, group]));
+  for (const station of layout.stations.values()) {
+    const group = made.get(station.id);
+    const onItsWay = group && isCurrent(group) && progress < 1;
+    if (onItsWay) drawPlaces(drawing, station);
+    else drawStation(plan, drawing, view, station, !group || isDone(group) ? 1 : LATER);
+    const names = run.tensors[station.id].axes;
+    drawing.text(station.x, station.y + station.height + 11, names.length ? `(${names.join(", ")})` : "one number", 10.5, "ink");
+  }
+  if (view.current >= 0 && progress < 1) drawFlight(plan, drawing, view, groups[view.current], progress);
+}
+
+function drawLink(drawing, { points }, strong) {
+  const [stroke, thickness] = strong ? ["accent", 2.5] : ["line", 1.25];
+  for (let i = 1; i < points.length; i++) {
+    const [[x0, y0], [x1, y1]] = [points[i - 1], points[i]];
+    const middle = [(x0 + x1) / 2, (y0 + y1) / 2];
+    drawing.curve([[x0, y0], [x0, y0 + (y1 - y0) * 0.35], middle], stroke, thickness);
+    drawing.curve([middle, [x1, y1 - (y1 - y0) * 0.35], [x1, y1]], stroke, thickness);
+  }
+  const [x, y] = points[points.length - 1];
+  for (const side of [-1, 1])
+    drawing.curve([[x + side * HEAD * 0.7, y - HEAD], [x + side * HEAD * 0.35, y - HEAD / 2], [x, y]], stroke, thickness);
+}
+
+/** The matrix that every row is multiplied by, as it is: one box a weight. */
+function drawMatrix({ run }, drawing, group, { x, y }, alpha) {
+  const { weight } = matrixOf(run, group);
+  const [rows, columns] = weight.shape;
+  const most = 32; // boxes a side; a larger matrix is drawn by every n-th of its numbers
+  const [down, across] = [Math.ceil(rows / most), Math.ceil(columns / most)];
+  const [high, wide] = [Math.ceil(rows / down), Math.ceil(columns / across)];
+  const side = MATRIX / Math.max(high, wide);
+  const { values } = weight;
+  const scale = values.reduce((top, v) => (Number.isFinite(v) ? Math.max(top, Math.abs(v)) : top), 0);
+  const [left, top] = [x - (side * wide) / 2, y - (side * high) / 2];
+  drawing.box(left - 2, top - 2, side * wide + 4, side * high + 4, "paper");
+  for (let r = 0; r < high; r++)
+    for (let c = 0; c < wide; c++)
+      drawing.box(left + c * side, top + r * side, side - 0.3, side - 0.3, valueFill(values[r * down * columns + c * across], scale), alpha, 1);
+  drawing.outline(left - 1, top - 1, side * wide + 2, side * high + 2, "ink", 1);
+}
+
+function drawPlaces(drawing, { x, y, width, height }) {
+  drawing.outline(x - width / 2 - 0.5, y - 0.5, width + 1, height + 1, "faint", 1);
+}
+
+function drawStation(plan, drawing, view, station, alpha) {
+  const { run, lens } = plan;
+  const { id, layout, cell } = station;
+  const left = station.x - station.width / 2;
+  if (!layout) {
+    drawing.box(left, station.y, station.width, station.height, "faint", alpha);
+    const size = run.tensors[id].shape.join(" × ");
+    drawing.text(station.x, station.y + 17, size, 11, "ink");
+    return;
+  }
+  if (!run.homes(id)) return drawNumbers(plan, drawing, station, left, alpha);
+  const looks = looksOf(lens, id, view.fill);
+  looks.forEach((look, k) => {
+    const [x, y] = layout.place(k);
+    drawCell(drawing, left + x, station.y + y, cell, look, alpha);
+  });
+  const here = view.cell >= 0 ? run.whereIs(view.cell, id) : -1;
+  if (here >= 0) {
+    const [x, y] = layout.place(here);
+    drawing.outline(left + x - 1, station.y + y - 1, cell.width + 1.5, cell.height + 1.5, "ink", 1.75);
+  }
+}
+
+function drawCell(drawing, x, y, { width, height }, { fill, seen }, alpha, layer = 0) {
+  const inset = width >= 4 && height >= 4 ? 0.75 : 0.2;
+  const [w, h] = [width - inset, height - inset];
+  drawing.box(x, y, w, h, fill, alpha, layer);
+  seen?.forEach((other, i) => drawing.box(x + (w * i) / seen.length, y + h * 0.4, w / seen.length, h * 0.6, other, alpha, layer + 1));
+}
+
+/** Numbers that have no place in the input: a bar for each; shares of a whole lie on each other. */
+function drawNumbers({ run }, drawing, { id, y, layout, cell, width, height }, left, alpha) {
+  const values = run.values(id) ?? [];
+  const shares = sharesOf(run, id);
+  if (shares) {
+    const { parts, each } = shares;
+    const wide = width / each;
+    for (let c = 0; c < each; c++) {
+      let top = y;
+      for (let part = 0; part < parts; part++) {
+        const high = height * values[part * each + c];
+        drawing.box(left + c * wide, top, wide - 0.75, high, shareColour(part), alpha);
+        top += high;
+      }
+    }
+    return;
+  }
+  const scale = values.reduce((top, v) => (Number.isFinite(v) ? Math.max(top, Math.abs(v)) : top), 0);
+  values.forEach((value, k) => {
+    const [x, top] = layout.place(k);
+    const high = scale > 0 && Number.isFinite(value) ? Math.max(1, (cell.height - 1) * (Math.abs(value) / scale)) : 1;
+    drawing.box(left + x, y + top, cell.width - 0.75, cell.height - 0.75, "soft", alpha);
+    drawing.box(left + x, y + top + cell.height - 0.75 - high, cell.width - 0.75, high, valueFill(value, scale), alpha, 1);
+  });
+}
+
+/** Whether a tensor holds shares: what a softmax over its first long axis left. */
+export function sharesOf(run, id) {
+  const { shape } = run.tensors[id];
+  let step = run.maker.get(id);
+  while (step?.kind === "move" && step.map?.every((source, k) => source === k)) step = run.maker.get(step.inputs[0]);
+  if (step?.op !== "softmax" || step.mixed?.length !== 1) return null;
+  const before = run.tensors[step.output].shape;
+  if (step.mixed[0] !== before.findIndex((n) => n > 1)) return null;
+  const parts = before[step.mixed[0]];
+  return { parts, each: shape.reduce((product, n) => product * n, 1) / parts };
+}
+
+/** The numbers of one act on their way: one row first, and then the others. */
+function drawFlight(plan, drawing, view, group, progress) {
+  const { run, layout, lens } = plan;
+  const end = layout.stations.get(group.output);
+  if (!end.layout) return;
+  const { ends, rows, order } = flightOf(plan, group, view.cell);
+  const stop = layout.acts.get(group);
+  const after = run.homes(group.output) ? looksOf(lens, group.output, view.fill) : null;
+  const count = new Set(order.values()).size;
+  for (const [id, to] of ends) {
+    const start = layout.stations.get(id);
+    if (!start.layout) continue;
+    const before = run.homes(id) ? looksOf(lens, id, view.fill) : null;
+    to.forEach((target, k) => {
+      if (target < 0) return;
+      const share = eased(shareOf(progress, order.get(rows[target]), count));
+      if (share === 0) return;
+      const from = cornerOf(start, k);
+      const there = cornerOf(end, target);
+      const past = share >= 0.5;
+      const [x, y] = stop.matrix ? through(from, [stop.x, stop.y], there, share, k) : between(from, there, share);
+      const size = past ? end.cell : start.cell;
+      const look = (past ? (after?.[target] ?? before?.[k]) : before?.[k]) ?? { fill: "#8a8f96" };
+      drawCell(drawing, x, y, size, look, 1, 3);
+    });
+  }
+}
+
+const between = ([x0, y0], [x1, y1], share) => [x0 + (x1 - x0) * share, y0 + (y1 - y0) * share];
+
+/** By way of the matrix: the row lies down over it, and what comes out goes on. */
+function through(from, [x, y], there, share, k) {
+  const at = [x - MATRIX / 2 + ((k % 8) * MATRIX) / 8, y - 3];
+  return share < 0.5 ? between(from, at, share * 2) : between(at, there, share * 2 - 1);
+}
+
+function cornerOf({ x, y, width, layout }, k) {
+  const [left, top] = layout.place(k);
+  return [x - width / 2 + left, y + top];
+}
+
+/** What of a flight does not change while it lasts. */
+function flightOf(plan, group, cell) {
+  const { run, flights } = plan;
+  const key = `${group.steps} ${cell}`;
+  if (!flights.has(key)) {
+    const rows = rowsOf(run, group);
+    const home = run.whereIs(Math.max(0, cell), group.output);
+    const first = rows[Math.max(0, home)];
+    const all = [...new Set(rows)].sort((one, other) => one - other);
+    const order = new Map([first, ...all.filter((row) => row !== first)].map((row, i) => [row, i]));
+    flights.set(key, { ends: endsOf(run, group), rows, order });
+  }
+  return flights.get(key);
+}

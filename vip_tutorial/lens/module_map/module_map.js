@@ -1,0 +1,324 @@
+// The map of a run: all of it in one look, beside the lines that made it.  A press on a
+// line or on an act opens the lens there.
+
+import { axisColour } from "../figure/colours.js";
+import { firstFrameOf, choiceField, renderFigure } from "../figure/figure.js";
+import { escape } from "../figure/host.js";
+import { drawWhole, paintParts, paintSvg } from "../figure/paint.js";
+import { figure as lens } from "../permute_lens/permute_lens.js";
+import { formatOf } from "../permute_lens/scene.js";
+import { tuple } from "../permute_lens/words.js";
+import { groupsOf, movesOf, nameOf } from "./map_graph.js";
+import { layOut } from "./map_layout.js";
+import { listingOf } from "./map_listing.js";
+import { drawMap } from "./map_picture.js";
+
+const SLOW = 2200; // milliseconds of an act
+const KEYS = { n: "next", p: "back", Home: "first", End: "last", " ": "play", Escape: "let go" };
+
+export const figure = {
+  kind: "module_map",
+  watched: lens.watched,
+  help:
+    "Point at a line of code, or at an act of the picture, to see them together; press it to open the lens there, which shows the step large. " +
+    "Click a cell to follow it through the whole run. On the picture: N and P go from act to act, Home and End jump, Space plays, Escape lets go. " +
+    `In the lens: ${lens.help}`,
+
+  fields: {
+    ...lens.fields,
+    step: { ...lens.fields.step, usual: undefined },
+    view: choiceField("map", ["map", "lens"]),
+    open: {
+      usual: "",
+      read: (text, { run }) =>
+        text === "all" || (/^\d{1,3}(\.\d{1,3})*$/.test(text) && text.split(".").every((i) => +i < run.steps.length))
+          ? text
+          : undefined,
+    },
+  },
+
+  misfits: (scene, state) => (state.view === "lens" ? lens.misfits(scene, state) : []),
+
+  prepare(get) {
+    const scene = lens.prepare(get);
+    return { ...scene, listing: listingOf(scene.run), maps: new Map() };
+  },
+
+  first: (scene) => ({ ...lens.first(scene), step: scene.run.steps.length }),
+
+  html(scene, state, asleep) {
+    if (state.view === "lens") {
+      const back = '<p class="vip-map-back vip-scripted"><button type="button" data-do="map">◀ Back to the map</button></p>';
+      return [back, ...[lens.html(scene, state, asleep)].flat()];
+    }
+    const view = viewOf(scene, state);
+    return [
+      `<div class="vip-map">${codeHtml(scene, state, view, asleep)}${pictureHtml(scene, state, view, asleep)}</div>`,
+      playerHtml(scene, state),
+    ];
+  },
+
+  options(scene, state) {
+    if (state.view === "lens") return lens.options(scene, state);
+    const fills = Object.entries(scene.fills).filter(([key]) => key !== "gradient");
+    const choices = fills.map(
+      ([key, text]) => `<option value="${key}"${key === state.fill ? " selected" : ""}>${text}</option>`,
+    );
+    const every = state.open === "all" ? " checked" : "";
+    return (
+      `<label>Colour a cell by <select data-part="fill" data-set="fill">${choices.join("")}</select></label>` +
+      `<label><input type="checkbox" data-set="every"${every}> every step by itself</label>`
+    );
+  },
+
+  foot: lens.foot,
+
+  say(scene, state, body) {
+    return state.view === "lens" ? lens.say(scene, state, body) : mapWords(scene, state);
+  },
+
+  act(scene, state, action) {
+    const { name, value } = action;
+    if (name === "map") return { view: "map", dir: "", axis: -1 };
+    if (name === "open") return { view: "lens", step: +value, axis: -1 };
+    if (state.view === "lens") return lens.act.call(lens, scene, state, action);
+    return actOnMap(scene, state, action);
+  },
+
+  motion: {
+    field: "step",
+    next(scene, state) {
+      if (state.view === "lens") return lens.motion.next(scene, state);
+      const { current } = viewOf(scene, { ...state, moving: undefined });
+      const next = mapOf(scene, state).groups[current + 1];
+      return next ? { step: endOf(next), slowly: true } : undefined;
+    },
+    lasts: (scene, state) => (state.view === "map" ? SLOW : undefined),
+    calm: (start) => lens.motion.calm(start),
+  },
+
+  lit: (scene, state) => (state.view === "lens" ? lens.lit(scene, state) : []),
+
+  hint: (scene, state, place) => (state.view === "lens" ? lens.hint(scene, state, place) : ""),
+
+  paint(body, scene, state, theme) {
+    if (state.view === "lens") return lens.paint(body, scene, state, theme);
+    const stage = body.querySelector('[data-part="map"]');
+    const format = (scene.format = formatOf(body.clientWidth)); // the style sheet asks the figure's width, too
+    const view = viewOf(scene, state);
+    const picture = pictureOf(mapOf(scene, state)[format], view);
+    const scale = (stage.clientWidth / picture.width) * (window.devicePixelRatio || 1);
+    paintParts(stage.querySelector("canvas"), picture, scale, theme(), JSON.stringify([picture.width, view, state.open]));
+    body.querySelector('[data-part="scrub"]').value = state.moving ?? state.step;
+  },
+};
+
+const endOf = ({ steps }) => steps[steps.length - 1] + 1;
+
+/** The groups that are shown, and where they stand in either format. */
+function mapOf({ run, plans, maps }, { open }) {
+  if (!maps.has(open)) {
+    const found = groupsOf(run, open === "all" ? "all" : new Set(open ? open.split(".").map(Number) : []));
+    const flights = new Map();
+    const plan = (format) => ({
+      ...found,
+      run,
+      flights,
+      lens: plans[format],
+      layout: layOut(run, found.groups, format),
+    });
+    maps.set(open, { ...found, wide: plan("wide"), narrow: plan("narrow") });
+  }
+  return maps.get(open);
+}
+
+/** @returns {import("./map_picture.js").View & {progress: number}} */
+function viewOf(scene, state) {
+  const { groups } = mapOf(scene, state);
+  const position = state.moving ?? state.step;
+  const current = position <= 0 ? -1 : groups.findIndex((group) => position <= endOf(group));
+  const start = current > 0 ? endOf(groups[current - 1]) : 0;
+  const progress =
+    state.moving === undefined || current < 0 ? 1 : (position - start) / (endOf(groups[current]) - start);
+  const lit = state.glance === undefined ? [] : stepsOf(scene, state, state.glance);
+  const fill = state.fill === "gradient" ? "birth" : state.fill;
+  return { position, moving: state.moving !== undefined, current, progress, lit, cell: state.cell, fill };
+}
+
+/** The steps that a line ("l3") or an act ("a3") stands for. */
+function stepsOf(scene, state, place) {
+  const number = +place.slice(1);
+  const all = place[0] === "l" ? scene.listing.lines : mapOf(scene, state).groups;
+  return all[number]?.steps ?? [];
+}
+
+function pictureOf(plan, view) {
+  const { width, height } = plan.layout;
+  const key = `${view.progress}`;
+  return {
+    width,
+    height,
+    parts: [{ x: 0, y: 0, width, height, key, draw: (drawing) => drawMap(plan, drawing, view, view.progress) }],
+  };
+}
+
+function codeHtml({ listing }, state, view, asleep) {
+  const isLit = (steps) => steps.some((i) => view.lit.includes(i));
+  const groups = listing.functions.map(({ name, lines }) => {
+    const rows = lines.map((index) => {
+      const { text, steps } = listing.lines[index];
+      const now = view.moving && steps.includes(Math.ceil(view.position) - 1);
+      const marks = `${isLit(steps) || now ? ' class="vip-lit"' : ""}`;
+      const doing = asleep ? " disabled" : "";
+      return (
+        `<li><button type="button" data-do="open" data-value="${steps[0] + 1}" data-glance="l${index}"${marks}${doing}>` +
+        `<code>${escape(text)}</code></button></li>`
+      );
+    });
+    const colour = axisColour(name[0]?.toUpperCase() ?? "");
+    return `<li><b style="--axis:${colour}">${escape(name)}</b><ol>${rows.join("")}</ol></li>`;
+  });
+  return `<ol class="vip-map-code" aria-label="The lines that ran">${groups.join("")}</ol>`;
+}
+
+function pictureHtml(scene, state, view, asleep) {
+  const map = mapOf(scene, state);
+  const label = `${scene.title}. ${mapWords(scene, state)}`;
+  const svg = (format) =>
+    paintSvg(drawWhole(pictureOf(map[format], view)), `vip-${format}`, label);
+  const picture = asleep ? svg("wide") + svg("narrow") : '<canvas aria-hidden="true"></canvas>';
+  const awake = asleep
+    ? ""
+    : `tabindex="0" role="application" aria-roledescription="map" data-keys="walk" data-point="follow" data-refuge aria-label="${escape(label)}"`;
+  const ratio = (format) => `${map[format].layout.width} / ${map[format].layout.height}`;
+  const acts = (format) =>
+    `<div class="vip-map-acts vip-${format}">${map.groups.map((group, i) => actHtml(scene, map[format], group, i, view, asleep)).join("")}</div>`;
+  return (
+    `<div class="vip-map-side"><div class="vip-stage" style="--wide:${ratio("wide")};--narrow:${ratio("narrow")}">` +
+    `<div class="vip-map-canvas" data-part="map" ${awake}>${picture}</div>${acts("wide")}${acts("narrow")}</div></div>`
+  );
+}
+
+/** The name of an act, where it stands in the picture: a button that opens the lens there. */
+function actHtml({ run }, { layout }, group, i, view, asleep) {
+  const { x, y, matrix } = layout.acts.get(group);
+  const name = nameOf(run, group);
+  const moves = movesOf(run, group);
+  const first = run.steps[group.steps[0]];
+  const said = moves.length === group.steps.length ? moves.join(", ") : name;
+  const isLit = i === view.current || group.steps.some((step) => view.lit.includes(step));
+  const short = moves.length === group.steps.length ? (moves.length > 1 ? `${moves.length} moves` : moves[0]) : name;
+  const style = `left:${((100 * x) / layout.width).toFixed(2)}%;top:${((100 * y) / layout.height).toFixed(2)}%`;
+  const where = first.source?.function ? `${first.source.function}: ` : "";
+  return (
+    `<button type="button" class="${matrix ? "vip-beside" : ""}${isLit ? " vip-lit" : ""}" style="${style}" data-do="open" ` +
+    `data-value="${endOfFirst(run, group)}" data-glance="a${i}" aria-label="${escape(`${where}${said}`)}"${asleep ? " disabled" : ""}>${escape(short)}</button>`
+  );
+}
+
+/** The step of a group that says most: its first that is no view. */
+function endOfFirst(run, group) {
+  const telling = group.steps.find((i) => run.steps[i].kind === "mix") ?? group.steps.find((i) => run.steps[i].kind !== "move");
+  return (telling ?? group.steps[0]) + 1;
+}
+
+function playerHtml({ run }, state) {
+  const { step } = state;
+  return `<div class="vip-player vip-scripted">
+  <button type="button" data-do="back"${step <= 0 ? " disabled" : ""}>◀ Back</button>
+  <button type="button" data-do="play" aria-pressed="${Boolean(state.playing)}">${state.playing ? "❚❚ Pause" : "▶ Play"}</button>
+  <button type="button" data-do="next"${step >= run.steps.length && !state.playing ? " disabled" : ""}>Next ▶</button>
+  <input type="range" min="0" max="${run.steps.length}" step="0.01" value="${state.moving ?? step}" data-part="scrub" data-set="scrub" data-let-go="land"
+    data-keys="scrub" aria-label="Scrub through the run" aria-valuetext="step ${step} of ${run.steps.length}">
+</div>`;
+}
+
+function actOnMap(scene, state, { name, value, key, x, y, calm }) {
+  const { run } = scene;
+  const { groups } = mapOf(scene, state);
+  const { current } = viewOf(scene, { ...state, moving: undefined });
+  const to = (i, slowly = true) => ({ step: i < 0 ? 0 : endOf(groups[Math.min(i, groups.length - 1)]), slowly });
+  const asked = name === "walk" ? (KEYS[key.length === 1 ? key.toLowerCase() : key] ?? "") : name;
+  switch (asked) {
+    case "play":
+      if (state.playing) return { playing: false };
+      return { ...(current + 1 < groups.length ? {} : { step: 0 }), playing: true, slowly: false };
+    case "next":
+      return state.playing ? { playing: false } : to(current + 1);
+    case "back":
+      return state.playing ? { playing: false } : to(current - 1, false);
+    case "first":
+      return { step: 0 };
+    case "last":
+      return { step: run.steps.length };
+    case "let go":
+      return { cell: -1 };
+    case "fill":
+      return { fill: value };
+    case "every":
+      return { open: value ? "all" : "" };
+    case "scrub": {
+      if (key !== undefined) {
+        const by = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[key];
+        return by && to(current + by, false);
+      }
+      const position = calm ? Math.round(value) : +value;
+      const step = endOf(groups.find((group) => position <= endOf(group)) ?? groups[groups.length - 1]);
+      return { step: position > 0 ? step : 0, moving: position > 0 && position < step ? position : undefined };
+    }
+    case "land":
+      return to(groups.findIndex((group) => value <= endOf(group)), false);
+    case "glance":
+      return { glance: value === "" ? undefined : value };
+    case "follow": {
+      const cell = hitMap(mapOf(scene, state)[scene.format], x, y);
+      return cell === undefined ? undefined : { cell: cell === state.cell ? -1 : cell };
+    }
+  }
+}
+
+/** The element of the input whose place is pointed at. */
+function hitMap({ run, layout }, x, y) {
+  const [left, top] = [x * layout.width, y * layout.height];
+  for (const station of layout.stations.values()) {
+    const homes = station.layout && run.homes(station.id);
+    if (!homes) continue;
+    const [dx, dy] = [left - station.x + station.width / 2, top - station.y];
+    const k = homes.findIndex((_, i) => {
+      const [cx, cy] = station.layout.place(i);
+      return dx >= cx && dx < cx + station.cell.width && dy >= cy && dy < cy + station.cell.height;
+    });
+    if (k >= 0) return homes[k];
+  }
+}
+
+function mapWords(scene, state) {
+  const { run } = scene;
+  const { groups } = mapOf(scene, state);
+  const { current } = viewOf(scene, { ...state, moving: undefined });
+  const { axes, shape } = run.tensors[run.root];
+  if (current < 0) return `The input, ${tuple(axes)} = ${tuple(shape)}. Press Next for the first of ${groups.length} acts.`;
+  if (state.step >= run.steps.length && !state.playing)
+    return `The whole run: ${run.steps.length} steps in ${groups.length} acts. Press Play to see them one after the other.`;
+  return `Act ${current + 1} of ${groups.length}: ${actWords(run, groups[current])}`;
+}
+
+/** A sentence or two on an act. */
+function actWords(run, group) {
+  const steps = group.steps.map((i) => run.steps[i]);
+  const [before, after] = [group.inputs[0], group.output].map((id) => tuple(run.tensors[id].axes));
+  const moves = movesOf(run, group);
+  if (moves.length === steps.length) return `${moves.join(", ")}. No number changes; ${before} becomes ${after}.`;
+  const mix = steps.find(({ kind }) => kind === "mix");
+  const name = nameOf(run, group);
+  if (mix && steps.filter(({ kind }) => kind === "mix").length === 1) {
+    const { axes, shape } = run.tensors[mix.inputs[0]];
+    const home = moves.length ? ` Then ${moves.join(", ")}: ${after}.` : "";
+    return `${name} mixes each row of ${shape[shape.length - 1]} numbers along ${axes[axes.length - 1]}; nothing else meets.${home}`;
+  }
+  if (group.inputs.length > 1) return `${name} puts ${group.inputs.length} tensors together: ${after}.`;
+  return `${name}: ${before} becomes ${after}.`;
+}
+
+export const render = renderFigure(figure);
+export const firstFrame = firstFrameOf(figure);

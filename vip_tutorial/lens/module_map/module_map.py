@@ -1,0 +1,32 @@
+"""The map of a recorded run: all of it in one look, beside the lines that made it."""
+
+import traitlets
+
+from ..permute_lens.permute_lens import PermuteLens
+
+
+class ModuleMap(PermuteLens):
+    """Show a recorded run whole: its tensors as small pictures, and what leads to what.
+
+    A press on a line of the code, or on an act of the picture, opens the lens there.
+
+    Args:
+        recording: What `trace(f, x)` returned.
+        title: Heading of the figure; the name of what ran if empty.
+        name: Name of the figure in links, letters, digits and hyphens.
+        start: State of the first picture, as the figure's "copy" button gives it, e.g.
+            "v1;step=3;cell=8".
+        hue: Name of the input's axis that gives a cell its hue.
+        light: Name of the input's axis that gives a cell its lightness.
+        picture: Grey levels 0 to 1, `(H, W)`, if the tokens are pieces of a picture.
+        state: State of the figure now, in the same words; empty at the start.
+
+    Raises:
+        TypeError: If `recording` is not a `Trace`, or an argument is not one of these.
+        ValueError: If `name` cannot stand in a link, or `picture` is not a picture.
+    """
+
+    kind = "module_map"
+    styles = ("../permute_lens/permute_lens.css", "module_map.css")
+
+    name = traitlets.Unicode("map").tag(sync=True)
