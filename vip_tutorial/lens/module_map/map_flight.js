@@ -56,8 +56,8 @@ export function rowsOf(run, group) {
   return rows;
 }
 
-const FIRST = 0.5; // of the time belongs to the first row alone
-const ONE = 0.3; // of the time is what each of the others takes
+const FIRST = 0.6; // of the time belongs to the first row alone
+const ONE = 0.25; // of the time is what each of the others takes
 
 /** How far the row that comes `place`-th of `count` is at a share of the time. */
 export function shareOf(progress, place, count) {
