@@ -2,11 +2,12 @@
 // side by side, and lines that never run through a tensor.
 
 import { arrange, fitCell } from "../figure/layout.js";
+import { sizeOf } from "../permute_lens/recording.js";
 import { matrixOf } from "./map_graph.js";
 
 const SIZES = {
   wide: { width: 640, thumb: { width: 112, height: 54 }, lane: 150, gap: 44 },
-  narrow: { width: 328, thumb: { width: 66, height: 62 }, lane: 88, gap: 42 },
+  narrow: { width: 328, thumb: { width: 66, height: 62 }, lane: 86, gap: 40 },
 };
 const CELL = { width: 11, height: 6 };
 const TIGHT = [0, 2, 4]; // between blocks and between blocks of blocks
@@ -97,7 +98,9 @@ export function layOut(run, groups, format) {
     y += Math.max(...row.map(({ key }) => stations.get(key)?.height ?? 0)) + LINE;
     return top;
   });
-  const bottoms = rows.map((row, i) => tops[i] + Math.max(...row.map(({ key }) => stations.get(key)?.height ?? 0)) + LINE);
+  const bottoms = rows.map(
+    (row, i) => tops[i] + Math.max(...row.map(({ key }) => stations.get(key)?.height ?? 0)) + LINE,
+  );
   for (const station of stations.values()) {
     station.x = nodes.get(station.id).x;
     station.y = tops[station.row];
@@ -128,7 +131,7 @@ export function layOut(run, groups, format) {
 function thumbOf(run, id, { thumb }) {
   if (!run.isComplete(id)) return { x: 0, y: 0, width: thumb.width * 0.7, height: 26, layout: null, cell: CELL };
   const shape = run.asTokens(id);
-  const isMany = shape.reduce((product, n) => product * n, 1) > 256;
+  const isMany = sizeOf(shape) > 256;
   const grow = isMany ? 1.35 : 1;
   const largest = run.homes(id) ? CELL : { width: 11, height: 13 };
   const cell = fitCell([shape], thumb.width, thumb.height * grow, largest, TIGHT);
@@ -148,7 +151,10 @@ function sortRows(rows) {
   };
   for (let turn = 0; turn < 3; turn++) {
     rows.slice(1).forEach((row) => sort(row, "above"));
-    [...rows].reverse().slice(1).forEach((row) => sort(row, "below"));
+    [...rows]
+      .reverse()
+      .slice(1)
+      .forEach((row) => sort(row, "below"));
   }
   rows.slice(1).forEach((row) => sort(row, "above"));
 }
@@ -156,7 +162,7 @@ function sortRows(rows) {
 /** Put each node as near to the middle of its neighbours as the others of its row let it. */
 function placeAcross(rows) {
   // What has one way in and one way out stands in a straight line, rather than in the middle.
-  const pull = (above, below) => (above.below.length === 1 && below.above.length === 1 ? 9 : 1);
+  const pull = (above, below) => (above.below.length === 1 && below.above.length === 1 ? 60 : 1);
   const apart = (one, other) => (one.width + other.width) / 2;
   for (const row of rows) row.forEach((node, i) => (node.x = i ? row[i - 1].x + apart(row[i - 1], node) : 0));
   for (let turn = 0; turn < 60; turn++) {

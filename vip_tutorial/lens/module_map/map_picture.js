@@ -2,6 +2,7 @@
 // them, the matrices, and one act's numbers on their way.
 
 import { shareColour, valueFill } from "../figure/colours.js";
+import { sizeOf } from "../permute_lens/recording.js";
 import { looksOf } from "../permute_lens/scene.js";
 import { endsOf, eased, rowsOf, shareOf } from "./map_flight.js";
 import { matrixOf } from "./map_graph.js";
@@ -29,9 +30,7 @@ const HEAD = 5; // of an arrow
 export function drawMap(plan, drawing, view, progress) {
   const { groups, layout, run } = plan;
   const isDone = (group) =>
-    view.here
-      ? view.here.includes(group)
-      : group.steps[group.steps.length - 1] < view.position || isCurrent(group);
+    view.here ? view.here.includes(group) : group.steps[group.steps.length - 1] < view.position || isCurrent(group);
   const isCurrent = (group) => view.current >= 0 && groups[view.current] === group;
   for (const link of layout.links) {
     const strong = isCurrent(link.group) || link.group.steps.some((i) => view.lit.includes(i));
@@ -48,7 +47,13 @@ export function drawMap(plan, drawing, view, progress) {
     if (onItsWay) drawPlaces(drawing, station);
     else drawStation(plan, drawing, view, station, !group || isDone(group) || feeds(view.here, station.id) ? 1 : LATER);
     const names = run.tensors[station.id].axes;
-    drawing.text(station.x, station.y + station.height + 11, names.length ? `(${names.join(", ")})` : "one number", 10.5, "ink");
+    drawing.text(
+      station.x,
+      station.y + station.height + 11,
+      names.length ? `(${names.join(", ")})` : "one number",
+      10.5,
+      "ink",
+    );
   }
   if (view.current < 0) return;
   if (progress < 1) drawFlight(plan, drawing, view, groups[view.current], progress);
@@ -68,9 +73,26 @@ function drawLink(drawing, { points }, strong, act) {
     drawing.curve([[x0, y0], [x0, y0 + (y1 - y0) * 0.35], middle], stroke, thickness);
     drawing.curve([middle, [x1, y1 - (y1 - y0) * 0.35], [x1, y1]], stroke, thickness);
   }
-  if (act.matrix) drawing.curve([[x, lower], [x, (lower + y) / 2], [x, y]], stroke, thickness);
+  if (act.matrix)
+    drawing.curve(
+      [
+        [x, lower],
+        [x, (lower + y) / 2],
+        [x, y],
+      ],
+      stroke,
+      thickness,
+    );
   for (const side of [-1, 1])
-    drawing.curve([[x + side * HEAD * 0.7, y - HEAD], [x + side * HEAD * 0.35, y - HEAD / 2], [x, y]], stroke, thickness);
+    drawing.curve(
+      [
+        [x + side * HEAD * 0.7, y - HEAD],
+        [x + side * HEAD * 0.35, y - HEAD / 2],
+        [x, y],
+      ],
+      stroke,
+      thickness,
+    );
 }
 
 /** The matrix that every row is multiplied by, as it is: one box a weight. */
@@ -86,7 +108,15 @@ function drawMatrix({ run }, drawing, group, { x, y }, alpha) {
   const [left, top] = [x - (side * wide) / 2, y - (side * high) / 2];
   for (let r = 0; r < high; r++)
     for (let c = 0; c < wide; c++)
-      drawing.box(left + c * side, top + r * side, side - 0.3, side - 0.3, valueFill(values[r * down * columns + c * across], scale), alpha, 1);
+      drawing.box(
+        left + c * side,
+        top + r * side,
+        side - 0.3,
+        side - 0.3,
+        valueFill(values[r * down * columns + c * across], scale),
+        alpha,
+        1,
+      );
   drawing.outline(left - 1, top - 1, side * wide + 2, side * high + 2, "ink", 1);
 }
 
@@ -117,11 +147,15 @@ function drawStation(plan, drawing, view, station, alpha) {
   }
 }
 
-function drawCell(drawing, x, y, { width, height }, { fill, seen }, alpha, layer = 0) {
+/** @param {{fill: string, seen?: string[]}} look */
+function drawCell(drawing, x, y, { width, height }, look, alpha, layer = 0) {
+  const { fill, seen } = look;
   const inset = width >= 4 && height >= 4 ? 0.75 : 0.2;
   const [w, h] = [width - inset, height - inset];
   drawing.box(x, y, w, h, fill, alpha, layer);
-  seen?.forEach((other, i) => drawing.box(x + (w * i) / seen.length, y + h * 0.4, w / seen.length, h * 0.6, other, alpha, layer + 1));
+  seen?.forEach((other, i) =>
+    drawing.box(x + (w * i) / seen.length, y + h * 0.4, w / seen.length, h * 0.6, other, alpha, layer + 1),
+  );
 }
 
 /** Numbers that have no place in the input: a bar for each; shares of a whole lie on each other. */
@@ -146,7 +180,15 @@ function drawNumbers({ run }, drawing, { id, y, layout, cell, width, height }, l
     const [x, top] = layout.place(k);
     const high = scale > 0 && Number.isFinite(value) ? Math.max(1, (cell.height - 1) * (Math.abs(value) / scale)) : 1;
     drawing.box(left + x, y + top, cell.width - 0.75, cell.height - 0.75, "soft", alpha);
-    drawing.box(left + x, y + top + cell.height - 0.75 - high, cell.width - 0.75, high, valueFill(value, scale), alpha, 1);
+    drawing.box(
+      left + x,
+      y + top + cell.height - 0.75 - high,
+      cell.width - 0.75,
+      high,
+      valueFill(value, scale),
+      alpha,
+      1,
+    );
   });
 }
 
@@ -154,12 +196,14 @@ function drawNumbers({ run }, drawing, { id, y, layout, cell, width, height }, l
 export function sharesOf(run, id) {
   const { shape } = run.tensors[id];
   let step = run.maker.get(id);
-  while (step?.kind === "move" && step.map?.every((source, k) => source === k)) step = run.maker.get(step.inputs[0]);
+  const keepsAll = ({ kind, map, inputs }) =>
+    kind === "move" && map?.length === sizeOf(run.tensors[inputs[0]].shape) && map.every((source, k) => source === k);
+  while (step && keepsAll(step)) step = run.maker.get(step.inputs[0]);
   if (step?.op !== "softmax" || step.mixed?.length !== 1) return null;
   const before = run.tensors[step.output].shape;
   if (step.mixed[0] !== before.findIndex((n) => n > 1)) return null;
   const parts = before[step.mixed[0]];
-  return { parts, each: shape.reduce((product, n) => product * n, 1) / parts };
+  return { parts, each: sizeOf(shape) / parts };
 }
 
 /** The numbers of one act on their way: one row first, and then the others. */
@@ -176,7 +220,7 @@ function drawFlight(plan, drawing, view, group, progress) {
     if (!start.layout) continue;
     const before = run.homes(id) ? looksOf(lens, id, view.fill) : null;
     const away = end.x < start.x - 1 ? -1 : 1;
-    const lifted = ([x, y]) => [x + away * (start.width / 2 + 8), y + 5];
+    const lifted = (at) => [at[0] + away * (start.width / 2 + 8), at[1] + 5];
     to.forEach((target, k) => {
       if (target < 0) return;
       const place = order.get(rows[target]);
@@ -184,7 +228,12 @@ function drawFlight(plan, drawing, view, group, progress) {
       if (share === 0) return;
       const from = cornerOf(start, k);
       // The first row is lifted out as it stands, so that it is seen to lie down on its way.
-      const way = [from, ...(place || act.matrix ? [] : [lifted(from)]), ...(act.matrix ? [overMatrix(act, k)] : []), cornerOf(end, target)];
+      const way = [
+        from,
+        ...(place || act.matrix ? [] : [lifted(from)]),
+        ...(act.matrix ? [overMatrix(act, k)] : []),
+        cornerOf(end, target),
+      ];
       const [x, y] = along(way, share);
       const past = share >= 0.5;
       const { cell } = past ? end : start;
@@ -223,14 +272,18 @@ function outlineCells(drawing, station, all, isWanted) {
   for (const run of runs) drawing.outline(run.x - 0.75, run.y - 0.75, run.width + 0.75, height + 0.75, "ink", 1.25);
 }
 
-/** A place on the way that leads by `stops`, each leg of it in the same time. */
+/**
+ * A place on the way that leads by `stops`, each leg of it in the same time.
+ * @param {number[][]} stops
+ */
 function along(stops, share) {
   const legs = stops.length - 1;
   const leg = Math.min(legs - 1, Math.floor(share * legs));
   return between(stops[leg], stops[leg + 1], share * legs - leg);
 }
 
-const between = ([x0, y0], [x1, y1], share) => [x0 + (x1 - x0) * share, y0 + (y1 - y0) * share];
+/** @param {number[]} from @param {number[]} to @param {number} share */
+const between = (from, to, share) => from.map((start, i) => start + (to[i] - start) * share);
 
 /** Where a number of a row meets the matrix: the row lies across it. */
 const overMatrix = ({ x, y }, k) => [x - MATRIX / 2 + ((k % 8) * MATRIX) / 8, y - 3];

@@ -50,7 +50,8 @@ export const figure = {
 
   html(scene, state, asleep) {
     if (state.view === "lens") {
-      const back = '<p class="vip-map-back vip-scripted"><button type="button" data-do="map">◀ Back to the map</button></p>';
+      const back =
+        '<p class="vip-map-back vip-scripted"><button type="button" data-do="map">◀ Back to the map</button></p>';
       return [back, ...[lens.html(scene, state, asleep)].flat()];
     }
     const view = viewOf(scene, state);
@@ -112,7 +113,13 @@ export const figure = {
     const scrub = body.querySelector('[data-part="scrub"]');
     if (scrub) scrub.value = state.moving ?? state.step;
     const scale = (stage.clientWidth / picture.width) * (window.devicePixelRatio || 1);
-    paintParts(stage.querySelector("canvas"), picture, scale, theme(), JSON.stringify([picture.width, view, state.open]));
+    paintParts(
+      stage.querySelector("canvas"),
+      picture,
+      scale,
+      theme(),
+      JSON.stringify([picture.width, view, state.open]),
+    );
   },
 };
 
@@ -197,15 +204,14 @@ function codeHtml(scene, state, view, asleep) {
 function pictureHtml(scene, state, view, asleep) {
   const map = mapOf(scene, state);
   const label = `${scene.title}. ${mapWords(scene, state)}`;
-  const svg = (format) =>
-    paintSvg(drawWhole(pictureOf(map[format], view)), `vip-${format}`, label);
+  const svg = (format) => paintSvg(drawWhole(pictureOf(map[format], view)), `vip-${format}`, label);
   const picture = asleep ? svg("wide") + svg("narrow") : '<canvas aria-hidden="true"></canvas>';
   const awake = asleep
     ? ""
     : `tabindex="0" role="application" aria-roledescription="map" data-keys="walk" data-point="follow" data-refuge aria-label="${escape(label)}"`;
   const ratio = (format) => `${map[format].layout.width} / ${map[format].layout.height}`;
   const acts = (format) =>
-    `<div class="vip-map-acts vip-${format}">${map.groups.map((group, i) => actHtml(scene, map[format], group, i, view, asleep)).join("")}</div>`;
+    `<div class="vip-map-acts vip-${format}">${map.groups.map((group, i) => actHtml(scene, map[format], group, i, view, asleep, format)).join("")}</div>`;
   return (
     `<div class="vip-map-side"><div class="vip-stage" style="--wide:${ratio("wide")};--narrow:${ratio("narrow")}">` +
     `<div class="vip-map-canvas" data-part="map" ${awake}>${picture}</div>${acts("wide")}${acts("narrow")}</div></div>`
@@ -213,7 +219,7 @@ function pictureHtml(scene, state, view, asleep) {
 }
 
 /** The name of an act, where it stands in the picture: a button that opens the lens there. */
-function actHtml({ run }, { layout, groups }, group, i, view, asleep) {
+function actHtml({ run }, { layout, groups }, group, i, view, asleep, format) {
   const { x, y, matrix } = layout.acts.get(group);
   const name = nameOf(run, group);
   const moves = movesOf(run, group);
@@ -221,14 +227,16 @@ function actHtml({ run }, { layout, groups }, group, i, view, asleep) {
   const isMoves = moves.length === group.steps.length;
   const said = isMoves ? moves.join(", ") : name;
   const isLit = i === view.current || group.steps.some((step) => view.lit.includes(step));
+  const isTight = format === "narrow";
   const short = !isMoves ? name : moves.length > 1 ? `${moves.length} moves` : moves[0];
   const style = `left:${((100 * x) / layout.width).toFixed(2)}%;top:${((100 * y) / layout.height).toFixed(2)}%`;
   const named = branchName(run, groups, group);
-  const head = named ? `<b style="--axis:${branchColour(named)}">${escape(named)}</b> ` : "";
+  const head = named && !(isTight && matrix) ? `<b style="--axis:${branchColour(named)}">${escape(named)}</b> ` : "";
+  const text = head && isTight ? "" : short;
   const where = first.source?.function ? `${first.source.function}: ` : "";
   return (
     `<button type="button" class="${matrix ? "vip-beside" : ""}${isLit ? " vip-lit" : ""}${view.here && !view.here.includes(group) ? " vip-back" : ""}" style="${style}" data-do="open" ` +
-    `data-value="${endOfFirst(run, group)}" data-glance="a${i}" aria-label="${escape(`${where}${said}`)}"${asleep ? " disabled" : ""}>${head}${escape(short)}</button>`
+    `data-value="${endOfFirst(run, group)}" data-glance="a${i}" aria-label="${escape(`${where}${said}`)}"${asleep ? " disabled" : ""}>${head}${escape(text)}</button>`
   );
 }
 
@@ -246,7 +254,8 @@ const branchColour = (name) => axisColour(name[0]?.toUpperCase() ?? "");
 
 /** The step of a group that says most: its first that is no view. */
 function endOfFirst(run, group) {
-  const telling = group.steps.find((i) => run.steps[i].kind === "mix") ?? group.steps.find((i) => run.steps[i].kind !== "move");
+  const telling =
+    group.steps.find((i) => run.steps[i].kind === "mix") ?? group.steps.find((i) => run.steps[i].kind !== "move");
   return (telling ?? group.steps[0]) + 1;
 }
 
@@ -295,7 +304,10 @@ function actOnMap(scene, state, { name, value, key, x, y, calm }) {
       return { step: position > 0 ? step : 0, moving: position > 0 && position < step ? position : undefined };
     }
     case "land":
-      return to(groups.findIndex((group) => value <= endOf(group)), false);
+      return to(
+        groups.findIndex((group) => value <= endOf(group)),
+        false,
+      );
     case "glance":
       return { glance: value === "" ? undefined : value };
     case "follow": {
@@ -325,8 +337,10 @@ function mapWords(scene, state) {
   const { groups } = mapOf(scene, state);
   const current = actAt(scene, state);
   const { axes, shape } = run.tensors[run.root];
-  if (scene.here) return "The part that this chapter is about, in the whole module. Press one of its acts to open the lens there.";
-  if (current < 0) return `The input, ${tuple(axes)} = ${tuple(shape)}. Press Next for the first of ${groups.length} acts.`;
+  if (scene.here)
+    return "The part that this chapter is about, in the whole module. Press one of its acts to open the lens there.";
+  if (current < 0)
+    return `The input, ${tuple(axes)} = ${tuple(shape)}. Press Next for the first of ${groups.length} acts.`;
   if (state.step >= run.steps.length && !state.playing)
     return `The whole run: ${run.steps.length} steps in ${groups.length} acts. Press Play to see them one after the other.`;
   return `Act ${current + 1} of ${groups.length}: ${actWords(run, groups[current])}`;
