@@ -20,7 +20,10 @@ const figure = {
     mutant: choiceField("none", (scene) => scene.mutants.map(({ name }) => slug(name))),
     check: choiceField("none", (scene) => scene.checks.map(({ name }) => slug(name))),
   },
-  misfits: (scene, { mutant, check }) => ((mutant === "none") === (check === "none") ? [] : ["mutant", "check"]),
+  misfits: (scene, { mutant, check }) => {
+    if ((mutant === "none") === (check === "none")) return [];
+    return [mutant === "none" ? "check" : "mutant"]; // a mark has both
+  },
 
   prepare(get) {
     const [checks, mutants] = [get("checks"), get("mutants")];
