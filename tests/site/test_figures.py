@@ -9,7 +9,7 @@ import torch
 from figure_driver import Figure
 from lens_pages import height_lens
 
-from vip_tutorial import PermuteMLP, WeightedPermuteMLP
+from vip_tutorial import PermuteMLP, WeightedPermuteMLP, trace
 from vip_tutorial.figures import (
     BranchMatrix,
     BranchMixer,
@@ -18,6 +18,7 @@ from vip_tutorial.figures import (
     FanIn,
     LiveViP,
     MemoryStrip,
+    ModuleMap,
     MutantSpotter,
     ReachProbe,
     SeedComparison,
@@ -61,6 +62,11 @@ def fan_in() -> FanIn:
     return FanIn(branches, torch.randn(1, 4, 4, 8), at=(0, 0))
 
 
+def module_map() -> ModuleMap:
+    torch.manual_seed(0)
+    return ModuleMap(trace(WeightedPermuteMLP(8, 4), torch.randn(1, 4, 4, 8)))
+
+
 def weight_rewrite() -> WeightRewrite:
     torch.manual_seed(0)
     mixer = WeightedPermuteMLP(16, 4)
@@ -95,6 +101,7 @@ EXAMPLES = {
         "v1;picture=noise;other=seven;off=1h;hold=2third;open=1;channel=5;token=9;"
         "branch=h;step=3;fill=value",
     ),
+    "module_map": (module_map, "v1;step=11;cell=77;view=lens"),
     "reach_probe": (reach_probe, "v1;map=2;at=5;shade=log;read=11"),
     "seed_comparison": (seed_comparison, "v1;one=b;other=c;seeds=3"),
     "shape_puzzles": (lambda: ShapePuzzles(), "v1;kind=order;number=5"),
