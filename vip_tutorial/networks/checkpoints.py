@@ -30,19 +30,12 @@ from torch import Tensor, nn
 
 from .._util.arguments import check_contents, checked_path, whole_number
 from .._util.files import write_atomically
+from .._util.settings import Settings, refuse_settings, settings
 from ..mixers.resampling import resampled, resampled_bias, trained_size
 from ..permute_mlp import Branches, WeightedPermuteMLP
 from ..study.branch_weights import exchanged_order
 from ..vision_permutator import VisionPermutator
-from .weight_files import (
-    Settings,
-    check_finite,
-    check_weight,
-    is_safetensors,
-    refuse_grid,
-    refuse_settings,
-    settings,
-)
+from .weight_files import check_finite, check_weight, is_safetensors, refuse_grid
 
 OFFICIAL_SIZE = 224  # side of the images that the authors' checkpoints are for
 _ARTICLES = "reweighting"  # the often reprinted listing's name of `reweight`
@@ -176,7 +169,7 @@ def save_checkpoint(model: VisionPermutator, path: str | os.PathLike, **notes: s
     The file appears whole or not at all: an interrupted write leaves an old one as it
     was.  It has the branch weights in the authors' order h, w, c whatever the model's
     own order is, so that `load_checkpoint` need not be told.  Beside them it has what
-    the model computes with, see `settings` in `_util.files`.
+    the model computes with, see `settings` in `_util.settings`.
 
     Args:
         model: The model.
