@@ -1,4 +1,4 @@
-"""Files of weights: what one holds, and which network may load it."""
+"""Files of weights: what one holds, and for which grid it is."""
 
 import re
 from collections.abc import Mapping
