@@ -46,12 +46,13 @@ def settings(model: nn.Module) -> Settings:
     return found
 
 
-def refuse_unkept(model: nn.Module, so: str) -> None:
+def refuse_unkept(model: nn.Module, so: str, hooks: bool = True) -> None:
     """Refuse a network of which neither its state dict nor `settings` tells all.
 
     Args:
         model: The network.
         so: What comes of it.
+        hooks: Whether hooks count.
 
     Raises:
         ValueError: With what it is, and how to mend it.
@@ -59,7 +60,7 @@ def refuse_unkept(model: nn.Module, so: str) -> None:
     found = [
         (name or "the network", *what)
         for name, module in model.named_modules()
-        for what in _unkept(module)
+        for what in _unkept(module, hooks)
     ]
     if found:
         where, what, mend = found[0]
@@ -67,14 +68,14 @@ def refuse_unkept(model: nn.Module, so: str) -> None:
         raise ValueError(f"{where} has {what}: {so}{more}; {mend}")
 
 
-def _unkept(module: nn.Module) -> Iterator[tuple[str, str]]:
+def _unkept(module: nn.Module, hooks: bool) -> Iterator[tuple[str, str]]:
     """What no file keeps of a module, and how to mend it."""
     apart = getattr(module, "not_settings", ())
     named = "name it in not_settings of its class if it changes no result"
     for key in sorted(module._non_persistent_buffers_set.difference(apart)):
         if module._buffers.get(key) is not None:
             yield f"the buffer {key}, not persistent", f"make it so, or {named}"
-    if module._forward_hooks or module._forward_pre_hooks:
+    if hooks and (module._forward_hooks or module._forward_pre_hooks):
         yield "a forward hook", "remove it for as long, or write it into the class"
     for key, value in _attributes(module).items():
         is_method = callable(value) and callable(getattr(type(module), key, None))
