@@ -222,6 +222,25 @@ def test_what_is_no_picture(run, picture):
         PermuteLens(run, picture=picture)
 
 
+def test_a_picture_has_a_grey_level_for_each_token():
+    def turned(*shape):
+        return trace(lambda x: x.transpose(1, 2), torch.zeros(shape), axes="BHWC")
+
+    run = turned(1, 2, 3, 5)
+    lens = PermuteLens(run, picture=torch.zeros(2, 3))
+    PermuteLens(run, picture=torch.zeros(3, 2), hue="W", light="H")
+    PermuteLens(run, picture=torch.zeros(2, 3), hue="no", light="axis")
+    for size, axes in (((3, 2), {}), ((2, 4), {}), ((2, 3), {"hue": "C"})):
+        told = rf"has shape \({size[0]}, {size[1]}\), and the tokens .* one grey level"
+        with pytest.raises(ValueError, match=told):
+            PermuteLens(run, picture=torch.zeros(size), **axes)
+    with pytest.raises(
+        ValueError, match=r"shape \(2, 3\), .* are \(4, 4\) along H and"
+    ):
+        lens.show(turned(1, 4, 4, 5))
+    assert lens.recording["tensors"][0]["shape"] == [1, 2, 3, 5]
+
+
 @in_turn("argument", ["title", "start", "hue", "light", "state"])
 def test_arguments_of_another_type(run, argument):
     with pytest.raises(traitlets.TraitError, match=argument):
