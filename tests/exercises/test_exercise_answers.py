@@ -102,6 +102,14 @@ WRONG["address"] = [
     (128, "ends at 127"),
     (-1, "-1 is outside"),
 ]
+
+
+def test_the_first_and_the_last_address_are_addresses(capsys):
+    for answer, at in ((0, (0, 0, 0, 0)), (127, (0, 3, 3, 7))):
+        exercises.check_address(answer, shape=(1, 4, 4, 8), at=at)
+        assert capsys.readouterr().out.startswith("Right: ")
+
+
 RIGHT["undoes"] = [(0, 2, 3, 1, 4), [0, 2, 3, 1, 4], torch.tensor([0, 2, 3, 1, 4])]
 WRONG["undoes"] = [
     ((0, 3, 1, 2, 4), "place 1 holds axis 2. On the way in, axis 1 went to place 2"),
