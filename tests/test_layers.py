@@ -74,6 +74,7 @@ def test_who_imports_the_package_waits_for_nothing():
         "vip_tutorial._moved",
         "vip_tutorial._util",
         "vip_tutorial._util.arguments",
+        "vip_tutorial._util.inputs",
         "vip_tutorial.permute_mlp",
     }
     assert not loaded & {"anywidget", "ipywidgets", "matplotlib"}
