@@ -114,11 +114,13 @@ def gelu(x):
 
 
 COMPARED = {  # in the file, in the model, and what is said
+    "truth": ({"own": np.bool_(True)}, {"own": False}, "True.*False"),
     "enum": ({"own": Way.FAR}, {"own": Way.NEAR}, "Way.FAR.*Way.NEAR"),
     "dtype": ({"own": torch.half}, {"own": torch.float}, "float16.*float32"),
     "complex": ({"own": 1j}, {"own": 2j}, "1j.*2j"),
     "range": ({"own": range(2)}, {"own": range(3)}, r"\(0, 2\).*\(0, 3\)"),
     "function": ({"own": gelu}, {"own": nn.functional.gelu}, r"settings\.gelu.*_C"),
+    "a set": ({"own": {torch.tanh, gelu}}, {"own": {gelu, torch.relu}}, "tanh.*relu"),
     "in the file": ({"own": 1}, {}, "own=1 in the file and no own in the model"),
     "in the model": ({}, {"own": 1}, "no own in the file and own=1 in the model"),
     "identity": ({"norm": Shouts()}, {}, "norm is Shouts in the file and nothing"),

@@ -107,6 +107,8 @@ def _plain(value: Any) -> Any:
     """A setting as JSON can hold it."""
     if value is None or isinstance(value, bool | str):
         return value
+    if type(value).__module__ == "numpy" and type(value).__name__ in ("bool", "bool_"):
+        return bool(value)
     if isinstance(value, Enum):
         return f"{type(value).__qualname__}.{value.name}"
     if isinstance(value, _SAY_ALL):
@@ -119,11 +121,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return _plain([list(pair) for pair in value.items()])
     if isinstance(value, list | tuple | set | frozenset):
-        ordered = (
-            sorted(value, key=repr) if isinstance(value, set | frozenset) else value
-        )
-        parts = [_plain(part) for part in ordered]
-        return _NOT_PLAIN if any(part is _NOT_PLAIN for part in parts) else parts
+        parts = [_plain(part) for part in value]
+        if any(part is _NOT_PLAIN for part in parts):
+            return _NOT_PLAIN
+        return sorted(parts, key=repr) if isinstance(value, set | frozenset) else parts
     name = getattr(value, "__qualname__", None)  # of a class or a function
     bound = getattr(value, "__self__", None)  # whose method it is
     if not isinstance(name, str) or "<" in name:  # in a function: many can have it
