@@ -431,7 +431,9 @@ def _parting(yours: Trace, right: Trace) -> tuple[tuple[int, int], list[str]]:
                 f"The first call whose numbers stand nowhere in the right one: number "
                 f"{number}, {shortened(step.call, 60)}{line or ''}"
             ]
-        if last not in met:
+        if last + 1 in met:
+            last += 1
+        elif last not in met:
             last = min((k for k in met if k > last), default=last)
     return (len(yours.steps), len(seen)), []
 
