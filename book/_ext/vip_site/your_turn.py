@@ -1,9 +1,9 @@
 """What a page says of an exercise that only Python can check.
 
-The built page has no kernel.  There a cell that ends in a check shows what the check says
-of the unanswered cell, which is "Not yet".  So between the two stands where the cell can
-be answered, with a link to its notebook in Colab; nothing is asked of Colab before a
-reader follows it.
+The built page has no kernel.  There a cell that ends in a check shows what the check
+says of the unanswered cell, which is "Not yet".  So between the two stands where the
+cell can be answered, with a link to its notebook in Colab; nothing is asked of Colab
+before a reader follows it.
 """
 
 from typing import Any
