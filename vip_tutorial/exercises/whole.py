@@ -387,7 +387,7 @@ def _known(asked: ByRole) -> list[str]:
 
 def _side_by_side(
     asked: ByRole, stage: _Stage, at: tuple[int, ...]
-) -> tuple[SideBySide, list[str]]:
+) -> tuple[SideBySide | None, list[str]]:
     """Two lenses at the element, and the first call of yours that leaves the way."""
     from ..lens import PermuteLens
 
@@ -398,6 +398,8 @@ def _side_by_side(
             like = asked.get_parameter(role)
             held[place.name].copy_(place.put(stage.values.get(role, like * 0)))
         yours, right = (trace(f, stage.x.clone()) for f in (module, stage.reference))
+    if not yours.steps:
+        return None, ["Your forward calls nothing that makes a tensor."]
     steps, first = _parting(yours, right)
     cell = int(torch.arange(stage.x.numel()).reshape(stage.x.shape)[at])
     place = ", ".join(map(str, at))

@@ -68,12 +68,12 @@ def _line(address: str) -> nodes.paragraph:
     line += nodes.strong(text="This needs Python.")
     if address:
         line += nodes.Text(" ")
-        line += nodes.reference(text="Open this cell in Colab", refuri=address)
-        line += nodes.Text(", or in Jupyter with a clone of the book, run the first ")
+        line += nodes.reference(text="Open this notebook in Colab", refuri=address)
+        line += nodes.Text(", or in Jupyter from a clone of the book")
     else:
-        line += nodes.Text(" In Jupyter, with a clone of the book, run the first ")
+        line += nodes.Text(" Open this notebook in Jupyter, from a clone of the book")
     line += nodes.Text(
-        "cell and then this one, with your own lines in it. Here, with nothing filled "
-        "in, it says:"
+        "; run its first cell, and then this one with your own lines in it. With "
+        "nothing filled in the check says:"
     )
     return line

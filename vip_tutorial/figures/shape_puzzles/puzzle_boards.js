@@ -96,7 +96,7 @@ export function tokensAct(puzzle, work, { name, key, value }) {
   if (!WAYS[key]) return undefined;
   const [column, row] = [(at % side) + WAYS[key][0], Math.floor(at / side) + WAYS[key][1]];
   const isInside = column >= 0 && column < side && row >= 0 && row < side;
-  return isInside ? { at: row * side + column, last: "at" } : undefined;
+  return isInside ? { at: row * side + column } : undefined; // which is spoken as the active option
 }
 
 /** What is chosen now, in a sentence. */

@@ -69,7 +69,7 @@ export function make(level, random) {
     born: {
       axes: ["H", "W"],
       shape: [SIDE, SIDE],
-      said: "A square is one token; it depends on those that a path leads from, however the weights are.",
+      said: "The framed token depends on all tokens from which a path leads to it, whatever the weights are.",
     },
     calls: [],
     code: `y = ${code}`,

@@ -61,7 +61,7 @@ ${verdictHtml(puzzle, work)}
     const { puzzle, work } = current(scene, state);
     if (work.last === "hint") return `Hint ${work.hints} of ${HINTS}: ${puzzle.hints[work.hints - 1]}`;
     if (work.last === "answer") return `The answer is ${puzzle.answer}. ${judgeAnswer(puzzle, puzzle.answer).words}`;
-    if (work.last === "moved" || work.last === "at") return answersOf(puzzle).said(puzzle, work);
+    if (work.last === "moved") return answersOf(puzzle).said(puzzle, work);
     if (work.given === undefined)
       return puzzle.born.said
         ? coloursSaid(puzzle)
@@ -131,8 +131,8 @@ function answerHtml(scene, puzzle, work, id, off) {
   }
   if (puzzle.lines) {
     const line = ({ letter, code }) =>
-      `<button type="button" data-do="answer" data-value="${letter}" class="vip-code-line"${off}><b>${letter}</b> <code>${escape(code)}</code></button>`;
-    return `${pictureHtml(puzzle.target, puzzle)}<div class="vip-answer vip-lines" data-key="${id}">${puzzle.lines.map(line).join("")}</div><div class="vip-puzzle-row">${hint}</div>`;
+      `<button type="button" data-do="answer" data-value="${letter}" class="vip-code-line"${off}><b>${letter}</b> <code>${callsHtml(code)}</code></button>`;
+    return `${pictureHtml(puzzle.target, puzzle)}<div class="vip-answer vip-choices" data-key="${id}">${puzzle.lines.map(line).join("")}</div><div class="vip-puzzle-row">${hint}</div>`;
   }
   const own = answersOf(puzzle);
   const grid = own?.html(scene, puzzle, work) ?? "";
@@ -145,6 +145,9 @@ function answerHtml(scene, puzzle, work, id, off) {
   placeholder="${escape(`such as ${puzzle.example}`)}"${typed}${off}></label>
 <button type="submit" class="vip-scripted"${off}>Check</button> ${hint}</form>`;
 }
+
+/** Code that is broken before a call, if it has to be, and not among its arguments. */
+const callsHtml = (code) => escape(code).replaceAll(" ", "&nbsp;").replaceAll(".", "<wbr>.");
 
 function hintsHtml(puzzle, { hints, last }) {
   const shown = puzzle.hints.slice(0, hints - (last === "hint" ? 1 : 0)); // the newest is said
