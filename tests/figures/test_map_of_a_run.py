@@ -46,16 +46,16 @@ RUNS = {
 }
 MAP = """((data, opened) => {
   const run = $recording.readRun(data);
-  const found = $map_graph.groupsOf(run, opened === "all" ? "all" : new Set(opened));
+  const groups = $map_graph.groupsOf(run, opened === "all");
   const layouts = ["wide", "narrow"].map((format) => {
-    const layout = $map_layout.layOut(run, found.groups, format);
+    const layout = $map_layout.layOut(run, groups, format);
     const [stations, links] = [[...layout.stations.values()], layout.links.length];
     return { ...layout, stations, links };
   });
-  const ends = found.groups.map((group) => [...$map_flight.endsOf(run, group)]);
-  const rows = found.groups.map((group) => $map_flight.rowsOf(run, group));
-  const names = found.groups.map((group) => $map_graph.nameOf(run, group));
-  return JSON.stringify({ ...found, layouts, ends, rows, names });
+  const ends = groups.map((group) => [...$map_flight.endsOf(run, group)]);
+  const rows = groups.map((group) => $map_flight.rowsOf(run, group));
+  const names = groups.map((group) => $map_graph.nameOf(run, group));
+  return JSON.stringify({ groups, layouts, ends, rows, names });
 })"""
 
 
@@ -66,7 +66,7 @@ def engine(engine_of):
 
 def mapped(engine, recording: Trace, opened="") -> dict:
     data = json.dumps(recording.to_json())
-    return json.loads(engine.eval(f"{MAP}({data}, {json.dumps(opened or [])})"))
+    return json.loads(engine.eval(f"{MAP}({data}, {json.dumps(opened)})"))
 
 
 def test_the_module_in_nine_acts(engine):

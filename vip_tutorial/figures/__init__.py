@@ -8,6 +8,7 @@ module map are there, too: they need nothing of the book.
 Needs anywidget and ipywidgets, 7.7 or 8: `pip install "vip_tutorial[widgets]"`.
 """
 
+from ..lens.figure import host  # noqa: F401 (first: it says what to install)
 from ..lens.module_map.module_map import ModuleMap
 from ..lens.permute_lens.permute_lens import PermuteLens
 from .branch_explorer.branch_explorer import BranchExplorer

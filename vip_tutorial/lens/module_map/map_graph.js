@@ -11,28 +11,17 @@ import { sizeOf } from "../permute_lens/recording.js";
  * @property {number[]} steps which steps of the run, from 0, in order
  * @property {number[]} inputs the tensors that it takes, each once
  * @property {number} output the tensor that it leaves
- *
- * @typedef {object} Frame a group that is opened
- * @property {number} first its first step, which names it
- * @property {number[]} steps
  */
 
 /**
  * @param {*} run
- * @param {Set<number> | "all"} opened first steps of the groups to be shown step by step
- * @returns {{groups: Group[], folded: Group[], frames: Frame[]}} `folded` are all groups as
- *   they are with none opened
+ * @param {boolean} isOpen whether each step shall be a group of its own
+ * @returns {Group[]} in the order in which they ended
  */
-export function groupsOf(run, opened) {
-  const folded = fold(run).map((steps) => groupOf(run, steps));
-  const isOpen = ({ steps }) => steps.length > 1 && (opened === "all" || opened.has(steps[0]));
-  const groups = folded.flatMap((group) => (isOpen(group) ? group.steps.map((step) => groupOf(run, [step])) : [group]));
-  const frames = folded.filter(isOpen).map(({ steps }) => ({ first: steps[0], steps }));
-  // An opened group stands among the others in the order in which the steps ran.
-  return { groups: groups.sort((one, other) => last(one) - last(other)), folded, frames };
+export function groupsOf(run, isOpen) {
+  const groups = isOpen ? run.steps.map((_, i) => [i]) : fold(run);
+  return groups.map((steps) => groupOf(run, steps));
 }
-
-const last = ({ steps }) => steps[steps.length - 1];
 
 function groupOf(run, steps) {
   const made = new Set(steps.map((i) => run.steps[i].output));

@@ -28,13 +28,7 @@ export const figure = {
     ...lens.fields,
     step: { ...lens.fields.step, usual: undefined },
     view: choiceField("map", ["map", "lens"]),
-    open: {
-      usual: "",
-      read: (text, { run }) =>
-        text === "all" || (/^\d{1,3}(\.\d{1,3})*$/.test(text) && text.split(".").every((i) => +i < run.steps.length))
-          ? text
-          : undefined,
-    },
+    open: choiceField("", ["", "all"]),
   },
 
   misfits: (scene, state) => (state.view === "lens" ? lens.misfits(scene, state) : []),
@@ -132,16 +126,10 @@ const actAt = (scene, state) =>
 /** The groups that are shown, and where they stand in either format. */
 function mapOf({ run, plans, maps }, { open }) {
   if (!maps.has(open)) {
-    const found = groupsOf(run, open === "all" ? "all" : new Set(open ? open.split(".").map(Number) : []));
+    const groups = groupsOf(run, open === "all");
     const flights = new Map();
-    const plan = (format) => ({
-      ...found,
-      run,
-      flights,
-      lens: plans[format],
-      layout: layOut(run, found.groups, format),
-    });
-    maps.set(open, { ...found, wide: plan("wide"), narrow: plan("narrow") });
+    const plan = (format) => ({ run, groups, flights, lens: plans[format], layout: layOut(run, groups, format) });
+    maps.set(open, { groups, wide: plan("wide"), narrow: plan("narrow") });
   }
   return maps.get(open);
 }
