@@ -774,7 +774,7 @@ WRONG["heard"] = [
 
 def test_the_table_has_every_check():
     names = {name.removeprefix("check_") for name in exercises.__all__}
-    assert set(RIGHT) == set(WRONG) == names
+    assert set(RIGHT) == set(WRONG) == names - {"whole"}  # see test_whole.py
 
 
 @pytest.mark.parametrize("name", RIGHT)

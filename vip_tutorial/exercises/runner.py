@@ -200,7 +200,8 @@ def _raised(error: BaseException, call: str, answer: Callable) -> str:
 
 def _line_of(error: BaseException, answer: Callable) -> str:
     """The line of the answer that raised the error, if it is known."""
-    code = getattr(inspect.unwrap(answer), "__code__", None)
+    made = getattr(answer, "forward", answer)  # the answer may be a module's class
+    code = getattr(inspect.unwrap(made), "__code__", None)
     file = getattr(code, "co_filename", None)
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.line or "" for frame in frames if frame.filename == file]
