@@ -636,6 +636,22 @@ def test_view_or_copy_by_buttons(core, open_figure):
     assert figure.said.startswith("Right.")
 
 
+def test_an_address_is_answered_on_the_strip(core, open_figure):
+    for number in (1, 3, 5, 7):
+        right = int(answer_of(core, "address", number))
+        figure = opened_puzzle(open_figure, "address", number)
+        cells = figure.figure.locator(".vip-strip [data-do=answer]")
+        jumps = figure.figure.locator(".vip-strip .vip-jump text")
+        wrong = (right + 1) % cells.count()
+        cells.nth(wrong).click()
+        assert figure.said.startswith(f"Not yet. At {wrong} lies ")
+        assert cells.nth(wrong).text_content() == "✗"
+        assert jumps.count() == 0  # they would give it away
+        cells.nth(right).click()
+        assert figure.said.startswith("Right.")
+        assert sum(map(int, jumps.all_text_contents())) == right
+
+
 def test_three_hints_and_then_the_answer(core, open_figure):
     figure = opened_puzzle(open_figure, "shape", 4)
     hints = call(core, EXPORT, "shape", [1], [4])[0]["hints"]

@@ -47,7 +47,7 @@ ${kindsHtml(scene, puzzle, off)}
 </div>
 <p class="vip-ask" aria-live="polite">${escape(puzzle.ask)}</p>
 ${puzzle.code && `<p class="vip-line"><code>${escape(puzzle.code)}</code></p>`}
-<div class="vip-desk">${puzzle.tokens ? "" : pictureHtml(startPicture(puzzle), puzzle)}
+<div class="vip-desk">${puzzle.tokens ? "" : `<div>${pictureHtml(startPicture(puzzle), puzzle)}${puzzle.memory?.(work, asleep) ?? ""}</div>`}
 <div>${answerHtml(scene, puzzle, work, id, off)}
 ${hintsHtml(puzzle, work)}</div></div>
 ${verdictHtml(puzzle, work)}

@@ -38,6 +38,7 @@ class ShapePuzzles(BookWidget):
     """
 
     kind = "shape_puzzles"
+    styles = ("../shared/strip.css", "shape_puzzles.css")
     shown = ("kinds",)
 
     name = traitlets.Unicode("puzzles").tag(sync=True)
