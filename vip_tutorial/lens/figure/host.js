@@ -78,7 +78,12 @@ export function themeOf(el) {
     : body.classList.contains("vscode-dark") || (systemIsDark && !body.dataset.jpThemeLight);
   el.dataset.vipTheme = isDark ? "dark" : "light";
   const style = getComputedStyle(el);
-  return Object.fromEntries(["ink", "faint", "line", "paper", "soft", "accent"].map((name) => [name, style.getPropertyValue(`--vip-${name}`).trim()]));
+  return Object.fromEntries(
+    ["ink", "faint", "line", "paper", "soft", "accent"].map((name) => [
+      name,
+      style.getPropertyValue(`--vip-${name}`).trim(),
+    ]),
+  );
 }
 
 /** The buttons that end every figure, and the line that shows a link. */

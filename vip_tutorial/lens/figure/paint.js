@@ -55,8 +55,12 @@ export class Drawing {
  * @property {number} height
  * @property {string} key what it looks like, as far as the picture's `looks` don't say
  * @property {(drawing: Drawing) => void} draw
- * @property {{key: string, draw: (drawing: Drawing) => void}} [still] what lies under it and, while
- *   something moves, stays as it is: painted once
+ * @property {Still} [still] what lies under it
+ *
+ * @typedef {object} Still what stays as it is while something moves over it, and is painted once
+ * @property {object} of what it is a picture of
+ * @property {string} key what it looks like
+ * @property {(drawing: Drawing) => void} draw
  */
 
 /** The whole of a picture that comes in parts. */
@@ -96,7 +100,7 @@ export function paintParts(canvas, { width, height, parts }, scale, theme, looks
     context.clearRect(part.x, part.y, part.width, part.height);
     const { still, ...moving } = part;
     if (still) {
-      const below = stillOf(canvas, still, { width, height }, scale, theme, `${still.key} ${JSON.stringify(theme)} ${looks}`);
+      const below = stillOf(canvas, still, { width, height }, scale, theme);
       context.drawImage(below, 0, 0, width, height);
     }
     paintCanvas(context, drawWhole({ width, height, parts: [moving] }), theme);
@@ -104,15 +108,16 @@ export function paintParts(canvas, { width, height, parts }, scale, theme, looks
   paintedParts.set(canvas, shown);
 }
 
-function stillOf(canvas, still, { width, height }, scale, theme, key) {
+function stillOf(canvas, { of, key: looks, draw }, { width, height }, scale, theme) {
+  const key = `${looks} ${JSON.stringify(theme)} ${canvas.width}`;
   const known = stills.get(canvas);
-  if (known?.key === key && known.image.width === canvas.width) return known.image;
+  if (known?.of === of && known.key === key) return known.image;
   const image = document.createElement("canvas");
   [image.width, image.height] = [canvas.width, canvas.height];
   const context = image.getContext("2d");
   context.setTransform(scale, 0, 0, scale, 0, 0);
-  paintCanvas(context, drawWhole({ width, height, parts: [{ x: 0, y: 0, width, height, key, draw: still.draw }] }), theme);
-  stills.set(canvas, { key, image });
+  paintCanvas(context, drawWhole({ width, height, parts: [{ x: 0, y: 0, width, height, key, draw }] }), theme);
+  stills.set(canvas, { of, key, image });
   return image;
 }
 

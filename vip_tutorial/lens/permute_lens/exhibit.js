@@ -82,11 +82,22 @@ function fitted(shape, width, height, largest, cuts) {
   return { cell: best.cell, layout: arrange(shape, best.cell.width, best.cell.height, undefined, best.columns) };
 }
 
-function matrixPlace({ shape: [rows, columns] }, x, { matrix }, high) {
+function matrixPlace({ shape }, x, { matrix }, high) {
+  const [rows, columns] = shape;
   const side = Math.min(22, matrix / columns, Math.min(HIGHEST_MATRIX, high - STRIP - 4) / rows);
   const left = x + (matrix - side * columns) / 2;
   const layout = { height: STRIP + 4 + side * rows };
-  return { x: left, y: MARGIN + STRIP + 4, strip: MARGIN, stripHeight: STRIP, side, width: side * columns, rows, columns, layout };
+  return {
+    x: left,
+    y: MARGIN + STRIP + 4,
+    strip: MARGIN,
+    stripHeight: STRIP,
+    side,
+    width: side * columns,
+    rows,
+    columns,
+    layout,
+  };
 }
 
 /** The element of a place whose cell holds a point; -1 if none does. */

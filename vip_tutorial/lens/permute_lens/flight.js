@@ -71,7 +71,7 @@ function rowsOf(run, step) {
 function rowsOfLinear(run, step) {
   const length = (id) => run.tensors[id].shape.at(-1);
   let at = step.map.map((_, k) => k);
-  for (let id = step.output; ; ) {
+  for (let id = step.output; ;) {
     const next = run.steps.filter((other) => other.inputs[0] === id);
     const mix = next.find(({ kind }) => kind === "mix");
     if (mix) return at.map((k) => Math.floor(k / length(id)));
@@ -83,7 +83,7 @@ function rowsOfLinear(run, step) {
     id = move.output;
   }
   at = step.map;
-  for (let id = step.inputs[0]; ; ) {
+  for (let id = step.inputs[0]; ;) {
     const made = run.maker.get(id);
     if (made?.kind === "mix") return at.map((k) => Math.floor(k / length(id)));
     if (made?.kind !== "move" || !made.map) return null;

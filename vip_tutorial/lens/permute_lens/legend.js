@@ -24,7 +24,9 @@ export function legendHtml(plan, state) {
       (shape[axis] > MOST_SAMPLES ? "…" : "");
     parts.push(`colour: ${letter(axes[birth.hue])} ${samples(birth.hue, birthHue)}`);
     if (birth.light !== birth.hue)
-      parts.push(`lightness: ${letter(axes[birth.light])} ${samples(birth.light, (i) => birthFill(0, i, shape[birth.light]))}`);
+      parts.push(
+        `lightness: ${letter(axes[birth.light])} ${samples(birth.light, (i) => birthFill(0, i, shape[birth.light]))}`,
+      );
   }
   if (looks.some(({ mark }) => mark !== undefined)) {
     const names = birth.marks.map((axis) => letter(axes[axis])).join(", ");
@@ -36,7 +38,9 @@ export function legendHtml(plan, state) {
   const byValue = ["value", "gradient"].includes(fill) || middle?.kind === "matrix" || looks.some(({ bar }) => bar);
   if (byValue) {
     const what = ["value", "gradient"].includes(fill) ? `its ${fill}` : middle?.kind === "matrix" ? "weight" : "number";
-    parts.push(`${what}: ${[-1, -0.5, 0, 0.5, 1].map((v) => swatch(valueFill(v, 1), ["−", "", "0", "", "+"][v * 2 + 2])).join("")}`);
+    parts.push(
+      `${what}: ${[-1, -0.5, 0, 0.5, 1].map((v) => swatch(valueFill(v, 1), ["−", "", "0", "", "+"][v * 2 + 2])).join("")}`,
+    );
   }
   if (middle?.isStretched) parts.push("framed: what is really there; paler: stretched");
   if (hasFrames(plan, now)) parts.push("frame: a row of a Linear");

@@ -24,7 +24,7 @@ export function stepTo(run, state, step, slowly = true) {
  * @param {{run: ReturnType<typeof import("./recording.js").readRun>, plans: object}} lens
  * @param {import("./scene.js").LensState} state
  * @param {number} position where the picture is, be it on its way to the state's step
- * @returns {Partial<import("./scene.js").LensState> & {slowly?: boolean} | undefined}
+ * @returns {Partial<import("./scene.js").LensState> & {slowly?: boolean | number} | undefined}
  */
 export function actOnLens({ run, plans }, state, position, action) {
   const { value, key, shift, x, y, width } = action;

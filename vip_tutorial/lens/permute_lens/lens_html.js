@@ -92,7 +92,8 @@ export function headsHtml(run, state) {
 function betweenHtml(run, { step, backward }, { kind, id, name, sign, axes, shape, uses, isStretched }) {
   const label = (text) => `<span class="vip-label">${text}</span> `;
   if (kind === "matrix") return `${label("times")}${weightHtml(name)}${shapeHtml(shape, backward ? ", turned" : "")}`;
-  if (kind === "gradients") return `${label("plus")}<b>what the others send</b><span class="vip-numbers">steps ${uses.map((i) => i + 1).join(", ")}</span>`;
+  if (kind === "gradients")
+    return `${label("plus")}<b>what the others send</b><span class="vip-numbers">steps ${uses.map((i) => i + 1).join(", ")}</span>`;
   const isFirst = id !== undefined && step.inputs[0] === id && ["−", "÷"].includes(sign);
   const word = isFirst ? { "−": "taken from", "÷": "dividing" }[sign] : (MEETS[sign] ?? "and");
   return `${label(word)}${name ? weightHtml(name) : axesHtml(axes)}${shapeHtml(shape, isStretched ? ", stretched" : "")}`;

@@ -3,7 +3,7 @@
 
 import { sizeOf } from "./recording.js";
 import { inkOn } from "../figure/colours.js";
-import { shortNumber } from "./panes.js";
+import { shortNumber } from "./cells.js";
 import { fillOf, looksOf, markedRow, moment } from "./scene.js";
 
 const ARC = 24; // room above the strip for the jumps
@@ -56,7 +56,9 @@ function soFar(run, id, progress) {
   const { shape } = run.tensors[id];
   const [size, row] = [sizeOf(shape), shape.at(-1) ?? 1];
   if (row >= size) return Math.round(progress * size);
-  return Math.round(progress < FIRST ? (progress / FIRST) * row : row + ((progress - FIRST) / (1 - FIRST)) * (size - row));
+  return Math.round(
+    progress < FIRST ? (progress / FIRST) * row : row + ((progress - FIRST) / (1 - FIRST)) * (size - row),
+  );
 }
 
 /** Whether the step fills new memory. */
@@ -78,7 +80,8 @@ function drawStrip(plan, drawing, state, now, id, top, written) {
   const { run, strip } = plan;
   const looks = looksOf(plan, id, fillOf(state));
   const width = strip.cellWidth - (strip.cellWidth > 4 ? 1 : 0.25);
-  const values = state.numbers === "value" && strip.line >= LOWEST_NUMBER && width >= 18 ? numbersOf(run, state, id) : null;
+  const values =
+    state.numbers === "value" && strip.line >= LOWEST_NUMBER && width >= 18 ? numbersOf(run, state, id) : null;
   const size = Math.min(11, strip.line * 0.8, width / 2.2);
   const first = run.address(id, 0) - run.place(id, 0);
   run.storage(id).forEach((home, place) => {

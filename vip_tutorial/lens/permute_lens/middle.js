@@ -29,7 +29,7 @@ export function middleOf(run, step, backward) {
   if (!found.has(run)) found.set(run, new Map());
   const key = `${step.output} ${backward}`;
   const known = found.get(run);
-  if (!known.has(key)) known.set(key, backward ? middleBack(run, step) : matrixOf(run, step) ?? secondOf(run, step));
+  if (!known.has(key)) known.set(key, backward ? middleBack(run, step) : (matrixOf(run, step) ?? secondOf(run, step)));
   return known.get(key);
 }
 
@@ -71,12 +71,22 @@ function secondOf(run, step) {
   }
   // A weight that is laid over the tensor, such as the scale of a layer.
   const weights = (step.operands ?? []).map((number) => run.operands[number]);
-  if (step.kind !== "pointwise" || weights.length !== 1 || !weights[0].values || !run.isComplete(step.output)) return null;
+  if (step.kind !== "pointwise" || weights.length !== 1 || !weights[0].values || !run.isComplete(step.output))
+    return null;
   const [{ shape, values, name }] = weights;
   const source = laidOver(shape, run.tensors[step.output].shape);
   if (!source) return null;
   const axes = shape.map(String);
-  return { kind: "second", values: values.map(Number), shape, axes, name, sign: signOf(step), source, isStretched: sizeOf(shape) < size };
+  return {
+    kind: "second",
+    values: values.map(Number),
+    shape,
+    axes,
+    name,
+    sign: signOf(step),
+    source,
+    isStretched: sizeOf(shape) < size,
+  };
 }
 
 /** Which element of a shape meets element k of a larger one, by broadcasting; null if it can't be. */
@@ -102,7 +112,16 @@ function middleBack(run, step) {
   if (uses.length && total && run.isComplete(input)) {
     const own = sentBack(run, step, input);
     const { shape, axes } = run.tensors[input];
-    if (own) return { kind: "gradients", values: total.map((all, k) => all - own[k]), shape, axes, sign: "+", uses, source: (k) => k };
+    if (own)
+      return {
+        kind: "gradients",
+        values: total.map((all, k) => all - own[k]),
+        shape,
+        axes,
+        sign: "+",
+        uses,
+        source: (k) => k,
+      };
   }
   if (!run.gradient(step.output)) return null;
   const second = step.kind === "pointwise" && signOf(step) === "×" ? secondOf(run, step) : null;

@@ -182,7 +182,8 @@ ${stageHtml(
     /** One row first, slowly, and then the others: that takes its time. */
     lasts({ run }, state) {
       const { step, backward } = moment(run, lensState(state), pictureAt(state));
-      const kind = step.kind === "mix" || step.kind === "move" ? step.kind : middleOf(run, step, backward) ? "second" : "rest";
+      const kind =
+        step.kind === "mix" || step.kind === "move" ? step.kind : middleOf(run, step, backward) ? "second" : "rest";
       return LASTS[kind] / state.speed;
     },
     shows: (_, state) => JSON.stringify(shownOf(state)),
@@ -243,7 +244,9 @@ function pictureAt(state) {
 }
 
 function speedHtml(speed) {
-  const options = SPEEDS.map((one) => `<option value="${one}"${one === String(speed) ? " selected" : ""}>${one} ×</option>`);
+  const options = SPEEDS.map(
+    (one) => `<option value="${one}"${one === String(speed) ? " selected" : ""}>${one} ×</option>`,
+  );
   return `<select data-set="speed" aria-label="Speed">${options.join("")}</select>`;
 }
 

@@ -63,7 +63,8 @@ export function readRun(json) {
   operands.forEach((operand, i) => {
     const { name, shape, values } = operand ?? {};
     const isRead = values == null || (isNumbers(values) && values.length === sizeOf(shape));
-    if (typeof name !== "string" || !isWhole(shape) || !isRead) throw new Error(`operand ${i} of this recording is damaged`);
+    if (typeof name !== "string" || !isWhole(shape) || !isRead)
+      throw new Error(`operand ${i} of this recording is damaged`);
   });
   steps.forEach((step, i) => {
     const isNew = step?.output > (steps[i - 1]?.output ?? -1) && !inputs.includes(step.output);
@@ -132,7 +133,11 @@ class Run {
     this.tensors = json.tensors;
     this.steps = json.steps;
     this.inputs = json.inputs;
-    this.operands = (json.operands ?? []).map(({ name, shape, values }) => ({ name, shape, values: values?.map(toNumber) }));
+    this.operands = (json.operands ?? []).map(({ name, shape, values }) => ({
+      name,
+      shape,
+      values: values?.map(toNumber),
+    }));
     this.outputs = Array.isArray(json.outputs) ? json.outputs : [];
     this.omitted = json.omitted ?? [];
     this.root = json.inputs[0] ?? json.steps[0].inputs[0];
@@ -160,7 +165,10 @@ class Run {
     const cut = this.steps.find(({ kind, order, inputs, output }) => {
       const after = this.tensors[output].shape;
       return (
-        kind === "move" && !order && inputs[0] === this.root && after.length === shape.length + 1 &&
+        kind === "move" &&
+        !order &&
+        inputs[0] === this.root &&
+        after.length === shape.length + 1 &&
         String(after.slice(0, -2)) === String(outer)
       );
     });

@@ -30,7 +30,9 @@ export function planScene(run, options, format) {
   const size = SIZES[format];
   const plan = { run, options, size, format, birth: birthAxes(run, options), looks: new Map(), flights: new Map() };
   const ways = run.hasGradient() ? [false, true] : [false];
-  const exhibits = new Map(ways.map((backward) => [backward, run.steps.map((step) => makeExhibit(plan, step, backward))]));
+  const exhibits = new Map(
+    ways.map((backward) => [backward, run.steps.map((step) => makeExhibit(plan, step, backward))]),
+  );
   const heights = [...exhibits.values()].flat().map(({ height }) => height);
   return { ...plan, exhibits, paneHeight: Math.max(...heights), strip: planStrip(run, size) };
 }
@@ -47,7 +49,9 @@ function planStrip(run, { width, addresses }) {
   const lengths = strides.filter((n) => n > 1 && n < cells && room / n >= NARROWEST).sort((one, other) => one - other);
   const heightOf = (n) => Math.ceil(cells / n) * (Math.max(4, Math.min(11, STRIP_HEIGHT / Math.ceil(cells / n))) + 1);
   const isShort = room / cells >= 14; // then it lies in one line, as memory does
-  const perLine = isShort ? cells : (lengths.find((n) => heightOf(n) <= STRIP_HEIGHT + 4) ?? lengths.at(-1) ?? Math.floor(room / 4));
+  const perLine = isShort
+    ? cells
+    : (lengths.find((n) => heightOf(n) <= STRIP_HEIGHT + 4) ?? lengths.at(-1) ?? Math.floor(room / 4));
   const lines = Math.ceil(cells / perLine);
   const line = lines === 1 ? 18 : Math.max(3, Math.min(11, STRIP_HEIGHT / lines));
   return { perLine, line, left: addresses, height: lines * (line + 1), cellWidth: Math.min(WIDEST, room / perLine) };
@@ -152,7 +156,7 @@ export function fillOf(state) {
  *   number, as a share of the largest, and whether any is negative
  */
 
-/** For every element of tensor `id` its look. @returns {Look[]} */
+/** For every element of tensor `id` its look. @returns {any[]} `Look`s */
 export function looksOf(plan, id, fill) {
   const key = `${id} ${fill}`;
   if (!plan.looks.has(key)) plan.looks.set(key, computeLooks(plan, id, fill));
@@ -177,7 +181,9 @@ function computeLooks({ run, birth, options }, id, fill) {
   const grey = (row, column) => pixelFill(options.picture?.[row]?.[column] ?? 0);
   const look = ([row, column, place], k) => {
     const several = [rows, columns].map((masks) => masks && isSeveral(masks[k]));
-    const shades = several[1] ? bitsOf(columns[k]).map((bit) => birthFill(row, bit, Math.min(root[birth.light], MASK_BITS))) : undefined;
+    const shades = several[1]
+      ? bitsOf(columns[k]).map((bit) => birthFill(row, bit, Math.min(root[birth.light], MASK_BITS)))
+      : undefined;
     return {
       ...(fill === "picture"
         ? { fill: grey(row, column), seen: several.some(Boolean) ? greysIn(rows[k], columns[k], grey) : undefined }
@@ -237,6 +243,10 @@ function spanOf(mask, count) {
 const bits = new Map(); // few masks, asked for again and again
 
 function bitsOf(mask) {
-  if (!bits.has(mask)) bits.set(mask, Array.from({ length: MASK_BITS }, (_, bit) => bit).filter((bit) => mask & (1 << bit)));
+  if (!bits.has(mask))
+    bits.set(
+      mask,
+      Array.from({ length: MASK_BITS }, (_, bit) => bit).filter((bit) => mask & (1 << bit)),
+    );
   return bits.get(mask);
 }

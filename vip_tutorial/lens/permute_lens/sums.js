@@ -32,7 +32,12 @@ function madeOf(run, state, now, k) {
   if (middle?.kind === "gradients") {
     const rest = middle.values[k];
     const total = run.gradient(now.to)[k];
-    return { text: `${short(total - rest)} from this step + ${short(rest)} from the others`, how: "", result: total, terms: [total] };
+    return {
+      text: `${short(total - rest)} from this step + ${short(rest)} from the others`,
+      how: "",
+      result: total,
+      terms: [total],
+    };
   }
   if (middle?.kind === "second" && middle.sign) return pair(run, now, middle, before, k);
   return now.backward ? null : shared(run, state, now, before);
@@ -82,7 +87,11 @@ function shared(run, state, now, before) {
     return { text: `(${plain}) ÷ ${group.length}`, how: "", result: sum(numbers) / group.length, terms: numbers };
   if (op !== "softmax") return null;
   const own = before[focusIn(run, state, now.to)];
-  const powers = joined(numbers.slice(0, SHOWN).map((x) => `e^${short(x)}`), group.length, "powers");
+  const powers = joined(
+    numbers.slice(0, SHOWN).map((x) => `e^${short(x)}`),
+    group.length,
+    "powers",
+  );
   return {
     text: `e^${short(own)} ÷ (${powers})`,
     how: "",
@@ -93,8 +102,7 @@ function shared(run, state, now, before) {
 
 const sum = (numbers) => numbers.reduce((total, x) => total + x, 0);
 
-const joined = (texts, count, what) =>
-  texts.join(" + ") + (count > texts.length ? ` + …, ${count} ${what}` : "");
+const joined = (texts, count, what) => texts.join(" + ") + (count > texts.length ? ` + …, ${count} ${what}` : "");
 
 function isClose(result, number, terms) {
   return Math.abs(result - number) <= EXACT * Math.max(...terms.map(Math.abs), Math.abs(number));
