@@ -1,6 +1,7 @@
 """The devices that tests run on, which tests a run takes, and what each starts from."""
 
 import contextlib
+import zlib
 from pathlib import Path
 
 import hypothesis
@@ -114,13 +115,34 @@ def pytest_collection_modifyitems(config, items):
             for f, n in named
         )
 
-    slow = {i for i in items if i.get_closest_marker("slow") and not is_named(i)}
+    slow = {i for i in items if i.get_closest_marker("slow")} | browsed_alike(items)
+    slow = {item for item in slow if not is_named(item)}
     if slow:
         config.hook.pytest_deselected(items=list(slow))
         items[:] = [item for item in items if item not in slow]
     config.stash[LEFT_OUT] = len(slow)
     if hasattr(config, "workeroutput"):  # one process of several: it prints nothing
         config.workeroutput["left out"] = len(slow)
+
+
+def browsed_alike(items) -> set:
+    """Of a test that opens many pages, all but two, which are others for each test.
+
+    To open a page takes a second, and what one test asks of a page, another asks of it
+    in its own way: together they come by all figures and pages.
+    """
+    alike = {}
+    for item in items:
+        if "browser" in item.fixturenames:
+            alike.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    slow = set()
+    for name, group in alike.items():
+        chance = zlib.crc32(name.encode())  # the same for each run
+        first = chance % len(group)
+        other = first + 1 + (chance >> 8) % max(1, len(group) - 1)
+        taken = {first, other % len(group)}
+        slow |= {item for i, item in enumerate(group) if i not in taken}
+    return slow
 
 
 @pytest.hookimpl(optionalhook=True)

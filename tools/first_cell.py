@@ -28,7 +28,7 @@ def first_cell() -> dict:
         "cell_type": "code",
         "execution_count": None,
         "id": "setup",
-        "metadata": {"cellView": "form", "tags": ["hide-cell", "setup"]},
+        "metadata": {"cellView": "form", "tags": ["remove-cell", "setup"]},
         "outputs": [],
         "source": CODE.read_text(encoding="utf-8").rstrip().splitlines(keepends=True),
     }

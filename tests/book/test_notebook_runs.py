@@ -141,7 +141,7 @@ plt.plot([1, 2]);
         first, picture = ran.cells[0].outputs
         warm = hasattr(os, "fork")
         assert first.text == f"{warm} __main__ True\nx []\n"
-        assert "image/png" in picture.data
+        assert "image/svg+xml" in picture.data
         assert ran.cells[1].outputs[0].text == f"{i}\n"
 
 

@@ -9,11 +9,12 @@ import torch
 from figure_driver import Figure
 from lens_pages import height_lens
 
-from vip_tutorial import PermuteMLP, WeightedPermuteMLP
+from vip_tutorial import PermuteMLP, WeightedPermuteMLP, trace
 from vip_tutorial.figures import (
     BranchMixer,
     CostCalculator,
     LiveViP,
+    ModuleMap,
     MutantSpotter,
     ReachProbe,
     SeedComparison,
@@ -32,6 +33,11 @@ def reach_probe() -> ReachProbe:
     maps = {"height": module.height, "sum": PermuteMLP(8, 4), "whole": module}
     x, picture = torch.randn(1, 4, 4, 8), torch.rand(4, 4)
     return ReachProbe(maps, x, picture=picture, at=(0, 0))  # what a link leaves unsaid
+
+
+def module_map() -> ModuleMap:
+    torch.manual_seed(0)
+    return ModuleMap(trace(WeightedPermuteMLP(8, 4), torch.randn(1, 4, 4, 8)))
 
 
 def weight_rewrite() -> WeightRewrite:
@@ -68,6 +74,7 @@ EXAMPLES = {
         "v1;picture=noise;other=seven;off=1h;hold=2third;open=1;channel=5;token=9;"
         "branch=h;step=3;fill=value",
     ),
+    "module_map": (module_map, "v1;step=11;cell=77;view=lens"),
     "reach_probe": (reach_probe, "v1;map=2;at=5;shade=log;read=11"),
     "seed_comparison": (seed_comparison, "v1;one=b;other=c;seeds=3"),
     "shape_puzzles": (lambda: ShapePuzzles(), "v1;kind=order;number=5"),

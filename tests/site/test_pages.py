@@ -198,6 +198,10 @@ def test_every_image_says_what_it_shows(site, page):
         # An empty text marks decoration; a chapter's figures are none.
         assert image["alt"].strip() or "logo" in image.get("class", ""), image
         assert not re.search(r"^_images/|[0-9a-f]{32}", image["alt"]), image
+    html = (site / f"{page}.html").read_text(encoding="utf-8")
+    plots = re.findall('<div class="plot"><svg[^>]*aria-label="([^"]*)"', html)
+    assert len(plots) == html.count('<div class="plot">')
+    assert all(len(words) > 40 for words in plots), plots
 
 
 def test_the_first_page_leads_to_the_book(open_page, places, site):

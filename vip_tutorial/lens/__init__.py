@@ -11,7 +11,7 @@ It imports nothing of the rest of the package.  `PermuteLens` and
 
 from typing import TYPE_CHECKING, Any
 
-from .tracing import SourceLine, Step, TensorRecord, Trace, trace
+from .tracing import Operand, SourceLine, Step, TensorRecord, Trace, trace
 
 if TYPE_CHECKING:
     from .module_map.module_map import ModuleMap
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ModuleMap",
+    "Operand",
     "PermuteLens",
     "SourceLine",
     "Step",

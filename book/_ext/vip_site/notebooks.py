@@ -36,6 +36,7 @@ from sphinx.util import logging
 
 from vip_tutorial._util.files import write_atomically
 
+from . import plots
 from .warm import warm_kernels
 
 _LOGGER = logging.getLogger(__name__)
@@ -134,6 +135,7 @@ def _give_outputs(app: Sphinx, page: str, source: list[str]) -> None:
             raise NotebooksFail(
                 f"{page} was changed while the notebooks ran: build again"
             )
+        plots.put_into_page(filled)
         source[0] = nbformat.writes(filled)
 
 
@@ -166,13 +168,18 @@ async def _run_all(
     kept: Outcomes, notebooks: dict[Path, NotebookNode], timeout: int
 ) -> list[str]:
     """Run the notebooks; say what failed."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, **plots.ENVIRONMENT, "OMP_NUM_THREADS": "1"}
     free = asyncio.Semaphore(_AT_ONCE)
     failed = []
 
     async def run(file: Path, notebook: NotebookNode) -> None:
         # Coalesced, since MyST-NB would break the line where two pieces meet.
-        client = NotebookClient(notebook, timeout=timeout, coalesce_streams=True)
+        client = NotebookClient(
+            notebook,
+            timeout=timeout,
+            coalesce_streams=True,
+            extra_arguments=[*plots.ARGUMENTS],
+        )
         async with free:
             start = time.perf_counter()
             try:

@@ -196,7 +196,9 @@ function bringFigureToLife(figure, model, el, again) {
 
   let shown; // the parts of the body, as it is
   let lit = "";
+  let isShowing = false; // what had focus may go, and tells of it in the middle of a change
   function show() {
+    isShowing = true;
     const parts = partsOf(figure, scene, state, false);
     const hadFocus = el.contains(document.activeElement);
     patch(part("body"), parts, shown);
@@ -209,6 +211,7 @@ function bringFigureToLife(figure, model, el, again) {
     const letters = figure.lit?.(scene, state) ?? [];
     if (String(letters) !== lit) el.dispatchEvent(new CustomEvent("vip-lit", { detail: letters, bubbles: true }));
     lit = String(letters);
+    isShowing = false;
     paint(); // last, since it asks how wide the page has made it
   }
   function paint() {
@@ -257,7 +260,7 @@ function bringFigureToLife(figure, model, el, again) {
   }
   /** For the time being, and not to be kept. */
   function glance(changes) {
-    if (!changes) return;
+    if (!changes || isShowing) return;
     state = { ...state, ...changes };
     show();
   }

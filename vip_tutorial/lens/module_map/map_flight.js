@@ -1,5 +1,7 @@
 // How the numbers of one act get from the tensors that it takes to the one that it leaves.
 
+import { sizeOf } from "../permute_lens/recording.js";
+
 /**
  * For each tensor that a group takes: per element, the element of its output that it ends
  * in; -1 for none.  Where elements keep a home, that says where; else what they are part of.
@@ -8,14 +10,14 @@
  * @returns {Map<number, number[]>}
  */
 export function endsOf(run, group) {
-  const sizeOf = (id) => run.tensors[id].shape.reduce((product, n) => product * n, 1);
-  const ends = new Map([[group.output, Array.from({ length: sizeOf(group.output) }, (_, k) => k)]]);
+  const countOf = (id) => sizeOf(run.tensors[id].shape);
+  const ends = new Map([[group.output, Array.from({ length: countOf(group.output) }, (_, k) => k)]]);
   for (const i of [...group.steps].reverse()) {
     const step = run.steps[i];
     const after = ends.get(step.output);
     if (!after) continue; // what nothing on the map is made from
     for (const id of new Set(step.inputs)) {
-      const before = ends.get(id) ?? new Array(sizeOf(id)).fill(-1);
+      const before = ends.get(id) ?? new Array(countOf(id)).fill(-1);
       ends.set(id, before);
       const homes = run.homes(id);
       if (homes && run.homes(step.output)) {
@@ -46,7 +48,7 @@ export function rowsOf(run, group) {
   const { shape } = run.tensors[pivot];
   const length = shape[shape.length - 1] ?? 1;
   const rowOf = (k) => Math.floor(k / length);
-  const size = run.tensors[group.output].shape.reduce((product, n) => product * n, 1);
+  const size = sizeOf(run.tensors[group.output].shape);
   if (pivot === group.output) return Array.from({ length: size }, (_, k) => rowOf(k));
   const later = { ...group, inputs: [pivot], steps: group.steps.filter((i) => run.steps[i].output > pivot) };
   const rows = new Array(size).fill(0);
@@ -56,8 +58,8 @@ export function rowsOf(run, group) {
   return rows;
 }
 
-const FIRST = 0.5; // of the time belongs to the first row alone
-const ONE = 0.3; // of the time is what each of the others takes
+const FIRST = 0.6; // of the time belongs to the first row alone
+const ONE = 0.25; // of the time is what each of the others takes
 
 /** How far the row that comes `place`-th of `count` is at a share of the time. */
 export function shareOf(progress, place, count) {

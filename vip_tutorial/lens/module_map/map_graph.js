@@ -4,35 +4,24 @@
 // moves), "mix the rows and bring them home" (a Linear and three moves).  It takes the
 // tensors that stand on the map, its stations, and leaves one more.
 
+import { sizeOf } from "../permute_lens/recording.js";
+
 /**
  * @typedef {object} Group
  * @property {number[]} steps which steps of the run, from 0, in order
  * @property {number[]} inputs the tensors that it takes, each once
  * @property {number} output the tensor that it leaves
- *
- * @typedef {object} Frame a group that is opened
- * @property {number} first its first step, which names it
- * @property {number[]} steps
  */
 
 /**
  * @param {*} run
- * @param {Set<number> | "all"} opened first steps of the groups to be shown step by step
- * @returns {{groups: Group[], folded: Group[], frames: Frame[]}} `folded` are all groups as
- *   they are with none opened
+ * @param {boolean} isOpen whether each step shall be a group of its own
+ * @returns {Group[]} in the order in which they ended
  */
-export function groupsOf(run, opened) {
-  const folded = fold(run).map((steps) => groupOf(run, steps));
-  const isOpen = ({ steps }) => steps.length > 1 && (opened === "all" || opened.has(steps[0]));
-  const groups = folded.flatMap((group) =>
-    isOpen(group) ? group.steps.map((step) => groupOf(run, [step])) : [group],
-  );
-  const frames = folded.filter(isOpen).map(({ steps }) => ({ first: steps[0], steps }));
-  // An opened group stands among the others in the order in which the steps ran.
-  return { groups: groups.sort((one, other) => last(one) - last(other)), folded, frames };
+export function groupsOf(run, isOpen) {
+  const groups = isOpen ? run.steps.map((_, i) => [i]) : fold(run);
+  return groups.map((steps) => groupOf(run, steps));
 }
-
-const last = ({ steps }) => steps[steps.length - 1];
 
 function groupOf(run, steps) {
   const made = new Set(steps.map((i) => run.steps[i].output));
@@ -83,7 +72,7 @@ function isOneAct(run, step, group, takesSeveral) {
 
 const isCombination = ({ kind, inputs }) => kind === "pointwise" && new Set(inputs).size > 1;
 
-const sizeIn = (run, { output }) => run.tensors[output].shape.reduce((product, n) => product * n, 1);
+const sizeIn = (run, { output }) => sizeOf(run.tensors[output].shape);
 
 const partOf = ({ module }) => (module ? module.split(".") : []);
 
@@ -103,7 +92,10 @@ export function nameOf(run, group) {
 
 /** The names of the moves of a group that has nothing else, or of those that come after the rest. */
 export function movesOf(run, group) {
-  return group.steps.map((i) => run.steps[i]).filter(({ kind }) => kind === "move").map(({ op }) => op);
+  return group.steps
+    .map((i) => run.steps[i])
+    .filter(({ kind }) => kind === "move")
+    .map(({ op }) => op);
 }
 
 /** The linear step of a group whose matrix is known, and which is its only one. */

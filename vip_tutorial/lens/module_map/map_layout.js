@@ -2,18 +2,19 @@
 // side by side, and lines that never run through a tensor.
 
 import { arrange, fitCell } from "../figure/layout.js";
+import { sizeOf } from "../permute_lens/recording.js";
 import { matrixOf } from "./map_graph.js";
 
 const SIZES = {
-  wide: { width: 600, thumb: { width: 104, height: 70 }, lane: 128, gap: 48 },
-  narrow: { width: 328, thumb: { width: 66, height: 66 }, lane: 76, gap: 48 },
+  wide: { width: 640, thumb: { width: 112, height: 54 }, lane: 150, gap: 44 },
+  narrow: { width: 328, thumb: { width: 66, height: 62 }, lane: 86, gap: 40 },
 };
-const CELL = { width: 7, height: 6 };
+const CELL = { width: 11, height: 6 };
 const TIGHT = [0, 2, 4]; // between blocks and between blocks of blocks
-const LINE = 14; // of writing
+const LINE = 13; // of writing
 const PASS = 12; // what a line needs that only passes a row
 const MARGIN = 6;
-export const MATRIX = 34;
+export const MATRIX = 34; // its side
 
 /**
  * @typedef {object} Station a tensor on the map
@@ -49,6 +50,12 @@ export function layOut(run, groups, format) {
   const made = new Set(groups.map(({ output }) => output));
   for (const id of taken) if (!made.has(id)) add(id, 0);
   for (const { inputs, output } of groups) add(output, 1 + Math.max(...inputs.map((id) => stations.get(id).row)));
+  // As far down as what is made of it lets it: branches of unequal length meet side by side.
+  for (const { inputs } of [...groups].reverse())
+    for (const id of inputs) {
+      const users = groups.filter((group) => group.inputs.includes(id));
+      stations.get(id).row = Math.min(...users.map(({ output }) => stations.get(output).row)) - 1;
+    }
 
   // A line that passes a row has a place in it, so that nothing stands in its way.
   const depth = 1 + Math.max(...[...stations.values()].map(({ row }) => row));
@@ -86,12 +93,14 @@ export function layOut(run, groups, format) {
   const mixed = new Set(groups.filter((group) => matrixOf(run, group)).map(({ output }) => stations.get(output).row));
   let y = MARGIN;
   const tops = rows.map((row, i) => {
-    if (i) y += size.gap + (mixed.has(i) ? MATRIX - 14 : 0);
+    if (i) y += size.gap + (mixed.has(i) ? 16 : 0);
     const top = y;
     y += Math.max(...row.map(({ key }) => stations.get(key)?.height ?? 0)) + LINE;
     return top;
   });
-  const bottoms = rows.map((row, i) => tops[i] + Math.max(...row.map(({ key }) => stations.get(key)?.height ?? 0)) + LINE);
+  const bottoms = rows.map(
+    (row, i) => tops[i] + Math.max(...row.map(({ key }) => stations.get(key)?.height ?? 0)) + LINE,
+  );
   for (const station of stations.values()) {
     station.x = nodes.get(station.id).x;
     station.y = tops[station.row];
@@ -122,7 +131,7 @@ export function layOut(run, groups, format) {
 function thumbOf(run, id, { thumb }) {
   if (!run.isComplete(id)) return { x: 0, y: 0, width: thumb.width * 0.7, height: 26, layout: null, cell: CELL };
   const shape = run.asTokens(id);
-  const isMany = shape.reduce((product, n) => product * n, 1) > 256;
+  const isMany = sizeOf(shape) > 256;
   const grow = isMany ? 1.35 : 1;
   const largest = run.homes(id) ? CELL : { width: 11, height: 13 };
   const cell = fitCell([shape], thumb.width, thumb.height * grow, largest, TIGHT);
@@ -142,20 +151,29 @@ function sortRows(rows) {
   };
   for (let turn = 0; turn < 3; turn++) {
     rows.slice(1).forEach((row) => sort(row, "above"));
-    [...rows].reverse().slice(1).forEach((row) => sort(row, "below"));
+    [...rows]
+      .reverse()
+      .slice(1)
+      .forEach((row) => sort(row, "below"));
   }
   rows.slice(1).forEach((row) => sort(row, "above"));
 }
 
 /** Put each node as near to the middle of its neighbours as the others of its row let it. */
 function placeAcross(rows) {
+  // What has one way in and one way out stands in a straight line, rather than in the middle.
+  const pull = (above, below) => (above.below.length === 1 && below.above.length === 1 ? 60 : 1);
   const apart = (one, other) => (one.width + other.width) / 2;
   for (const row of rows) row.forEach((node, i) => (node.x = i ? row[i - 1].x + apart(row[i - 1], node) : 0));
-  for (let turn = 0; turn < 24; turn++) {
+  for (let turn = 0; turn < 60; turn++) {
     for (const row of turn % 2 ? [...rows].reverse() : rows) {
       const wish = row.map((node) => {
-        const near = [...node.above, ...node.below];
-        return near.length ? near.reduce((sum, { x }) => sum + x, 0) / near.length : node.x;
+        const near = [
+          ...node.above.map((one) => [one.x, pull(one, node)]),
+          ...node.below.map((one) => [one.x, pull(node, one)]),
+        ];
+        const all = near.reduce((sum, [, by]) => sum + by, 0);
+        return all ? near.reduce((sum, [x, by]) => sum + x * by, 0) / all : node.x;
       });
       const [ahead, back] = [[...wish], [...wish]];
       for (let i = 1; i < row.length; i++) ahead[i] = Math.max(ahead[i], ahead[i - 1] + apart(row[i - 1], row[i]));

@@ -2,6 +2,7 @@
 // them, the matrices, and one act's numbers on their way.
 
 import { shareColour, valueFill } from "../figure/colours.js";
+import { sizeOf } from "../permute_lens/recording.js";
 import { looksOf } from "../permute_lens/scene.js";
 import { endsOf, eased, rowsOf, shareOf } from "./map_flight.js";
 import { matrixOf } from "./map_graph.js";
@@ -18,6 +19,7 @@ const HEAD = 5; // of an arrow
  * @property {number[]} lit steps that are pointed at
  * @property {number} cell input element that is followed, -1 for none
  * @property {string} fill
+ * @property {import("./map_graph.js").Group[] | null} here the only ones that don't stand back
  */
 
 /**
@@ -27,11 +29,12 @@ const HEAD = 5; // of an arrow
  */
 export function drawMap(plan, drawing, view, progress) {
   const { groups, layout, run } = plan;
-  const isDone = (group) => group.steps[group.steps.length - 1] < view.position || isCurrent(group);
+  const isDone = (group) =>
+    view.here ? view.here.includes(group) : group.steps[group.steps.length - 1] < view.position || isCurrent(group);
   const isCurrent = (group) => view.current >= 0 && groups[view.current] === group;
   for (const link of layout.links) {
     const strong = isCurrent(link.group) || link.group.steps.some((i) => view.lit.includes(i));
-    drawLink(drawing, link, strong);
+    drawLink(drawing, link, strong, layout.acts.get(link.group));
   }
   for (const group of groups) {
     const act = layout.acts.get(group);
@@ -42,24 +45,54 @@ export function drawMap(plan, drawing, view, progress) {
     const group = made.get(station.id);
     const onItsWay = group && isCurrent(group) && progress < 1;
     if (onItsWay) drawPlaces(drawing, station);
-    else drawStation(plan, drawing, view, station, !group || isDone(group) ? 1 : LATER);
+    else drawStation(plan, drawing, view, station, !group || isDone(group) || feeds(view.here, station.id) ? 1 : LATER);
     const names = run.tensors[station.id].axes;
-    drawing.text(station.x, station.y + station.height + 11, names.length ? `(${names.join(", ")})` : "one number", 10.5, "ink");
+    drawing.text(
+      station.x,
+      station.y + station.height + 11,
+      names.length ? `(${names.join(", ")})` : "one number",
+      10.5,
+      "ink",
+    );
   }
-  if (view.current >= 0 && progress < 1) drawFlight(plan, drawing, view, groups[view.current], progress);
+  if (view.current < 0) return;
+  if (progress < 1) drawFlight(plan, drawing, view, groups[view.current], progress);
+  else drawFirstRow(plan, drawing, view, groups[view.current]);
 }
 
-function drawLink(drawing, { points }, strong) {
+const feeds = (groups, id) => Boolean(groups?.some(({ inputs }) => inputs.includes(id)));
+
+function drawLink(drawing, { points }, strong, act) {
   const [stroke, thickness] = strong ? ["accent", 2.5] : ["line", 1.25];
-  for (let i = 1; i < points.length; i++) {
-    const [[x0, y0], [x1, y1]] = [points[i - 1], points[i]];
+  const [x, y] = points[points.length - 1];
+  const [upper, lower] = [act.y - MATRIX / 2 - 3, act.y + MATRIX / 2 + 2];
+  const way = act.matrix ? [...points.slice(0, -1), [x, upper]] : points;
+  for (let i = 1; i < way.length; i++) {
+    const [[x0, y0], [x1, y1]] = [way[i - 1], way[i]];
     const middle = [(x0 + x1) / 2, (y0 + y1) / 2];
     drawing.curve([[x0, y0], [x0, y0 + (y1 - y0) * 0.35], middle], stroke, thickness);
     drawing.curve([middle, [x1, y1 - (y1 - y0) * 0.35], [x1, y1]], stroke, thickness);
   }
-  const [x, y] = points[points.length - 1];
+  if (act.matrix)
+    drawing.curve(
+      [
+        [x, lower],
+        [x, (lower + y) / 2],
+        [x, y],
+      ],
+      stroke,
+      thickness,
+    );
   for (const side of [-1, 1])
-    drawing.curve([[x + side * HEAD * 0.7, y - HEAD], [x + side * HEAD * 0.35, y - HEAD / 2], [x, y]], stroke, thickness);
+    drawing.curve(
+      [
+        [x + side * HEAD * 0.7, y - HEAD],
+        [x + side * HEAD * 0.35, y - HEAD / 2],
+        [x, y],
+      ],
+      stroke,
+      thickness,
+    );
 }
 
 /** The matrix that every row is multiplied by, as it is: one box a weight. */
@@ -73,10 +106,17 @@ function drawMatrix({ run }, drawing, group, { x, y }, alpha) {
   const { values } = weight;
   const scale = values.reduce((top, v) => (Number.isFinite(v) ? Math.max(top, Math.abs(v)) : top), 0);
   const [left, top] = [x - (side * wide) / 2, y - (side * high) / 2];
-  drawing.box(left - 2, top - 2, side * wide + 4, side * high + 4, "paper");
   for (let r = 0; r < high; r++)
     for (let c = 0; c < wide; c++)
-      drawing.box(left + c * side, top + r * side, side - 0.3, side - 0.3, valueFill(values[r * down * columns + c * across], scale), alpha, 1);
+      drawing.box(
+        left + c * side,
+        top + r * side,
+        side - 0.3,
+        side - 0.3,
+        valueFill(values[r * down * columns + c * across], scale),
+        alpha,
+        1,
+      );
   drawing.outline(left - 1, top - 1, side * wide + 2, side * high + 2, "ink", 1);
 }
 
@@ -107,11 +147,15 @@ function drawStation(plan, drawing, view, station, alpha) {
   }
 }
 
-function drawCell(drawing, x, y, { width, height }, { fill, seen }, alpha, layer = 0) {
+/** @param {{fill: string, seen?: string[]}} look */
+function drawCell(drawing, x, y, { width, height }, look, alpha, layer = 0) {
+  const { fill, seen } = look;
   const inset = width >= 4 && height >= 4 ? 0.75 : 0.2;
   const [w, h] = [width - inset, height - inset];
   drawing.box(x, y, w, h, fill, alpha, layer);
-  seen?.forEach((other, i) => drawing.box(x + (w * i) / seen.length, y + h * 0.4, w / seen.length, h * 0.6, other, alpha, layer + 1));
+  seen?.forEach((other, i) =>
+    drawing.box(x + (w * i) / seen.length, y + h * 0.4, w / seen.length, h * 0.6, other, alpha, layer + 1),
+  );
 }
 
 /** Numbers that have no place in the input: a bar for each; shares of a whole lie on each other. */
@@ -136,7 +180,15 @@ function drawNumbers({ run }, drawing, { id, y, layout, cell, width, height }, l
     const [x, top] = layout.place(k);
     const high = scale > 0 && Number.isFinite(value) ? Math.max(1, (cell.height - 1) * (Math.abs(value) / scale)) : 1;
     drawing.box(left + x, y + top, cell.width - 0.75, cell.height - 0.75, "soft", alpha);
-    drawing.box(left + x, y + top + cell.height - 0.75 - high, cell.width - 0.75, high, valueFill(value, scale), alpha, 1);
+    drawing.box(
+      left + x,
+      y + top + cell.height - 0.75 - high,
+      cell.width - 0.75,
+      high,
+      valueFill(value, scale),
+      alpha,
+      1,
+    );
   });
 }
 
@@ -144,12 +196,14 @@ function drawNumbers({ run }, drawing, { id, y, layout, cell, width, height }, l
 export function sharesOf(run, id) {
   const { shape } = run.tensors[id];
   let step = run.maker.get(id);
-  while (step?.kind === "move" && step.map?.every((source, k) => source === k)) step = run.maker.get(step.inputs[0]);
+  const keepsAll = ({ kind, map, inputs }) =>
+    kind === "move" && map?.length === sizeOf(run.tensors[inputs[0]].shape) && map.every((source, k) => source === k);
+  while (step && keepsAll(step)) step = run.maker.get(step.inputs[0]);
   if (step?.op !== "softmax" || step.mixed?.length !== 1) return null;
   const before = run.tensors[step.output].shape;
   if (step.mixed[0] !== before.findIndex((n) => n > 1)) return null;
   const parts = before[step.mixed[0]];
-  return { parts, each: shape.reduce((product, n) => product * n, 1) / parts };
+  return { parts, each: sizeOf(shape) / parts };
 }
 
 /** The numbers of one act on their way: one row first, and then the others. */
@@ -158,35 +212,81 @@ function drawFlight(plan, drawing, view, group, progress) {
   const end = layout.stations.get(group.output);
   if (!end.layout) return;
   const { ends, rows, order } = flightOf(plan, group, view.cell);
-  const stop = layout.acts.get(group);
+  const act = layout.acts.get(group);
   const after = run.homes(group.output) ? looksOf(lens, group.output, view.fill) : null;
   const count = new Set(order.values()).size;
   for (const [id, to] of ends) {
     const start = layout.stations.get(id);
     if (!start.layout) continue;
     const before = run.homes(id) ? looksOf(lens, id, view.fill) : null;
+    const away = end.x < start.x - 1 ? -1 : 1;
+    const lifted = (at) => [at[0] + away * (start.width / 2 + 8), at[1] + 5];
     to.forEach((target, k) => {
       if (target < 0) return;
-      const share = eased(shareOf(progress, order.get(rows[target]), count));
+      const place = order.get(rows[target]);
+      const share = eased(shareOf(progress, place, count));
       if (share === 0) return;
       const from = cornerOf(start, k);
-      const there = cornerOf(end, target);
+      // The first row is lifted out as it stands, so that it is seen to lie down on its way.
+      const way = [
+        from,
+        ...(place || act.matrix ? [] : [lifted(from)]),
+        ...(act.matrix ? [overMatrix(act, k)] : []),
+        cornerOf(end, target),
+      ];
+      const [x, y] = along(way, share);
       const past = share >= 0.5;
-      const [x, y] = stop.matrix ? through(from, [stop.x, stop.y], there, share, k) : between(from, there, share);
-      const size = past ? end.cell : start.cell;
+      const { cell } = past ? end : start;
       const look = (past ? (after?.[target] ?? before?.[k]) : before?.[k]) ?? { fill: "#8a8f96" };
-      drawCell(drawing, x, y, size, look, 1, 3);
+      drawCell(drawing, x, y, cell, look, 1, 3);
+      if (place === 0) drawing.outline(x - 0.5, y - 0.5, cell.width, cell.height, "ink", 0.75);
     });
   }
 }
 
-const between = ([x0, y0], [x1, y1], share) => [x0 + (x1 - x0) * share, y0 + (y1 - y0) * share];
-
-/** By way of the matrix: the row lies down over it, and what comes out goes on. */
-function through(from, [x, y], there, share, k) {
-  const at = [x - MATRIX / 2 + ((k % 8) * MATRIX) / 8, y - 3];
-  return share < 0.5 ? between(from, at, share * 2) : between(at, there, share * 2 - 1);
+/** At rest: the row that went first, where it was and where it is. */
+function drawFirstRow(plan, drawing, view, group) {
+  const { layout } = plan;
+  const end = layout.stations.get(group.output);
+  const { ends, rows, order } = flightOf(plan, group, view.cell);
+  if (!end.layout || order.size < 2) return;
+  const isFirst = (target) => target >= 0 && order.get(rows[target]) === 0;
+  outlineCells(drawing, end, rows.keys(), isFirst);
+  for (const [id, to] of ends) {
+    const start = layout.stations.get(id);
+    if (start.layout) outlineCells(drawing, start, to.keys(), (k) => isFirst(to[k]));
+  }
 }
+
+/** One outline round the cells that lie side by side. */
+function outlineCells(drawing, station, all, isWanted) {
+  const { width, height } = station.cell;
+  const runs = [];
+  for (const k of all) {
+    if (!isWanted(k)) continue;
+    const [x, y] = cornerOf(station, k);
+    const run = runs[runs.length - 1];
+    if (run && run.y === y && Math.abs(run.x + run.width - x) < 0.1) run.width += width;
+    else runs.push({ x, y, width });
+  }
+  for (const run of runs) drawing.outline(run.x - 0.75, run.y - 0.75, run.width + 0.75, height + 0.75, "ink", 1.25);
+}
+
+/**
+ * A place on the way that leads by `stops`, each leg of it in the same time.
+ * @param {number[][]} stops
+ */
+function along(stops, share) {
+  const legs = stops.length - 1;
+  const leg = Math.min(legs - 1, Math.floor(share * legs));
+  return between(stops[leg], stops[leg + 1], share * legs - leg);
+}
+
+/** @param {number[]} from @param {number[]} to @param {number} share */
+const between = (from, to, share) => from.map((start, i) => start + (to[i] - start) * share);
+
+/** Where a number of a row meets the matrix: the row lies across it. */
+const overMatrix = ({ x, y }, k) => [x - MATRIX / 2 + ((k % 8) * MATRIX) / 8, y - 3];
 
 function cornerOf({ x, y, width, layout }, k) {
   const [left, top] = layout.place(k);

@@ -13,12 +13,12 @@ import { layOut } from "./map_layout.js";
 import { listingOf } from "./map_listing.js";
 import { drawMap } from "./map_picture.js";
 
-const SLOW = 2200; // milliseconds of an act
+const SLOW = 2800; // milliseconds of an act
 const KEYS = { n: "next", p: "back", Home: "first", End: "last", " ": "play", Escape: "let go" };
 
 export const figure = {
   kind: "module_map",
-  watched: lens.watched,
+  watched: [...lens.watched, "here"],
   help:
     "Point at a line of code, or at an act of the picture, to see them together; press it to open the lens there, which shows the step large. " +
     "Click a cell to follow it through the whole run. On the picture: N and P go from act to act, Home and End jump, Space plays, Escape lets go. " +
@@ -28,38 +28,36 @@ export const figure = {
     ...lens.fields,
     step: { ...lens.fields.step, usual: undefined },
     view: choiceField("map", ["map", "lens"]),
-    open: {
-      usual: "",
-      read: (text, { run }) =>
-        text === "all" || (/^\d{1,3}(\.\d{1,3})*$/.test(text) && text.split(".").every((i) => +i < run.steps.length))
-          ? text
-          : undefined,
-    },
+    open: choiceField("", ["", "all"]),
   },
 
   misfits: (scene, state) => (state.view === "lens" ? lens.misfits(scene, state) : []),
 
   prepare(get) {
     const scene = lens.prepare(get);
-    return { ...scene, listing: listingOf(scene.run), maps: new Map() };
+    const here = get("here") || "";
+    const title = here ? `You are here: ${here}` : scene.title;
+    return { ...scene, title, here, listing: listingOf(scene.run), maps: new Map() };
   },
 
   first: (scene) => ({ ...lens.first(scene), step: scene.run.steps.length }),
 
   html(scene, state, asleep) {
     if (state.view === "lens") {
-      const back = '<p class="vip-map-back vip-scripted"><button type="button" data-do="map">◀ Back to the map</button></p>';
+      const back =
+        '<p class="vip-map-back vip-scripted"><button type="button" data-do="map">◀ Back to the map</button></p>';
       return [back, ...[lens.html(scene, state, asleep)].flat()];
     }
     const view = viewOf(scene, state);
+    if (scene.here) return `<div class="vip-map vip-here">${pictureHtml(scene, state, view, asleep)}</div>`;
     return [
-      `<div class="vip-map">${codeHtml(scene, state, view, asleep)}${pictureHtml(scene, state, view, asleep)}</div>`,
-      playerHtml(scene, state),
+      `<div class="vip-map">${pictureHtml(scene, state, view, asleep)}${playerHtml(scene, state)}${codeHtml(scene, state, view, asleep)}</div>`,
     ];
   },
 
   options(scene, state) {
     if (state.view === "lens") return lens.options(scene, state);
+    if (scene.here) return "";
     const fills = Object.entries(scene.fills).filter(([key]) => key !== "gradient");
     const choices = fills.map(
       ([key, text]) => `<option value="${key}"${key === state.fill ? " selected" : ""}>${text}</option>`,
@@ -89,8 +87,7 @@ export const figure = {
     field: "step",
     next(scene, state) {
       if (state.view === "lens") return lens.motion.next(scene, state);
-      const { current } = viewOf(scene, { ...state, moving: undefined });
-      const next = mapOf(scene, state).groups[current + 1];
+      const next = mapOf(scene, state).groups[actAt(scene, state) + 1];
       return next ? { step: endOf(next), slowly: true } : undefined;
     },
     lasts: (scene, state) => (state.view === "map" ? SLOW : undefined),
@@ -107,27 +104,32 @@ export const figure = {
     const format = (scene.format = formatOf(body.clientWidth)); // the style sheet asks the figure's width, too
     const view = viewOf(scene, state);
     const picture = pictureOf(mapOf(scene, state)[format], view);
+    const scrub = body.querySelector('[data-part="scrub"]');
+    if (scrub) scrub.value = state.moving ?? state.step;
     const scale = (stage.clientWidth / picture.width) * (window.devicePixelRatio || 1);
-    paintParts(stage.querySelector("canvas"), picture, scale, theme(), JSON.stringify([picture.width, view, state.open]));
-    body.querySelector('[data-part="scrub"]').value = state.moving ?? state.step;
+    paintParts(
+      stage.querySelector("canvas"),
+      picture,
+      scale,
+      theme(),
+      JSON.stringify([picture.width, view, state.open]),
+    );
   },
 };
 
 const endOf = ({ steps }) => steps[steps.length - 1] + 1;
 
+/** The act that a state has reached, -1 before the first. */
+const actAt = (scene, state) =>
+  state.step <= 0 ? -1 : mapOf(scene, state).groups.findIndex((group) => state.step <= endOf(group));
+
 /** The groups that are shown, and where they stand in either format. */
 function mapOf({ run, plans, maps }, { open }) {
   if (!maps.has(open)) {
-    const found = groupsOf(run, open === "all" ? "all" : new Set(open ? open.split(".").map(Number) : []));
+    const groups = groupsOf(run, open === "all");
     const flights = new Map();
-    const plan = (format) => ({
-      ...found,
-      run,
-      flights,
-      lens: plans[format],
-      layout: layOut(run, found.groups, format),
-    });
-    maps.set(open, { ...found, wide: plan("wide"), narrow: plan("narrow") });
+    const plan = (format) => ({ run, groups, flights, lens: plans[format], layout: layOut(run, groups, format) });
+    maps.set(open, { groups, wide: plan("wide"), narrow: plan("narrow") });
   }
   return maps.get(open);
 }
@@ -136,14 +138,19 @@ function mapOf({ run, plans, maps }, { open }) {
 function viewOf(scene, state) {
   const { groups } = mapOf(scene, state);
   const position = state.moving ?? state.step;
-  const current = position <= 0 ? -1 : groups.findIndex((group) => position <= endOf(group));
+  const isWhole = position >= scene.run.steps.length && state.moving === undefined && !state.playing;
+  const current = position <= 0 || isWhole ? -1 : groups.findIndex((group) => position <= endOf(group));
   const start = current > 0 ? endOf(groups[current - 1]) : 0;
   const progress =
     state.moving === undefined || current < 0 ? 1 : (position - start) / (endOf(groups[current]) - start);
   const lit = state.glance === undefined ? [] : stepsOf(scene, state, state.glance);
   const fill = state.fill === "gradient" ? "birth" : state.fill;
-  return { position, moving: state.moving !== undefined, current, progress, lit, cell: state.cell, fill };
+  const here = scene.here ? groups.filter((group) => isHere(scene, group)) : null;
+  return { position, moving: state.moving !== undefined, current, progress, lit, cell: state.cell, fill, here };
 }
+
+const isHere = ({ run, here }, group) =>
+  group.steps.map((i) => run.steps[i]).some(({ source, module }) => source?.function === here || module === here);
 
 /** The steps that a line ("l3") or an act ("a3") stands for. */
 function stepsOf(scene, state, place) {
@@ -162,12 +169,14 @@ function pictureOf(plan, view) {
   };
 }
 
-function codeHtml({ listing }, state, view, asleep) {
+function codeHtml(scene, state, view, asleep) {
+  const { listing } = scene;
+  const act = mapOf(scene, state).groups[view.current];
   const isLit = (steps) => steps.some((i) => view.lit.includes(i));
   const groups = listing.functions.map(({ name, lines }) => {
     const rows = lines.map((index) => {
       const { text, steps } = listing.lines[index];
-      const now = view.moving && steps.includes(Math.ceil(view.position) - 1);
+      const now = act && steps.some((i) => act.steps.includes(i));
       const marks = `${isLit(steps) || now ? ' class="vip-lit"' : ""}`;
       const doing = asleep ? " disabled" : "";
       return (
@@ -175,8 +184,7 @@ function codeHtml({ listing }, state, view, asleep) {
         `<code>${escape(text)}</code></button></li>`
       );
     });
-    const colour = axisColour(name[0]?.toUpperCase() ?? "");
-    return `<li><b style="--axis:${colour}">${escape(name)}</b><ol>${rows.join("")}</ol></li>`;
+    return `<li><b style="--axis:${branchColour(name)}">${escape(name)}</b><ol>${rows.join("")}</ol></li>`;
   });
   return `<ol class="vip-map-code" aria-label="The lines that ran">${groups.join("")}</ol>`;
 }
@@ -184,15 +192,14 @@ function codeHtml({ listing }, state, view, asleep) {
 function pictureHtml(scene, state, view, asleep) {
   const map = mapOf(scene, state);
   const label = `${scene.title}. ${mapWords(scene, state)}`;
-  const svg = (format) =>
-    paintSvg(drawWhole(pictureOf(map[format], view)), `vip-${format}`, label);
+  const svg = (format) => paintSvg(drawWhole(pictureOf(map[format], view)), `vip-${format}`, label);
   const picture = asleep ? svg("wide") + svg("narrow") : '<canvas aria-hidden="true"></canvas>';
   const awake = asleep
     ? ""
     : `tabindex="0" role="application" aria-roledescription="map" data-keys="walk" data-point="follow" data-refuge aria-label="${escape(label)}"`;
   const ratio = (format) => `${map[format].layout.width} / ${map[format].layout.height}`;
   const acts = (format) =>
-    `<div class="vip-map-acts vip-${format}">${map.groups.map((group, i) => actHtml(scene, map[format], group, i, view, asleep)).join("")}</div>`;
+    `<div class="vip-map-acts vip-${format}">${map.groups.map((group, i) => actHtml(scene, map[format], group, i, view, asleep, format)).join("")}</div>`;
   return (
     `<div class="vip-map-side"><div class="vip-stage" style="--wide:${ratio("wide")};--narrow:${ratio("narrow")}">` +
     `<div class="vip-map-canvas" data-part="map" ${awake}>${picture}</div>${acts("wide")}${acts("narrow")}</div></div>`
@@ -200,25 +207,43 @@ function pictureHtml(scene, state, view, asleep) {
 }
 
 /** The name of an act, where it stands in the picture: a button that opens the lens there. */
-function actHtml({ run }, { layout }, group, i, view, asleep) {
+function actHtml({ run }, { layout, groups }, group, i, view, asleep, format) {
   const { x, y, matrix } = layout.acts.get(group);
   const name = nameOf(run, group);
   const moves = movesOf(run, group);
   const first = run.steps[group.steps[0]];
-  const said = moves.length === group.steps.length ? moves.join(", ") : name;
+  const isMoves = moves.length === group.steps.length;
+  const said = isMoves ? moves.join(", ") : name;
   const isLit = i === view.current || group.steps.some((step) => view.lit.includes(step));
-  const short = moves.length === group.steps.length ? (moves.length > 1 ? `${moves.length} moves` : moves[0]) : name;
+  const isTight = format === "narrow";
+  const short = !isMoves ? name : moves.length > 1 ? `${moves.length} moves` : moves[0];
   const style = `left:${((100 * x) / layout.width).toFixed(2)}%;top:${((100 * y) / layout.height).toFixed(2)}%`;
+  const named = branchName(run, groups, group);
+  const head = named && !(isTight && matrix) ? `<b style="--axis:${branchColour(named)}">${escape(named)}</b> ` : "";
+  const text = head && isTight ? "" : short;
   const where = first.source?.function ? `${first.source.function}: ` : "";
   return (
-    `<button type="button" class="${matrix ? "vip-beside" : ""}${isLit ? " vip-lit" : ""}" style="${style}" data-do="open" ` +
-    `data-value="${endOfFirst(run, group)}" data-glance="a${i}" aria-label="${escape(`${where}${said}`)}"${asleep ? " disabled" : ""}>${escape(short)}</button>`
+    `<button type="button" class="${matrix ? "vip-beside" : ""}${isLit ? " vip-lit" : ""}${view.here && !view.here.includes(group) ? " vip-back" : ""}" style="${style}" data-do="open" ` +
+    `data-value="${endOfFirst(run, group)}" data-glance="a${i}" aria-label="${escape(`${where}${said}`)}"${asleep ? " disabled" : ""}>${head}${escape(text)}</button>`
   );
 }
 
+/** The function that a branch begins in, where several begin at one tensor. */
+function branchName(run, groups, { inputs, steps }) {
+  const nameOfFirst = (group) => run.steps[group.steps[0]].source?.function ?? "";
+  const name = run.steps[steps[0]].source?.function ?? "";
+  if (inputs.length > 1) return "";
+  const others = groups.filter((group) => group.inputs.length === 1 && group.inputs[0] === inputs[0]);
+  return others.length > 1 && others.filter((group) => nameOfFirst(group) === name).length === 1 ? name : "";
+}
+
+/** The colour of a branch by what it is called: height has that of H. */
+const branchColour = (name) => axisColour(name[0]?.toUpperCase() ?? "");
+
 /** The step of a group that says most: its first that is no view. */
 function endOfFirst(run, group) {
-  const telling = group.steps.find((i) => run.steps[i].kind === "mix") ?? group.steps.find((i) => run.steps[i].kind !== "move");
+  const telling =
+    group.steps.find((i) => run.steps[i].kind === "mix") ?? group.steps.find((i) => run.steps[i].kind !== "move");
   return (telling ?? group.steps[0]) + 1;
 }
 
@@ -236,7 +261,7 @@ function playerHtml({ run }, state) {
 function actOnMap(scene, state, { name, value, key, x, y, calm }) {
   const { run } = scene;
   const { groups } = mapOf(scene, state);
-  const { current } = viewOf(scene, { ...state, moving: undefined });
+  const current = actAt(scene, state);
   const to = (i, slowly = true) => ({ step: i < 0 ? 0 : endOf(groups[Math.min(i, groups.length - 1)]), slowly });
   const asked = name === "walk" ? (KEYS[key.length === 1 ? key.toLowerCase() : key] ?? "") : name;
   switch (asked) {
@@ -267,7 +292,10 @@ function actOnMap(scene, state, { name, value, key, x, y, calm }) {
       return { step: position > 0 ? step : 0, moving: position > 0 && position < step ? position : undefined };
     }
     case "land":
-      return to(groups.findIndex((group) => value <= endOf(group)), false);
+      return to(
+        groups.findIndex((group) => value <= endOf(group)),
+        false,
+      );
     case "glance":
       return { glance: value === "" ? undefined : value };
     case "follow": {
@@ -295,9 +323,12 @@ function hitMap({ run, layout }, x, y) {
 function mapWords(scene, state) {
   const { run } = scene;
   const { groups } = mapOf(scene, state);
-  const { current } = viewOf(scene, { ...state, moving: undefined });
+  const current = actAt(scene, state);
   const { axes, shape } = run.tensors[run.root];
-  if (current < 0) return `The input, ${tuple(axes)} = ${tuple(shape)}. Press Next for the first of ${groups.length} acts.`;
+  if (scene.here)
+    return "The part that this chapter is about, in the whole module. Press one of its acts to open the lens there.";
+  if (current < 0)
+    return `The input, ${tuple(axes)} = ${tuple(shape)}. Press Next for the first of ${groups.length} acts.`;
   if (state.step >= run.steps.length && !state.playing)
     return `The whole run: ${run.steps.length} steps in ${groups.length} acts. Press Play to see them one after the other.`;
   return `Act ${current + 1} of ${groups.length}: ${actWords(run, groups[current])}`;

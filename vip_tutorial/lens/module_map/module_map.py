@@ -1,8 +1,11 @@
 """The map of a recorded run: all of it in one look, beside the lines that made it."""
 
+from typing import Any
+
 import traitlets
 
 from ..permute_lens.permute_lens import PermuteLens
+from ..tracing import Trace
 
 
 class ModuleMap(PermuteLens):
@@ -19,14 +22,33 @@ class ModuleMap(PermuteLens):
         hue: Name of the input's axis that gives a cell its hue.
         light: Name of the input's axis that gives a cell its lightness.
         picture: Grey levels 0 to 1, `(H, W)`, if the tokens are pieces of a picture.
+        here: Name of a function or module of the run, e.g. "height".  Then the map is a
+            small one that says "you are here": the rest stands back.
         state: State of the figure now, in the same words; empty at the start.
 
     Raises:
         TypeError: If `recording` is not a `Trace`, or an argument is not one of these.
-        ValueError: If `name` cannot stand in a link, or `picture` is not a picture.
+        ValueError: If `name` cannot stand in a link, `picture` is not a picture, or
+            nothing of the run is called `here`.
     """
 
     kind = "module_map"
     styles = ("../permute_lens/permute_lens.css", "module_map.css")
+    shown = (*PermuteLens.shown, "here")
 
     name = traitlets.Unicode("map").tag(sync=True)
+    here = traitlets.Unicode("").tag(sync=True)
+
+    def __init__(self, recording: Trace, here: str = "", **kwargs: Any):
+        super().__init__(recording, here=here, **kwargs)
+        if here and here not in (names := _names(recording)):
+            raise ValueError(
+                f"here is {here!r}, and nothing of this run is called that; there are "
+                f"{', '.join(sorted(names))}"
+            )
+
+
+def _names(recording: Trace) -> set[str]:
+    """What a place on the map can be called."""
+    functions = {step.source.function for step in recording.steps if step.source}
+    return functions | {step.module for step in recording.steps if step.module}

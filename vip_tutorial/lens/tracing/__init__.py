@@ -14,7 +14,7 @@ It works on any code that calls tensors, not only on this package's.
 """
 
 from .recorder import trace
-from .recording import Step, TensorRecord, Trace
+from .recording import Operand, Step, TensorRecord, Trace
 from .source import SourceLine
 
-__all__ = ["SourceLine", "Step", "TensorRecord", "Trace", "trace"]
+__all__ = ["Operand", "SourceLine", "Step", "TensorRecord", "Trace", "trace"]

@@ -1,0 +1,52 @@
+"""A reader goes from the map to the lens and back, by mouse, and lets the run play."""
+
+import pytest
+import torch
+
+from vip_tutorial import WeightedPermuteMLP, trace
+from vip_tutorial.figures import ModuleMap
+
+
+@pytest.fixture(scope="module")
+def module_map() -> ModuleMap:
+    torch.manual_seed(0)
+    run = trace(WeightedPermuteMLP(8, 4), torch.randn(1, 4, 4, 8))
+    return ModuleMap(run, name="map")
+
+
+def test_a_line_and_its_act_are_seen_together_and_open_the_lens(
+    module_map, open_figure
+):
+    opened = open_figure(module_map)
+    act = opened.figure.locator(".vip-map-acts.vip-wide button", has_text="mlp_h")
+    line = opened.figure.locator(".vip-map-code button", has_text="self.mlp_h(x)")
+    assert "vip-lit" not in act.get_attribute("class")
+    line.hover()
+    assert "vip-lit" in act.get_attribute("class")
+    act.hover()
+    lit = opened.figure.locator(".vip-map-code .vip-lit").all_inner_texts()
+    assert lit[0] == "x = self.mlp_h(x)" and len(lit) == 4  # and the three lines home
+    line.click()
+    assert opened.said.startswith("Step 4 of 37")
+    assert opened.state == "v1;step=4;view=lens"
+    opened.press("map")
+    assert opened.state == "v1;step=4"
+    assert opened.said.startswith("Act 2 of 9: mlp_h")
+
+
+def test_act_after_act_to_the_end_and_back(module_map, open_figure):
+    opened = open_figure(module_map, f"{module_map.name}=v1;step=0")
+    assert opened.button("back").is_disabled()
+    ends = []
+    while opened.button("next").is_enabled():
+        opened.press("next")
+        opened.page.clock.fast_forward(5000)
+        ends.append(int(opened.state.partition("step=")[2]))
+    assert ends == [3, 7, 10, 14, 15, 18, 27, 35, 37]
+    opened.press("back")
+    assert opened.state == "v1;step=35"
+    # A cell that is followed is found in every tensor that has it.
+    opened.part("map").click(position={"x": 300, "y": 30})
+    assert "cell=" in opened.state
+    opened.part("map").press("Escape")
+    assert "cell=" not in opened.state
