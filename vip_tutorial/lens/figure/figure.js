@@ -227,7 +227,7 @@ function bringFigureToLife(figure, model, el, again) {
   function moveTo(position) {
     const before = shows();
     state = { ...state, moving: position === state[field] ? undefined : position };
-    if (shows() === before) paint();
+    if (state.moving !== undefined && shows() === before) paint();
     else show();
   }
   function playOn() {

@@ -10,15 +10,18 @@ const FADED = 0.4; // how strong the other lines are drawn
 const IN = 0.35; // of the first row's time, it gets to the matrix
 const ONE = 0.3; // of the rest is what one number takes
 
-/** What of a matrix goes in and comes out where: a row above it and to its right, backward turned. */
+/**
+ * What of a matrix goes in and comes out where: a row above it and to its right, backward turned.
+ * @returns {{into: any, out: any}} of each how many cells there are, how large, and where
+ */
 function gates({ between, middle }, backward) {
-  const { x, y, side, width, rows, columns, strip, stripHeight } = between;
+  const { x, y, side, width, rows, strip, stripHeight } = between;
   const [given, taken] = middle.shape;
   const above = { count: taken, cell: { width: side, height: stripHeight - 3 }, at: (i) => [x + i * side, strip] };
   const beside = { count: given, cell: { width: 9, height: side }, at: (j) => [x - 12, y + j * side] };
   const rightOf = { count: given, cell: { width: side, height: side }, at: (j) => [x + width + 2, y + j * side] };
   const below = { count: taken, cell: { width: side, height: side }, at: (i) => [x + i * side, y + rows * side] };
-  return backward ? { into: beside, out: below, columns } : { into: above, out: rightOf, columns };
+  return backward ? { into: beside, out: below } : { into: above, out: rightOf };
 }
 
 /** The matrix; faded while one line of it is lit. */

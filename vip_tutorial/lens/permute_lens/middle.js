@@ -21,10 +21,10 @@ const SIGNS = { add: "+", sub: "−", mul: "×", div: "÷" };
  * @property {number[]} [uses] steps, from 0, that send a gradient
  */
 
-/** @type {WeakMap<object, Map<string, Middle | null>>} */
+/** @type {WeakMap<object, Map<string, any>>} */
 const found = new WeakMap();
 
-/** @returns {Middle | null} */
+/** @returns {any} a `Middle`, or null */
 export function middleOf(run, step, backward) {
   if (!found.has(run)) found.set(run, new Map());
   const key = `${step.output} ${backward}`;
