@@ -188,7 +188,10 @@ def test_words_belong_to_what_is_on_screen(toy, open_lens):
     lens.button("back").click()
     lens.page.clock.run_for(600)
     assert 2 < lens.position < 3
-    assert lens.said == "Back over step 3 of 7, reshape(1, 4, 4, 8): what it did is undone."
+    assert (
+        lens.said
+        == "Back over step 3 of 7, reshape(1, 4, 4, 8): what it did is undone."
+    )
     memory = lens.part("memory").inner_text()
     assert "taken back" in memory and "Copies so far: 0 of 2" in memory
     assert lens.head == merge
