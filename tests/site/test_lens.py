@@ -8,6 +8,7 @@ import torch
 
 TOY = (1, 4, 4, 8)
 N, S = 4, 2
+MINUS = "\N{MINUS SIGN}"
 
 
 def tuple_text(parts) -> str:
@@ -227,13 +228,13 @@ def test_a_linear_says_whose_numbers_meet_which_weights(toy, open_lens):
     row, line = divmod(k, 8)
     x = torch.tensor(run.values(linear.inputs[0])).reshape(-1, 8)[row]
     words = lens.said.partition(f"its row times row {line + 1} of mlp_h.weight: ")[2]
-    terms = re.findall(r"(\S+) \((h\d w\d c\d)\) × (\S+) \+", words)
+    terms = re.findall(r"(\S+) \((h\d w\d c\d)\) . (\S+) \+", words)
     names = birth_names(homes_after(3).reshape(-1, 8)[row])
     assert [name for _, name, _ in terms] == names[:3]
     for (number, _, times), a, b in zip(terms, x, weight[line]):
-        found = [float(n.replace("−", "-")) for n in (number, times)]
+        found = [float(n.replace(MINUS, "-")) for n in (number, times)]
         assert found == pytest.approx([a.item(), b.item()], rel=6e-3)
-    total = float(words.rpartition("8 terms = ")[2].strip(".").replace("−", "-"))
+    total = float(words.rpartition("8 terms = ")[2].strip(".").replace(MINUS, "-"))
     assert total == pytest.approx((x @ weight[line]).item(), rel=6e-3)
     assert lens.part("between").inner_text().startswith("times mlp_h.weight")
 

@@ -15,7 +15,7 @@ const MOST_PAIRS = 4096;
 /** @returns {Flight} */
 export function flightOf(plan, state, now) {
   const { run, flights } = plan;
-  const focus = focusIn(run, state, now.to);
+  const focus = focusIn(run, state, now);
   const key = `${now.index} ${now.backward} ${focus}`;
   if (!flights.has(key)) {
     const pairs = pairsOf(run, now.step);

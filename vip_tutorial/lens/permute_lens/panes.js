@@ -198,10 +198,11 @@ function cellPairs(plan, state, { left, right, between, middle }, pairs) {
 }
 
 /** The elements of the tensor before the step that share a sum with the focus; empty if none do. */
-export function groupOf(run, state, { step, backward, from, to }) {
+export function groupOf(run, state, now) {
+  const { step, backward, from } = now;
   if (backward || step.kind === "move" || step.kind === "mix" || !step.mixed?.length) return [];
   const { base, offsets } = run.sources(step, from);
-  const start = base(focusIn(run, state, to));
+  const start = base(focusIn(run, state, now));
   return offsets.map((offset) => start + offset);
 }
 

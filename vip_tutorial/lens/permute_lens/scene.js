@@ -93,8 +93,21 @@ export function followed(state) {
   return Math.max(0, state.cell);
 }
 
-/** The element of tensor `id` that is looked at closely: the followed one, or its first. */
-export const focusIn = (run, state, id) => Math.max(0, run.whereIs(followed(state), id));
+/**
+ * The element of the tensor after the step that is looked at closely: the followed one, the
+ * first that it goes into, or the very first.
+ */
+export function focusIn(run, state, { step, backward, from, to }) {
+  const here = run.whereIs(followed(state), to);
+  const before = state.cell < 0 || backward ? -1 : run.whereIs(state.cell, from);
+  if (here >= 0 || before < 0) return Math.max(0, here);
+  const [given, made] = [from, to].map((id) => run.tensors[id].shape);
+  if (String(given) === String(made)) return before;
+  if (step.kind === "move" || !step.mixed) return 0;
+  const { base, offsets } = run.sources(step, from);
+  for (let k = 0; k < sizeOf(made); k++) if (offsets.includes(before - base(k))) return k;
+  return 0;
+}
 
 /**
  * The element of the input that stands, in the output of the step, next to the followed

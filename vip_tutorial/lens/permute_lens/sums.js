@@ -14,13 +14,14 @@ export function sumWords(run, state) {
   if (isBefore) return "";
   const now = moment(run, state, state.step);
   const numbers = state.backward ? run.gradient(now.to) : run.values(now.to);
-  const k = focusIn(run, state, now.to);
+  const k = focusIn(run, state, now);
   if (!numbers || !Number.isFinite(numbers[k])) return "";
   const made = madeOf(run, state, now, k);
   if (!made || !isClose(made.result, numbers[k], made.terms)) return "";
   const isFollowed = state.cell >= 0 && run.whereIs(state.cell, now.to) >= 0;
   const what = state.backward ? "gradient" : "number";
-  return `${isFollowed ? `Its new ${what}` : `The first new ${what}`}${made.how}: ${made.text} = ${short(numbers[k])}.`;
+  const which = isFollowed ? "Its new" : k > 0 ? "One that it goes into, a new" : "The first new";
+  return `${which} ${what}${made.how}: ${made.text} = ${short(numbers[k])}.`;
 }
 
 /** @returns {{text: string, how: string, result: number, terms: number[]} | null} */
@@ -86,7 +87,7 @@ function shared(run, state, now, before) {
   if (op === "mean")
     return { text: `(${plain}) ÷ ${group.length}`, how: "", result: sum(numbers) / group.length, terms: numbers };
   if (op !== "softmax") return null;
-  const own = before[focusIn(run, state, now.to)];
+  const own = before[focusIn(run, state, now)];
   const powers = joined(
     numbers.slice(0, SHOWN).map((x) => `e^${short(x)}`),
     group.length,
