@@ -173,6 +173,23 @@ def test_turning_the_phone_redraws(toy, open_lens):
     assert lens.pictures()[0] != narrow
 
 
+def test_it_fits_a_screen(toy, whole, open_lens):
+    """Picture, player and sentence; on a phone the player stays in reach of a thumb."""
+    for made in (toy, whole):
+        lens = open_lens(made, height=900)
+        lens.figure.evaluate("(el) => el.scrollIntoView()")
+        parts = [lens.part("panes"), lens.button("next"), lens.part("say")]
+        boxes = [part.bounding_box() for part in parts]
+        assert all(box["y"] > 0 and box["y"] + box["height"] <= 900 for box in boxes)
+    phone = open_lens(toy, width=360, height=500)
+    for edge in ("start", "end"):
+        phone.part("panes").evaluate(
+            "(el, at) => el.scrollIntoView(at)", edge == "start"
+        )
+        box = phone.button("next").bounding_box()
+        assert 0 < box["y"] < 500 - box["height"]
+
+
 # --- Before and without a script -----------------------------------------------------
 
 
