@@ -1,5 +1,8 @@
 """Each mistake gets a sentence: what came, what was needed, what to do about it."""
 
+import itertools
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -51,6 +54,15 @@ def test_each_part_of_the_module_looks_at_its_input(part):
     with pytest.raises(ValueError) as excinfo:
         getattr(WeightedPermuteMLP(64, 8), part)(torch.zeros(2, 7, 8, 64))
     says(excinfo, "(2, 7, 8, 64)", "H = W = segment_dim = 8", "resize")
+
+
+def test_a_width_that_is_offered_can_be_built():
+    for dim, segment_dim in itertools.product(range(1, 9), repeat=2):
+        if dim % segment_dim:
+            with pytest.raises(ValueError) as excinfo:
+                WeightedPermuteMLP(dim, segment_dim)
+            offered = re.search(r"take dim = (\d+) or", str(excinfo.value))
+            assert WeightedPermuteMLP(int(offered[1]), segment_dim).dim > dim
 
 
 def test_a_grid_that_no_segment_dim_fits_is_not_offered_one():

@@ -74,9 +74,28 @@ def test_who_imports_the_package_waits_for_nothing():
         "vip_tutorial._moved",
         "vip_tutorial._util",
         "vip_tutorial._util.arguments",
+        "vip_tutorial._util.inputs",
         "vip_tutorial.permute_mlp",
     }
     assert not loaded & {"anywidget", "ipywidgets", "matplotlib"}
+
+
+def test_the_doors_say_what_is_behind_them():
+    for name in ("vip_tutorial", "vip_tutorial.lens"):
+        door = importlib.import_module(name)
+        assert set(door.__all__) <= set(dir(door)), name
+
+
+def test_without_the_widgets_it_says_how_to_install_them():
+    for missing, door in (("anywidget", "lens"), ("traitlets", "figures")):
+        hidden = f"import sys; sys.modules[{missing!r}] = None"
+        code = f"{hidden}\nfrom vip_tutorial.{door} import PermuteLens"
+        command = [sys.executable, "-c", code]
+        said = subprocess.run(command, capture_output=True, text=True).stderr
+        assert said.endswith(
+            f"ModuleNotFoundError: {missing} is not installed, and to show a figure "
+            'takes it: pip install "vip_tutorial[widgets]"\n'
+        )
 
 
 def test_the_names_of_the_last_version_still_work_and_warn():

@@ -44,6 +44,10 @@ _WHERE = {
 }
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     # Imported when asked for: who wants the module alone need not wait for the rest.
     if name in _WHERE:

@@ -19,7 +19,8 @@ code, so their checkpoints load unchanged.
 import torch
 from torch import Tensor, nn
 
-from ._util.arguments import check_input, check_squeeze, checked_sizes, real_number
+from ._util.arguments import check_squeeze, checked_sizes, real_number
+from ._util.inputs import check_input
 
 
 class Mlp(nn.Module):

@@ -29,13 +29,13 @@ from torch import Tensor, nn
 from ._util.arguments import (
     built_mixer,
     check_divisor,
-    check_image,
     checked_stages,
     grid_sides,
     mlp_width,
     real_number,
     whole_number,
 )
+from ._util.inputs import check_image
 from .permute_mlp import Mlp, WeightedPermuteMLP
 
 

@@ -81,14 +81,28 @@ def test_without_the_process_that_imports_each_kernel_does(kept, notebook, monke
     assert [printed(kept, file) for file in files] == [["0\n"], ["1\n"], ["2\n"]]
 
 
-def test_only_the_latest_states_are_kept(kept, notebook):
+def test_only_the_states_that_were_used_last_are_kept(kept, notebook):
     file = notebook("one", "1")
-    for state in range(5):
-        later = Outcomes(kept.root, str(state))
-        run_into(later, [file], SECONDS)
-        os.utime(later.folder, (state, state))
-    run_into(later, [file], SECONDS)
-    assert sorted(f.name for f in kept.root.iterdir() if f.is_dir()) == ["2", "3", "4"]
+    states = [Outcomes(kept.root, str(number)) for number in range(4)]
+    for number, state in enumerate(states[:3]):
+        run_into(state, [file], SECONDS)
+        os.utime(state.folder, (number, number))
+    run_into(states[0], [file], SECONDS)  # where nothing has to run
+    run_into(states[3], [file], SECONDS)
+    assert sorted(f.name for f in kept.root.iterdir() if f.is_dir()) == ["0", "2", "3"]
+
+
+def test_a_tag_is_a_change_too(kept, notebook):
+    file = notebook("one", "print(1 / 0)")
+    with pytest.raises(NotebooksFail):
+        run_into(kept, [file], SECONDS)
+    tagged = nbformat.read(file, as_version=4)
+    tagged.cells[0].metadata["tags"] = ["raises-exception"]
+    nbformat.write(tagged, file)
+    run_into(kept, [file], SECONDS)
+    assert kept.of(tagged).cells[0].outputs[0].ename == "ZeroDivisionError"
+    tagged.cells[0].metadata["tags"] = []
+    assert kept.of(tagged) is None
 
 
 def test_what_writes_to_stderr_is_told_and_not_kept(kept, notebook):

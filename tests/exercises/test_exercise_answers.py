@@ -1,6 +1,7 @@
 """What the check of each exercise says of right answers and of usual mistakes."""
 
 import random
+import threading
 from itertools import combinations
 from statistics import mean
 
@@ -101,6 +102,14 @@ WRONG["address"] = [
     (128, "ends at 127"),
     (-1, "-1 is outside"),
 ]
+
+
+def test_the_first_and_the_last_address_are_addresses(capsys):
+    for answer, at in ((0, (0, 0, 0, 0)), (127, (0, 3, 3, 7))):
+        exercises.check_address(answer, shape=(1, 4, 4, 8), at=at)
+        assert capsys.readouterr().out.startswith("Right: ")
+
+
 RIGHT["undoes"] = [(0, 2, 3, 1, 4), [0, 2, 3, 1, 4], torch.tensor([0, 2, 3, 1, 4])]
 WRONG["undoes"] = [
     ((0, 3, 1, 2, 4), "place 1 holds axis 2. On the way in, axis 1 went to place 2"),
@@ -686,10 +695,22 @@ def zeroes_the_share(blend, mixed, share):
     share.zero_()
 
 
-RIGHT["adds_home"] = [by_addcmul, by_transposes]
+def into_itself(blend, mixed, share):
+    into, home = views(blend, mixed)
+    torch.addcmul(into, home, share.view(len(share), 1, 1, *into.shape[3:]), out=into)
+
+
+def in_a_thread(blend, mixed, share):
+    thread = threading.Thread(target=multiplied_first, args=(blend, mixed, share))
+    thread.start()
+    thread.join()
+
+
+RIGHT["adds_home"] = [by_addcmul, by_transposes, into_itself]
 WRONG["adds_home"] = [
     (lambda *given: None, "left blend as it was"),
     (multiplied_first, "makes 5 passes"),
+    (in_a_thread, "neither NumPy nor a thread"),
     (copied_home, "makes 5 passes"),
     (a_new_tensor, "you made a new tensor"),
     (lambda b, m, s: b.addcmul_(m, s[:, None, None, :]), "adds mixed as it lies"),
@@ -753,7 +774,7 @@ WRONG["heard"] = [
 
 def test_the_table_has_every_check():
     names = {name.removeprefix("check_") for name in exercises.__all__}
-    assert set(RIGHT) == set(WRONG) == names
+    assert set(RIGHT) == set(WRONG) == names - {"whole"}  # see test_whole.py
 
 
 @pytest.mark.parametrize("name", RIGHT)

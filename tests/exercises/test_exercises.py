@@ -10,6 +10,7 @@ import re
 import signal
 import threading
 import time
+import warnings
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -115,6 +116,31 @@ def explodes(*arguments, **options):
     raise ValueError("made up")
 
 
+class Unsaid(Exception):
+    """An error whose message is none."""
+
+    def __init__(self, say):
+        super().__init__()
+        self.say = say
+
+    __str__ = __repr__ = lambda self: self.say()
+
+
+def explodes_again(*arguments, **options):
+    raise Unsaid(leaves)
+
+
+def explodes_for_ever(*arguments, **options):
+    raise Unsaid(never_ends)
+
+
+def nested(layout=torch.strided):
+    with warnings.catch_warnings():  # "in prototype stage"
+        warnings.simplefilter("ignore")
+        parts = [torch.ones(2), torch.ones(3)]
+        return torch.nested.nested_tensor(parts, layout=layout)
+
+
 def leaves(*arguments, **options):
     raise SystemExit
 
@@ -172,10 +198,15 @@ SILLY = {
     "goes on": (goes_on_after_an_error, "Time ran out"),
     "yields for ever": (yields_for_ever, ""),
     "spoils": (spoils, ""),
+    "explodes again": (explodes_again, "raised Unsaid: (its message cannot be read)"),
     "returns text": (lambda *a, **k: "text", ""),
     "returns itself": (lambda *a, **k: nothing, ""),
     "returns meta": (lambda *a, **k: torch.empty(2, 3, device="meta"), ""),
     "returns bools": (lambda *a, **k: torch.zeros(2, dtype=torch.bool), ""),
+    "returns nested": (lambda *a, **k: nested(), ""),
+    "returns jagged": (lambda *a, **k: nested(torch.jagged), ""),
+    "returns rows": (lambda *a, **k: torch.eye(2).to_sparse_csr(), ""),
+    "returns an error": (lambda *a, **k: Unsaid(never_ends), ""),
     "returns huge": (lambda *a, **k: torch.zeros(1).expand(10**6, 10**6), ""),
     "returns huge number": (lambda *a, **k: 10**5000, ""),
     "returns long text": (lambda *a, **k: "long" * 10**6, ""),
@@ -193,6 +224,8 @@ SILLY = {
     "endless": (itertools.count(), "must be a function"),
     "list": (list(range(100_000)), "must be a function"),
     "tensor": (torch.zeros(3, 3), "must be a function"),
+    "nested": (nested(), "must be a function"),
+    "an error": ([Unsaid(never_ends)], "must be a function; [<Unsaid>] is none"),
 }
 ENDLESS = [never_ends, waits, goes_on_after_an_error, yields_for_ever]
 
@@ -337,8 +370,38 @@ def test_an_answer_that_is_ready_when_its_time_is_up_is_too_late(monkeypatch, ca
             raise ValueError("not mine") from error
 
     monkeypatch.setattr(runner, "PATIENCE", 0.3)
-    for answer in (clever, makes_another_error):
+    for answer in (clever, makes_another_error, explodes_for_ever):
         assert say(capsys, answer).startswith("Not yet. Time ran out")
+
+
+def test_an_answer_in_one_long_step_is_too_late(clocks, capsys):
+    """Nothing interrupts it: the watching thread has no turn before it ends."""
+    for computed, passed in ((11, 11), (0, 61)):
+        out = say(capsys, lambda x: clocks.go_on(computed, passed))  # noqa: B023
+        assert out.startswith("Not yet. Time ran out: f(3)")
+
+
+def test_what_a_thread_hands_in_later_is_not_the_answer(capsys):
+    begin, threads = threading.Event(), []
+
+    def writes_later(x):
+        out = torch.zeros_like(x)
+
+        def write():
+            begin.wait()
+            out.copy_(x)
+
+        threads.append(threading.Thread(target=write))
+        threads[0].start()
+        return out
+
+    def judge(ask, case):
+        got = ask("f(x)", torch.ones(2), gives=runner.tensor_like(torch.ones(2)))
+        begin.set()
+        threads[0].join()
+        return "" if got.any() else "It was late."
+
+    assert say(capsys, writes_later, judge=judge) == "Not yet. It was late.\n"
 
 
 def test_one_that_cannot_be_stopped_is_told_while_it_runs(monkeypatch, capsys):
@@ -376,7 +439,7 @@ def test_outside_the_main_thread_nothing_is_interrupted_and_that_is_told(
     thread = threading.Thread(target=lambda: told.append(say(capsys, patient)))
     thread.start()
     thread.join()
-    assert told[-1] == "Right.\n"
+    assert told[-1].startswith("Not yet. Time ran out: f(3)")
     assert "can't be interrupted" in "".join(told)
 
 

@@ -222,6 +222,25 @@ def test_what_is_no_picture(run, picture):
         PermuteLens(run, picture=picture)
 
 
+def test_a_picture_has_a_grey_level_for_each_token():
+    def turned(*shape):
+        return trace(lambda x: x.transpose(1, 2), torch.zeros(shape), axes="BHWC")
+
+    run = turned(1, 2, 3, 5)
+    lens = PermuteLens(run, picture=torch.zeros(2, 3))
+    PermuteLens(run, picture=torch.zeros(3, 2), hue="W", light="H")
+    PermuteLens(run, picture=torch.zeros(2, 3), hue="no", light="axis")
+    for size, axes in (((3, 2), {}), ((2, 4), {}), ((2, 3), {"hue": "C"})):
+        told = rf"has shape \({size[0]}, {size[1]}\), and the tokens .* one grey level"
+        with pytest.raises(ValueError, match=told):
+            PermuteLens(run, picture=torch.zeros(size), **axes)
+    with pytest.raises(
+        ValueError, match=r"shape \(2, 3\), .* are \(4, 4\) along H and"
+    ):
+        lens.show(turned(1, 4, 4, 5))
+    assert lens.recording["tensors"][0]["shape"] == [1, 2, 3, 5]
+
+
 @in_turn("argument", ["title", "start", "hue", "light", "state"])
 def test_arguments_of_another_type(run, argument):
     with pytest.raises(traitlets.TraitError, match=argument):
@@ -335,7 +354,9 @@ def test_every_figure_is_registered_and_comes_through_the_door():
     sources = {
         file
         for file in (ROOT / "vip_tutorial").rglob("*.py")
-        if re.search(r"^class \w+\(BookWidget\)", file.read_text("utf-8"), re.M)
+        if re.search(
+            r"^class \w+\((BookWidget|PermuteLens)\)", file.read_text("utf-8"), re.M
+        )
     }
     assert files == sources
 
@@ -425,6 +446,86 @@ def test_what_is_written_today_is_a_promise(core):
 
 
 # --- First frames --------------------------------------------------------------------
+
+
+BROADCAST = [((3, 1), (2, 3, 4)), ((4,), (2, 3, 4)), ((2, 1, 4), (2, 3, 1)), ((), (5,))]
+
+
+def test_an_element_is_made_from_those_that_are_broadcast_to_it(core):
+    for one, other in BROADCAST:
+        x, y = torch.randn(one), torch.randn(other)
+        run = trace(lambda x, y: y * x, x, y)
+        seen = core.eval(
+            f"(([run], last) => Array.from({{ length: {run.result.numel()} }}, "
+            "(_, k) => [...run.seen(last, k)].join()))"
+            f"([$recording.readRun({json.dumps(run.to_json())})], {run.outputs[0]})"
+        )
+        homes = torch.arange(x.numel()).reshape(one).expand_as(run.result)
+        assert list(seen) == [str(home.item()) for home in homes.flatten()]
+
+
+def test_ink_is_what_can_be_read_best(core):
+    """By the contrast of the web's guidelines."""
+
+    def luminance(colour):
+        shares = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        light = [
+            s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares
+        ]
+        return sum(part * share for part, share in zip((0.2126, 0.7152, 0.0722), light))
+
+    def contrast(*colours):
+        low, high = sorted(map(luminance, colours))
+        return (high + 0.05) / (low + 0.05)
+
+    greys = ["#" + 3 * f"{level:02X}" for level in range(256)]
+    reds = [f"#{level:02X}5E00" for level in range(256)]
+    inks = core.eval(f"{json.dumps(greys + reds)}.map($colours.inkOn)")
+    for fill, ink in zip(greys + reds, inks, strict=True):
+        (other,) = {"#111111", "#FFFFFF"} - {ink}
+        assert contrast(fill, ink) >= contrast(fill, other), fill
+
+
+# As much of a page as `patch` needs.
+PAGE = """
+class Tag {
+  constructor(nodeName, attributes) {
+    const held = new Map(Object.entries(attributes));
+    Object.assign(this, { nodeName, held, childNodes: [] });
+  }
+  get attributes() { return this.getAttributeNames(); }
+  getAttributeNames() { return [...this.held.keys()]; }
+  getAttribute(name) { return this.held.get(name) ?? null; }
+  hasAttribute(name) { return this.held.has(name); }
+  setAttribute(name, value) { this.held.set(name, value); }
+  removeAttribute(name) { this.held.delete(name); }
+}
+globalThis.Node = { ELEMENT_NODE: 1 };
+globalThis.document = {
+  createElement: () => ({
+    set innerHTML(text) {
+      this.content = { firstElementChild: new Tag(...JSON.parse(text)) };
+    },
+  }),
+};
+function patched(before, after) {
+  const tag = new Tag("DETAILS", before);
+  $patch.patch({ children: [tag] }, [JSON.stringify(["DETAILS", after]), ""], ["", ""]);
+  return JSON.stringify(Object.fromEntries(tag.held));
+}
+"""
+
+
+def test_what_the_reader_has_opened_stays_open(engine_of):
+    page = engine_of("patch.js")
+    page.eval(PAGE)
+    for before, after, wanted in (
+        ({"open": "", "class": "a"}, {"class": "b"}, {"open": "", "class": "b"}),
+        ({"open": "", "title": "a"}, {"class": "b"}, {"open": "", "class": "b"}),
+        ({}, {"open": ""}, {"open": ""}),
+    ):
+        got = page.eval(f"patched({json.dumps(before)}, {json.dumps(after)})")
+        assert json.loads(got) == wanted
 
 
 def test_a_first_frame_is_a_picture_with_words(run):

@@ -1,5 +1,6 @@
 """A recording says what really happened, of this package's code and of a reader's."""
 
+import copy
 import ctypes
 import importlib.util
 import json
@@ -1162,3 +1163,15 @@ def test_the_table_has_a_row_for_the_input_and_each_step():
     assert words == [
         *({"view"}, {"view"}, {"copy"}, {"new"}, {"view"}, {"view"}, {"copy"})
     ]
+
+
+def test_a_recording_can_be_copied():
+    x = torch.randn(2, 4, requires_grad=True)
+    recording = trace(Mlp(4), x, gradient=torch.ones(2, 4))
+    twin = copy.deepcopy({"one": recording, "same": recording})
+    assert twin["one"] is twin["same"] is not recording
+    assert twin["one"].to_json() == recording.to_json()
+    assert twin["one"].result is recording.result  # which has a history
+    twin["one"].steps[0].op = "another"
+    twin["one"].tensors[0].values[0] = 7.0
+    assert recording.steps[0].op != "another" and recording.tensors[0].values[0] != 7.0

@@ -418,6 +418,27 @@ def test_a_write_that_fails_at_any_step_leaves_the_old_file(
     assert list(tmp_path.iterdir()) == [path]
 
 
+@in_turn("fault", [OSError("the disk is full"), KeyboardInterrupt("the disk is full")])
+def test_a_clean_up_that_fails_does_not_hide_why(tmp_path, monkeypatch, fault):
+    def fail(*args, **options):
+        raise fault
+
+    def fail_again(*args, **options):
+        raise PermissionError("and nothing can be removed")
+
+    monkeypatch.setattr(checkpoints.os, "fsync", fail)
+    monkeypatch.setattr(Path, "unlink", fail_again)
+    with pytest.raises(type(fault), match="the disk is full"):
+        write_atomically(tmp_path / "file", b"new")
+
+
+@in_turn("name", ["a" * 255, "\u00e9" * 127, "\U0001f600" * 63])
+def test_a_name_may_be_as_long_as_names_are(tmp_path, name):
+    for content in (b"1", b"2"):
+        write_atomically(tmp_path / name, content)
+    assert [f.read_bytes() for f in tmp_path.iterdir()] == [b"2"]
+
+
 def test_all_is_on_the_disk_before_the_old_file_goes(tmp_path, monkeypatch):
     steps, path = [], tmp_path / "file"
     for name in ("fsync", "replace"):

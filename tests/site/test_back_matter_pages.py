@@ -1,6 +1,7 @@
 """The built pages at the book's end, and what the book does for its readers there."""
 
 import importlib
+import json
 import re
 import sys
 
@@ -21,8 +22,16 @@ def test_colab_is_offered_where_there_is_a_notebook_and_nowhere_else(site, page)
     slug = settings["repository"]["url"].removeprefix("https://")
     branch = settings["repository"]["branch"]
     notebook = f"{COLAB}{slug.replace('.com', '')}/blob/{branch}/{page}.ipynb"
-    expected = [notebook] if page in CHAPTERS else []
-    assert colab_links(site, page) == expected
+    links = colab_links(site, page)
+    assert set(links) == ({notebook} if page in CHAPTERS else set())
+    # The button, and a line under each cell that ends in a check.
+    html = (site / f"{page}.html").read_text(encoding="utf-8")
+    assert html.count('class="needs-python') == max(0, len(links) - 1)
+    if page in CHAPTERS:
+        cells = json.loads((ROOT / f"{page}.ipynb").read_text("utf-8"))["cells"]
+        ends = ["".join(cell["source"]).splitlines()[-1:] for cell in cells]
+        checks = [end for end in ends if end and end[0].startswith("check_")]
+        assert len(links) == 1 + len(checks)
 
 
 @pytest.mark.parametrize("page", CHAPTERS)

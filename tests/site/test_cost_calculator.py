@@ -50,6 +50,26 @@ def test_what_fits_is_what_the_module_takes(core, sizes):
         assert not list(found)
 
 
+def test_bars_are_as_long_as_their_numbers_are_large(open_figure):
+    costs = open_figure(CostCalculator(), "costs=v1;H=16;W=16;N=16;C=384")
+    cells = costs.part("body").locator("td.vip-number")
+    bars = []
+    for cell in cells.all():
+        value = float(cell.locator("span").inner_text().replace(",", ""))
+        long = float(cell.locator("rect").get_attribute("width"))
+        bars.append((value, long, cell.locator(".vip-break").count()))
+    assert len(bars) == 10
+    for column in (bars[0:8:2], bars[1:8:2]):  # all but the dense layer's
+        most = max(value for value, _, _ in column)
+        for value, long, broken in column:
+            assert abs(long - 100 * value / most) < 1e-6 and not broken
+    for value, long, broken in bars[8:]:
+        assert value == (16 * 16 * 384) ** 2 and long == 100 and broken
+    costs.setting("H").fill("1")
+    costs.setting("W").fill("1")  # one token: the dense layer is the smallest
+    assert costs.part("body").locator(".vip-break").count() == 0
+
+
 def test_sizes_are_typed_and_mended(open_figure):
     costs = open_figure(CostCalculator())
     assert "✓ It fits" in costs.part("body").inner_text()

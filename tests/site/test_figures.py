@@ -11,9 +11,13 @@ from lens_pages import height_lens
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP, trace
 from vip_tutorial.figures import (
+    BranchMatrix,
     BranchMixer,
+    CheckGrid,
     CostCalculator,
+    FanIn,
     LiveViP,
+    MemoryStrip,
     ModuleMap,
     MutantSpotter,
     ReachProbe,
@@ -22,6 +26,7 @@ from vip_tutorial.figures import (
     WeightRewrite,
 )
 from vip_tutorial.networks import pretrained
+from vip_tutorial.study.faults import MUTANTS
 from vip_tutorial.training.data import as_tokens
 
 axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
@@ -33,6 +38,28 @@ def reach_probe() -> ReachProbe:
     maps = {"height": module.height, "sum": PermuteMLP(8, 4), "whole": module}
     x, picture = torch.randn(1, 4, 4, 8), torch.rand(4, 4)
     return ReachProbe(maps, x, picture=picture, at=(0, 0))  # what a link leaves unsaid
+
+
+def memory_strip() -> MemoryStrip:
+    moves = {
+        "x.permute(1, 0)": lambda x: x.permute(1, 0),
+        "x[:, 1:3]": lambda x: x[:, 1:3],
+        "x.permute(1, 0).reshape(12)": lambda x: x.permute(1, 0).reshape(12),
+    }
+    return MemoryStrip(torch.arange(12.0).reshape(3, 4), moves)
+
+
+def branch_matrix() -> BranchMatrix:
+    torch.manual_seed(0)
+    module = WeightedPermuteMLP(8, 4)
+    return BranchMatrix(module.height, module.mlp_h, (4, 4, 8))
+
+
+def fan_in() -> FanIn:
+    torch.manual_seed(0)
+    module = WeightedPermuteMLP(8, 4)
+    branches = {"h": module.height, "w": module.width, "c": module.channel}
+    return FanIn(branches, torch.randn(1, 4, 4, 8), at=(0, 0))
 
 
 def module_map() -> ModuleMap:
@@ -79,6 +106,13 @@ EXAMPLES = {
     "seed_comparison": (seed_comparison, "v1;one=b;other=c;seeds=3"),
     "shape_puzzles": (lambda: ShapePuzzles(), "v1;kind=order;number=5"),
     "weight_rewrite": (weight_rewrite, "v1;h=-50;c=7"),
+    "memory_strip": (memory_strip, "v1;view=1;at=9"),
+    "branch_matrix": (branch_matrix, "v1;step=4;entry=129"),
+    "fan_in": (fan_in, "v1;at=9;only=w"),
+    "check_grid": (
+        lambda: CheckGrid(MUTANTS[:3]),
+        "v1;mutant=height-transposed;check=formula",
+    ),
     "mutant_spotter": (lambda: MutantSpotter(), "v1;round=2;guess=A"),
 }
 

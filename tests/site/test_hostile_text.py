@@ -56,6 +56,13 @@ SEEN = {
     "branch_mixer": {"pictures.*.*"},
     "shape_puzzles": {"name"},
     "reach_probe": {"maps.*.label"},
+    "memory_strip": {"tensors.*.label", "numbers.*"},
+    "check_grid": {
+        "checks.*.name",
+        "mutants.*.name",
+        "mutants.*.fault",
+    }
+    | {"mutants.*.said.formula"},
     "mutant_spotter": {"game.views.*.title", "game.views.*.expect"}
     | {f"game.rounds.*.{key}" for key in ("fault", "seen", "method", "code.*.*")}
     | {f"game.rounds.*.{key}" for key in ("caught.*", "told.*")},

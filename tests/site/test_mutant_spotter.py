@@ -224,6 +224,24 @@ def test_a_right_and_a_wrong_guess_both_teach(open_figure, spotter):
         assert game.state == f"v1;guess={guess}"
 
 
+def test_pictures_can_be_pressed_and_what_is_said_of_them_is_not_seen(open_figure):
+    widget = MutantSpotter([named("height transposed"), named("height interleaved")])
+    for number, told in enumerate(widget.game["rounds"], 1):
+        game = open_figure(widget, f"spotter=v1;round={number}")
+        unseen = game.part("body").locator(".vip-unseen")
+        assert unseen.bounding_box()["width"] <= 1
+        words = unseen.inner_text()
+        assert words not in game.said
+        if told["name"] == "height interleaved":  # of both pictures the same is said
+            assert words.endswith("each marks 2 channels in each row.")
+        else:
+            assert "in A " in words and "in B " in words
+        for place, name in enumerate("AB"):
+            game.button("pick").nth(place).click()
+            assert game.state.endswith(f"guess={name}")
+            assert game.said.startswith("Right" if place == told["wrong"] else "No")
+
+
 def test_where_nothing_can_be_seen_it_says_so(open_figure, some):
     names = [each["name"] for each in some.game["rounds"]]
     number = names.index("tanh gelu") + 1

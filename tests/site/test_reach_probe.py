@@ -219,6 +219,9 @@ def test_keys_walk_and_stop_at_the_edge(probe):
         tokens.press("ArrowDown")
     assert probe.state == "v1;map=2;at=12"
     assert probe.page.evaluate("scrollY") == scrolled
+    for _ in range(5):
+        tokens.press("ArrowRight")
+    assert probe.state == "v1;map=2;at=15"
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,18 @@ def test_how_often_chance_does_it_is_the_p_value(core, other):
     assert ("Call it noise" in frame(core, f"v1;other={other}")) == (share > 0.2)
 
 
+def test_what_is_rare_is_not_given_in_thousandths(core):
+    """All of some seeds are better than all others: 2 deals of how many?"""
+    for seeds, told in (
+        (7, "p = 2 / 3,432 = 0.001. Chance alone does this about 1 times in 1,000."),
+        (8, "p = 2 / 12,870 &lt; 0.001. Chance alone does this less than once in 1,0"),
+    ):
+        some = models()[:2]
+        for model, least in zip(some, (400, 450)):
+            model["right"] = list(range(least, least + 8))
+        assert told in frame(core, f"v1;seeds={seeds}", models=some, most=8)
+
+
 def test_what_chance_always_does(core):
     same = models(right=RIGHT["better"])
     assert "Chance alone does this every time. Call it noise" in frame(

@@ -12,10 +12,13 @@ import torch
 from torch import Tensor
 
 from notebooks import read
+from vip_tutorial import PermuteMLP
 from vip_tutorial.figures import ShapePuzzles
 from vip_tutorial.figures.shape_puzzles.shape_puzzles import KINDS
+from vip_tutorial.mixers import Convolution
 
 ROOT = Path(__file__).parents[2]
+TYPED = [kind for kind in KINDS if kind not in ("copy", "line", "seen")]
 SEEDS = range(40)
 NUMBERS = range(1, 9)  # two of each level
 EXPORT = """((kind, seeds, numbers) => {
@@ -471,6 +474,74 @@ def test_the_typical_mistake_is_named(core, way_in):
     assert sorted(births) == sorted(rows["wanted"]["births"])
 
 
+# --- where does it go, which line, who sees whom? -----------------------------------
+
+
+def test_places_are_pytorchs(core, puzzles):
+    for puzzle in puzzles("place"):
+        made = apply(fresh(puzzle["shape"]), puzzle["calls"], puzzle["sizes"])
+        assert list(made.shape) == puzzle["empty"]["shape"]
+        [at] = (made == puzzle["mark"]).nonzero().tolist()
+        assert puzzle["answer"] == str(tuple(at))
+        there = itertools.product(*map(range, made.shape))
+        every = [str(place) for place in there]
+        truth = [answer == puzzle["answer"] for answer in every]
+        verdicts = judged(core, puzzle, *every)
+        assert [verdict["right"] for verdict in verdicts] == truth
+        element = torch.unravel_index(torch.tensor(0), made.shape)
+        stands = torch.unravel_index(made[element], tuple(puzzle["shape"]))
+        if not truth[0]:
+            told = f"stands x[{', '.join(str(int(c)) for c in stands)}]"
+            assert told in verdicts[0]["words"]
+            assert verdicts[0]["mine"]["mark"] == 0
+
+
+def test_one_line_alone_makes_the_picture(core, puzzles):
+    for puzzle in puzzles("line"):
+        shape = puzzle["shape"]
+        strip = puzzle.get("strip") or list(range(math.prod(shape)))
+        x = torch.tensor(strip).reshape(shape)
+        names = {**puzzle["sizes"], "x": x}
+        made = {
+            line["letter"]: eval(line["code"], names).flatten().tolist()
+            for line in puzzle["lines"]
+        }
+        wanted = puzzle["target"]["births"]
+        assert len(made) == 4 and len({str(births) for births in made.values()}) == 4
+        assert [letter for letter in made if made[letter] == wanted] == [
+            puzzle["answer"]
+        ]
+        verdicts = judged(core, puzzle, *made, *(x["code"] for x in puzzle["lines"]))
+        truth = [letter == puzzle["answer"] for letter in made]
+        assert [verdict["right"] for verdict in verdicts] == truth * 2
+        for births, verdict in zip(made.values(), verdicts):
+            assert verdict.get("mine", verdict["wanted"])["births"] == births
+
+
+def test_who_sees_whom_is_what_the_derivative_says(core, puzzles):
+    torch.manual_seed(0)
+    module = PermuteMLP(10, segment_dim=5)
+    layers = {
+        name: getattr(module, name) for name in ("height", "width", "channel")
+    } | {"convolution": Convolution(10)}
+    x = torch.randn(1, 5, 5, 10, requires_grad=True)
+    for puzzle in puzzles("seen"):
+        y = eval(puzzle["code"].removeprefix("y = "), {**layers, "x": x})
+        row, column = divmod(puzzle["mark"], 5)
+        (blame,) = torch.autograd.grad(y[0, row, column].sum(), x)
+        seen = blame[0].abs().sum(-1).nonzero().tolist()
+        right = [f"{i}{j}" for i, j in seen]
+        assert puzzle["answer"].split() == right
+        others = [f"{k // 5}{k % 5}" for k in range(25)]
+        stranger = next((token for token in others if token not in right), None)
+        less = " ".join(right[1:]) or "00 44"
+        assert is_right(core, puzzle, " ".join(reversed(right)), less) == [True, False]
+        if stranger:
+            (verdict,) = judged(core, puzzle, f"{puzzle['answer']} {stranger}")
+            told = f"from row {stranger[0]}, column {stranger[1]} to it"
+            assert told in verdict["words"] and not verdict["right"]
+
+
 # --- silly answers ------------------------------------------------------------------
 
 SILLY = {
@@ -532,7 +603,7 @@ def answer_of(core, kind: str, number: int) -> str:
     return call(core, EXPORT, kind, [1], [number])[0]["answer"]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "copy"])
+@pytest.mark.parametrize("kind", TYPED)
 def test_right_and_wrong_are_told_and_drawn(core, open_figure, kind):
     figure = opened_puzzle(open_figure, kind, 5)
     grids = figure.figure.locator(".vip-pair svg")
@@ -541,6 +612,7 @@ def test_right_and_wrong_are_told_and_drawn(core, open_figure, kind):
         "order": "(0, 1, 2, 3, 4)",
         "address": "0",
         "einops": "b h w (n s) -> b n w (s h)",
+        "place": "(0, 0, 0, 0)",
     }
     assert say(figure, wrong[kind]).startswith("Not yet.")
     assert "✗ Not yet" in figure.part("body").inner_text()
@@ -564,6 +636,22 @@ def test_view_or_copy_by_buttons(core, open_figure):
     assert figure.said.startswith("Right.")
 
 
+def test_an_address_is_answered_on_the_strip(core, open_figure):
+    for number in (1, 3, 5, 7):
+        right = int(answer_of(core, "address", number))
+        figure = opened_puzzle(open_figure, "address", number)
+        cells = figure.figure.locator(".vip-strip [data-do=answer]")
+        jumps = figure.figure.locator(".vip-strip .vip-jump text")
+        wrong = (right + 1) % cells.count()
+        cells.nth(wrong).click()
+        assert figure.said.startswith(f"Not yet. At {wrong} lies ")
+        assert cells.nth(wrong).text_content() == "✗"
+        assert jumps.count() == 0  # they would give it away
+        cells.nth(right).click()
+        assert figure.said.startswith("Right.")
+        assert sum(map(int, jumps.all_text_contents())) == right
+
+
 def test_three_hints_and_then_the_answer(core, open_figure):
     figure = opened_puzzle(open_figure, "shape", 4)
     hints = call(core, EXPORT, "shape", [1], [4])[0]["hints"]
@@ -582,7 +670,7 @@ def test_three_hints_and_then_the_answer(core, open_figure):
 @pytest.mark.parametrize("kind", KINDS)
 def test_silly_answers_harm_nothing(open_figure, kind):
     figure = opened_puzzle(open_figure, kind, 7)
-    for silly in SILLY.values() if kind != "copy" else ():
+    for silly in SILLY.values() if kind in TYPED else ():
         said = say(figure, silly)
         assert said.startswith("Not yet.") and len(said) < 300
         assert figure.box.locator("img").count() == 0
@@ -661,6 +749,132 @@ def test_axes_are_moved_by_keys(core, open_figure):
     assert answer_of(core, "order", 1) == "(0, 2, 1)"  # what was just made
     figure.figure.locator("button[type=submit]").press("Enter")
     assert figure.said.startswith("Right.")
+
+
+def test_axes_are_dragged_and_the_grid_goes_along(core, open_figure):
+    for touch in (False, True):
+        figure = opened_puzzle(open_figure, "order", 5, has_touch=touch)
+        page, chip = figure.page, figure.figure.locator(".vip-chip")
+        shown = figure.figure.locator(".vip-along .vip-caption")
+        assert shown.inner_text().startswith("with the axes so: (B, H, W, N, S) = ")
+        before = figure.figure.locator(".vip-along svg").inner_html()
+
+        def middle(k, chip=chip):
+            box = chip.nth(k).bounding_box()
+            return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+        # N, the fourth, to the second place; S is dragged nowhere.
+        way = [middle(3), middle(2), middle(1)]
+        if touch:
+            press_and_drag_by_touch(page, way)
+        else:
+            page.mouse.move(*way[0])
+            page.mouse.down()
+            for place in way[1:]:
+                page.mouse.move(*place, steps=3)
+            page.mouse.up()
+        assert chips(figure) == "BNHWS"
+        assert shown.inner_text().startswith("with the axes so: (B, N, H, W, S) = ")
+        assert figure.figure.locator(".vip-along svg").inner_html() != before
+        assert figure.said == "The axes now stand as (B, N, H, W, S)."
+        field = figure.figure.locator("input[name=answer]")
+        assert field.input_value() == "(0, 3, 1, 2, 4)"
+        # Another one takes its own way: the first is not carried on.
+        chip.nth(4).click()
+        assert chips(figure) == "BNHWS"
+        assert page.evaluate("getSelection().toString()") == ""
+
+
+def press_and_drag_by_touch(page, way) -> None:
+    client = page.context.new_cdp_session(page)
+    for kind, (x, y) in zip(("touchStart", *["touchMove"] * 9), way):
+        touch = {"type": kind, "touchPoints": [{"x": x, "y": y}]}
+        client.send("Input.dispatchTouchEvent", touch)
+    client.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+def test_an_element_is_placed_by_click_and_by_keys(core, open_figure):
+    figure = opened_puzzle(open_figure, "place", 3)
+    board = figure.figure.locator(".vip-board")
+    page = figure.page
+    answer = answer_of(core, "place", 3)
+    # The result is (3, 1, 4), so three rows of four.
+    row, _, column = (int(c) for c in re.findall(r"\d+", answer))
+
+    def spot(row, column):
+        box = board.bounding_box()
+        x, y = (column + 0.5) * box["width"] / 4, (row + 0.5) * box["height"] / 3
+        return {"x": x, "y": y}
+
+    board.click(position=spot((row + 1) % 3, column))
+    assert figure.said.startswith("Not yet. At [")
+    assert figure.figure.locator("input[name=answer]").input_value() == str(
+        ((row + 1) % 3, 0, column)
+    )
+    board.click(position=spot(row, column))
+    assert figure.said.startswith("Right. .reshape(B, C, K) brings it to [0, ")
+
+    figure = opened_puzzle(open_figure, "place", 3)
+    board = figure.figure.locator(".vip-board")
+    board.focus()
+    board.press("ArrowRight")  # the mark appears in the first place
+    assert figure.said.startswith("The mark is at [0, 0, 0].")
+    for _ in range(column):
+        board.press("ArrowRight")
+    for _ in range(row):
+        board.press("ArrowDown")
+    assert f"at [{row}, 0, {column}]" in figure.said
+    assert "Not yet" not in figure.part("body").inner_text()
+    board.press("Enter")
+    assert figure.said.startswith("Right.")
+    assert page and "solved: 1" in figure.part("body").inner_text()
+
+
+def test_a_line_is_picked_and_tokens_are_chosen(core, open_figure):
+    figure = opened_puzzle(open_figure, "line", 7)
+    right = answer_of(core, "line", 7)
+    lines = figure.figure.locator(".vip-code-line")
+    wrong = next(letter for letter in "ABCD" if letter != right)
+    lines.nth("ABCD".index(wrong)).click()
+    assert figure.said.startswith("Not yet. ")
+    assert figure.figure.locator(".vip-pair svg").count() == 2
+    lines.nth("ABCD".index(right)).press("Enter")
+    assert figure.said.startswith("Right. ")
+
+    figure = opened_puzzle(open_figure, "seen", 1)
+    box = figure.figure.locator(".vip-tokens")
+    token = figure.figure.locator(".vip-token")
+    answer = [divmod(int(k), 10) for k in answer_of(core, "seen", 1).split()]
+    figure.press("check")
+    assert figure.said.startswith("Not yet. Choose tokens")
+    for row, column in answer[1:]:
+        token.nth(5 * row + column).click()
+    figure.press("check")
+    assert "is missing" in figure.said
+    # The last one by keys, from wherever the keys stand.
+    (row, column), (from_row, from_column) = answer[0], answer[-1]
+    box.focus()
+    for key, by in (("Down", row - from_row), ("Right", column - from_column)):
+        back = {"Down": "Up", "Right": "Left"}[key]
+        for _ in range(abs(by)):
+            box.press(f"Arrow{key if by > 0 else back}")
+    active = box.get_attribute("aria-activedescendant")
+    name = figure.page.locator(f"#{active}").get_attribute("aria-label")
+    assert name.startswith(f"row {row}, column {column}")
+    box.press(" ")
+    assert figure.said == f"{len(answer)} tokens chosen."
+    figure.press("check")
+    assert figure.said.startswith("Right. ")
+
+
+CHAPTERS = ["01", "02", "03", "04", "05", "06", "07", "08", "09"]
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS)
+def test_each_chapter_of_the_module_has_a_puzzle_that_needs_no_python(chapter):
+    (path,) = (ROOT / "book").glob(f"{chapter}-*.ipynb")
+    cells = ["".join(cell["source"]) for cell in read(path)["cells"]]
+    assert any("ShapePuzzles(\n" in cell for cell in cells)
 
 
 def test_start_again_forgets_what_was_done(open_figure):

@@ -87,6 +87,30 @@ def test_the_weights_that_are_wished_for(core, network, x, wanted):
     assert list(got) == pytest.approx(wanted, abs=0.02)
 
 
+def test_no_sliders_come_nearer_to_a_wish(core, network, x):
+    """Computed anew, here: whole steps, in the middle, as far as the sliders go."""
+    numbers = json.loads(token(WeightRewrite(mixers(network)[0], x, at=AT)))
+    uneven = numbers | {"weights": [[1e-25] * 16, [0.5] * 16, [0.5] * 16]}
+    for given in (numbers, uneven):
+        for wanted in ((0.02, 0.49, 0.49), (0.5, 0.2, 0.3), (0.02, 0.02, 0.96)):
+            got = core.eval(
+                "(({ towards, factorsOf }, token) => { const s = towards(token, "
+                f"{list(wanted)}); return [s.h, s.w, s.c, ...factorsOf(s)]; }})"
+                f"($weight_rewrite, {json.dumps(given)})"
+            )
+            shares = torch.tensor(given["weights"], dtype=torch.float64)
+            powers = torch.zeros(3, dtype=torch.float64)
+            for _ in range(1000):
+                parts = shares * 2 ** powers[:, None]
+                means = (parts / parts.sum(0)).mean(1)
+                powers += (torch.tensor(wanted) / means).log2()
+            middle = (powers.max() + powers.min()) / 2
+            steps = (8 * (powers - middle)).round().clamp(-200, 200)
+            assert list(got)[:3] == steps.tolist()
+            assert list(got)[3:] == pytest.approx((2 ** (steps / 8)).tolist())
+    assert max(steps) == 200 == -min(steps)
+
+
 def test_sliders_and_keys(open_figure, network, x):
     figure = open_figure(WeightRewrite(mixers(network)[0], x, at=AT))
     before = figure.part("body").locator("tbody td").all_inner_texts()

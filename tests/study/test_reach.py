@@ -167,6 +167,11 @@ def root(x):
     return (x * 0).sqrt()
 
 
+def steep_at_the_last(x):
+    x[:, -1, -1] = x[:, -1, -1] * 1e30 * 1e30
+    return x
+
+
 @in_turn(
     "f, given, error, told",
     [
@@ -189,6 +194,8 @@ def root(x):
         (lambda x: x.mean(3), torch.randn(1, 2, 2, 3), ValueError, "(1, 2, 2)"),
         (lambda x: x.detach(), torch.randn(1, 2, 2, 3), ValueError, "autograd can"),
         (root, torch.randn(1, 2, 3, 3), ValueError, "output token (0, 0)"),
+        (steep_at_the_last, torch.randn(1, 2, 3, 3), ValueError, "token (1, 2)"),
+        (steep_at_the_last, torch.randn(1, 3, 2, 3), ValueError, "token (2, 1)"),
     ],
 )
 def test_it_says_what_it_needs(f, given, error, told):

@@ -185,6 +185,11 @@ REFUSED = {
     "moving WebP": (moving("WEBP"), "it moves"),
     "huge": (of_zeros(20_000), "400000000 pixels"),
     "large": (of_zeros(10_000), "100000000 pixels"),
+    "a colour that there is not": (
+        png(8, 3, 8 * b"\0", 8 * b"\2", **TWO_COLOURS),
+        "the colour 2 of a palette of 2, .* damaged",
+    ),
+    "no palette": (png(1, 3, b"\0", b"\xff"), "of a palette of 0, .* damaged"),
     "a grey of 2 bits that is clear": (
         png(2, 0, b"\0\0", b"\x55\x55", tRNS=b"\0\1"),
         "stands for nothing, .* 8 bits",

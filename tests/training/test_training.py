@@ -16,6 +16,7 @@ from torch import nn
 
 from tables import in_turn
 from vip_tutorial.mixers.fewer_branches import ReducedPermuteMLP
+from vip_tutorial.permute_mlp import WeightedPermuteMLP
 from vip_tutorial.study.branch_importance import SomeBranches
 from vip_tutorial.training import Recipe, accuracy, fit, predict, small_network
 from vip_tutorial.training import loop as training
@@ -495,6 +496,37 @@ def test_the_same_but_for_one_setting(data, tmp_path, kept):
         fit(make(kept=["channel"]), *few(data), Recipe(1), resume=path, verbose=False)
 
 
+class Secretive(WeightedPermuteMLP):
+    """A mixer with a setting that its repr does not show."""
+
+    how: object
+
+    def __init__(self, *sizes, how, **options):
+        super().__init__(*sizes, **options)
+        self.how = how
+
+
+def test_networks_that_look_alike_are_told_apart(data, tmp_path):
+    def make(how):
+        return small(token_mixer=partial(Secretive, how=how))
+
+    path, other = tmp_path / "run.pt", tmp_path / "other.pt"
+    assert repr(make("near")) == repr(make("far"))
+    for how in ("near", "near"):
+        fit(make(how), *few(data), Recipe(1), resume=path, verbose=False)
+    told = r"of another network: it has .*attn\.how = 'near' where .*attn\.how = 'far'"
+    with pytest.raises(ValueError, match=told):
+        fit(make("far"), *few(data), Recipe(1), resume=path, verbose=False)
+    for how in (torch.ones(2), lambda x: x):  # of which nothing can be told
+        with pytest.raises(ValueError, match=r"attn has how, .*could not tell it from"):
+            fit(make(how), *few(data), Recipe(1), resume=other, verbose=False)
+        assert not other.exists()
+        fit(make(how), *few(data), Recipe(1), verbose=False)
+    model = make("near")
+    model.head.register_forward_hook(lambda *given: None)  # the caller's own concern
+    fit(model, *few(data), Recipe(1), resume=path, verbose=False)
+
+
 def one_pixel(part):
     images = part.images.clone()
     images[3, 0, 2, 2] += 1
@@ -878,6 +910,12 @@ NOT_OF_THE_RECIPE = [  # what is done to the file of a whole run of 2 epochs; th
     (moments(step=torch.tensor(99.0)), r"state\.0\.step is 99 after 8"),
     (moments(exp_avg=torch.zeros(3)), r"exp_avg is \(\(3,\).*, not \(\(16, 1, 2, 2\)"),
     (moments(more=torch.zeros(3)), r"state\.0 has more"),
+    (moments(exp_avg=torch.full((16, 1, 2, 2), torch.nan)), r"0\.exp_avg has impos"),
+    (moments(exp_avg=torch.full((16, 1, 2, 2), torch.inf)), r"0\.exp_avg has impos"),
+    (moments(exp_avg_sq=torch.full((16, 1, 2, 2), -1e-9)), r"0\.exp_avg_sq has impos"),
+    (lambda run: run.update(learnt=torch.ones(2)), "lacks parameters that have learnt"),
+    (lambda run: run["about"].update(network=3), "its network is no text"),
+    (lambda run: run["about"].update(recipe=torch.ones(2)), "its recipe is no text"),
     (series(extra=[1.0, 1.0]), "history is .*'extra'"),
     (lambda run: run["history"].pop("loss"), r"history is \['accuracy'\], not"),
     (series(loss=[1, 2]), r"history\.loss is \[1, 2\]"),
@@ -906,7 +944,7 @@ def test_a_run_that_its_recipe_does_not_make_is_refused(data, tmp_path):
     for key in list(run["optimizer"]["param_groups"][0]):  # as other versions may
         if key not in runs.OF_THE_RECIPE:
             del run["optimizer"]["param_groups"][0][key]
-    del run["learnt"]  # as in the files of version 0.1
+    del run["learnt"], run["about"]["settings"]  # as in the files of version 0.1
     torch.save(run, file)
     assert fit(model, *few(data), recipe, resume=file, verbose=False) == wanted
     assert not torch.equal(weights(model), before)

@@ -1,5 +1,6 @@
 """Files that are whole or not there."""
 
+import contextlib
 import errno
 import os
 import secrets
@@ -27,7 +28,8 @@ def write_atomically(
     """
     target = Path(os.path.realpath(path))
     # Not tempfile's: a file of that kind is for its owner's eyes only, and stays so.
-    temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
+    # A part of the name is enough: the whole may be as long as a name can be.
+    temporary = target.with_name(f".{target.name[:50]}.{secrets.token_hex(4)}")
     try:
         there = os.path.lexists(target)
         if there and not target.is_file():  # a device, or a link that leads to itself
@@ -41,11 +43,11 @@ def write_atomically(
         if check:
             check(temporary)
         os.replace(temporary, target)
-    except OSError as fault:
-        temporary.unlink(missing_ok=True)
+    except BaseException as fault:
+        with contextlib.suppress(OSError):  # the first fault is the one to tell
+            temporary.unlink(missing_ok=True)
+        if not isinstance(fault, OSError):
+            raise
         # What fails on a full disk knows no name, or that of the temporary file.
         why = f"{fault.strerror or fault}; it was not written"
         raise OSError(fault.errno, why, os.fspath(path)) from fault
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -19,6 +19,7 @@ from .ch16 import check_groups_of_rows
 from .ch17 import check_adds_home
 from .ch18 import check_shares
 from .ch19 import check_heard
+from .whole import check_whole
 
 __all__ = [
     "check_address",
@@ -39,5 +40,6 @@ __all__ = [
     "check_shares",
     "check_undoes",
     "check_unnoticed",
+    "check_whole",
     "check_width_rows",
 ]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .runner import Ask, described, run, tensor_like
+from .runner import Ask, described, is_dense, run, tensor_like
 
 _CASES = [  # B, H, W, C, p: no two axes alike where it could hide a mistake
     (2, 6, 4, 3, 2),
@@ -76,7 +76,7 @@ def _way_in(given: list, x: Tensor, small: Tensor, p: int) -> str:
             "grid."
         )
     (got,) = given
-    if not isinstance(got, Tensor):
+    if not is_dense(got):
         return f"the branch was given {described(got)}, and needs a tensor."
     if got.shape != small.shape:
         return (

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import gelu, linear
 
-from .runner import Ask, described, dictionary, run
+from .runner import Ask, described, dictionary, is_dense, run
 
 State = Mapping[str, Tensor]
 
@@ -77,9 +77,10 @@ def _no_state(got: Any, state: State, call: str) -> str:
             f"those of state: {', '.join(state)}."
         )
     for key, before in state.items():
-        if not isinstance(got[key], Tensor) or got[key].shape != before.shape:
+        if not is_dense(got[key]) or got[key].shape != before.shape:
+            came = got[key].shape if is_dense(got[key]) else got[key]
             return (
-                f"{call}: {key} is {described(getattr(got[key], 'shape', got[key]))}; "
+                f"{call}: {key} is {described(came)}; "
                 f"it must stay a tensor {tuple(before.shape)}."
             )
         if got[key].dtype != before.dtype or got[key].device != before.device:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..study.cost import count_bytes_moved
-from .runner import Ask, anything, run
+from .runner import Ask, anything, is_dense, run
 
 # B, N = H = W, S
 _SIZES = [(2, 4, 3), (3, 5, 2), (1, 3, 7)]
@@ -65,6 +65,12 @@ def _judge(ask: Ask, sizes: tuple[int, int, int]) -> str:
         return _hint(call, results[0], got, right, blend, mixed, share)
     # What has fewer numbers than an image, such as share, is not worth a word.
     passes = moved // blend.nbytes
+    if passes < 2:
+        return (
+            f"{call} adds the right numbers, and PyTorch saw nothing that writes them. "
+            "Use the methods of the tensors, in the function itself: neither NumPy nor "
+            "a thread."
+        )
     if passes > _MOST:
         return (
             f"{call} adds the right numbers, and makes {passes} passes over an image "
@@ -78,7 +84,7 @@ def _judge(ask: Ask, sizes: tuple[int, int, int]) -> str:
 def _hint(
     call: str, result: Any, got: Tensor, right: Tensor, blend, mixed, share
 ) -> str:
-    if isinstance(result, Tensor) and _close(result, right):
+    if is_dense(result) and _close(result, right):
         return (
             f"{call} returns the right numbers, but blend is as it was: you made a new "
             "tensor. Write to blend, with a method whose name ends in _."

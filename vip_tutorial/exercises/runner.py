@@ -49,6 +49,7 @@ _TICK = 0.05
 _GRACE = 5.0  # seconds from the interrupt to the words that it isn't heeded
 _PRINTED = 2000  # characters that an answer may print
 _MANY = 10_000  # no list that is asked for is as long
+_SMALL = 10**6  # no tensor is as large
 
 C = TypeVar("C")
 T = TypeVar("T")
@@ -156,12 +157,19 @@ class Ask:
         except KeyboardInterrupt as error:
             if self._clock.stopped_by_reader:
                 raise
-            raise NotYet(_raised(error, call, self.answer)) from None
+            raise self._told(error, call) from None
         except BaseException as error:  # also an exit()
-            raise NotYet(_raised(error, call, self.answer)) from None
+            raise self._told(error, call) from None
         if not _same(arguments, kept):
             raise NotYet(f"{call} changed its input. {spoils}")
         return value
+
+    def _told(self, error: BaseException, call: str) -> NotYet:
+        """What is to be said of an error; its message takes the answer's time, too."""
+        told = self._clock.timed(lambda: _raised(error, call, self.answer), call)
+        if self._clock.stopped_by_reader:
+            raise KeyboardInterrupt
+        return NotYet(told)
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -181,7 +189,7 @@ def _same(one: Any, other: Any) -> bool:
 def _raised(error: BaseException, call: str, answer: Callable) -> str:
     try:
         message = shortened(" ".join(str(error).split()), 300)
-    except Exception:  # an answer's own kind of error can have an error itself
+    except BaseException:  # an answer's own kind of error can have an error itself
         message = "(its message cannot be read)"
     told = f"{call} raised {type(error).__name__}" + (message and f": {message}")
     if isinstance(error, RecursionError):
@@ -192,7 +200,8 @@ def _raised(error: BaseException, call: str, answer: Callable) -> str:
 
 def _line_of(error: BaseException, answer: Callable) -> str:
     """The line of the answer that raised the error, if it is known."""
-    code = getattr(inspect.unwrap(answer), "__code__", None)
+    made = getattr(answer, "forward", answer)  # the answer may be a module's class
+    code = getattr(inspect.unwrap(made), "__code__", None)
     file = getattr(code, "co_filename", None)
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.line or "" for frame in frames if frame.filename == file]
@@ -224,7 +233,8 @@ def truth(got: Any, call: str) -> bool:
 def is_true_or_false(value: Any) -> bool:
     """Whether it is True or False, perhaps NumPy's or in a tensor of one element."""
     if isinstance(value, Tensor):
-        return value.dtype == torch.bool and value.numel() == 1 and not value.is_meta
+        is_one = value.numel() == 1 and not value.is_meta and not value.is_nested
+        return value.dtype == torch.bool and is_one
     return type(value).__name__ in ("bool", "bool_")
 
 
@@ -232,9 +242,11 @@ def list_of(what: str) -> Callable[[Any, str], list[int]]:
     """Reads whole numbers, whatever holds them; `what` says what they number."""
 
     def numbers(got: Any, call: str) -> list[int]:
+        if isinstance(got, Tensor) and (got.is_nested or got.ndim == 0):
+            raise required(got, call, what)
         try:
             iterator = iter(got[:_MANY] if isinstance(got, Tensor) else got)
-        except (IndexError, TypeError):  # a tensor without axes, for one
+        except TypeError:
             raise required(got, call, what) from None
         items = list(islice(iterator, _MANY))
         try:
@@ -249,19 +261,27 @@ def list_of(what: str) -> Callable[[Any, str], list[int]]:
     return numbers
 
 
+def is_dense(value: Any) -> bool:
+    """Whether it is a tensor that has a shape, and all its numbers."""
+    is_tensor = isinstance(value, Tensor)
+    return is_tensor and value.layout == torch.strided and not value.is_nested
+
+
 def tensor_like(x: Tensor) -> Callable[[Any, str], Tensor]:
     """Reads a tensor that has the numbers' type and device of `x`."""
 
     def tensor(got: Any, call: str) -> Tensor:
         if not isinstance(got, Tensor):
             raise required(got, call, "a tensor")
-        if got.dtype != x.dtype or got.device != x.device or got.is_sparse:
-            kind = " (sparse)" if got.is_sparse else ""
+        if got.dtype != x.dtype or got.device != x.device or not is_dense(got):
+            kind = " (nested)" if got.is_nested else " (sparse)"
+            kind = "" if is_dense(got) else kind
             raise NotYet(
                 f"{call} gave numbers of {got.dtype} on {got.device}{kind}; they "
                 f"should stay {x.dtype} on {x.device}."
             )
-        return got.detach()
+        # A copy, since a thread of the answer might go on writing to it.
+        return got.detach().clone() if got.numel() < _SMALL else got.detach()
 
     return tensor
 
@@ -273,7 +293,17 @@ def dictionary(got: Any, call: str) -> dict:
     return dict(got)
 
 
-_SHORT = reprlib.Repr()
+class _Short(reprlib.Repr):
+    """Shows no class of the reader's own by its repr, which may never end."""
+
+    def repr_instance(self, value: Any, level: int) -> str:
+        known = {*sys.stdlib_module_names, "torch", "numpy"}
+        if type(value).__module__.partition(".")[0] not in known:
+            return f"<{type(value).__name__}>"
+        return super().repr_instance(value, level)
+
+
+_SHORT = _Short()
 _SHORT.maxlist = _SHORT.maxtuple = 16
 
 
@@ -333,7 +363,7 @@ class _Clock:
         """Call a function; `TimeRanOut` if it was stopped, or came too late."""
         self._number += 1
         number, before, began = self._number, time.thread_time(), time.monotonic()
-        self._running = (
+        self._running = running = (
             *(number, call, self._spent, self._waited),
             *(time.process_time(), began),
         )
@@ -343,10 +373,12 @@ class _Clock:
         except BaseException as raised:
             error = raised
         self._running = None
+        late = self._struck == number or self._beyond(running) >= 0
         self._spent += time.thread_time() - before
         self._waited += time.monotonic() - began
-        # The answer, or PyTorch, may have made another error of the interrupt.
-        if self._struck == number and not self.stopped_by_reader:
+        # The answer, or PyTorch, may have made another error of the interrupt; or there
+        # was none, in one long step or outside the main thread.
+        if late and not self.stopped_by_reader:
             raise TimeRanOut(self._words(call))
         if error is not None:
             raise error
@@ -364,21 +396,24 @@ class _Clock:
             "reshape, permute and matmul work on all of them at once."
         )
 
+    def _beyond(self, running: tuple) -> float:
+        """How many seconds a call is beyond its time; below 0 if it has some left."""
+        _, _, spent, waited, cpu, began = running
+        by_the_clock = time.monotonic() - began
+        # The process has other threads, too, so it may be more than the clock's.
+        computed = min(time.process_time() - cpu, by_the_clock)
+        return max(spent + computed - SECONDS, (waited + by_the_clock - PATIENCE) / 6)
+
     def _watch(self) -> None:
         """What the watching thread does."""
         warned = 0
         while not self._over.wait(_TICK):
             if (running := self._running) is None:
                 continue
-            number, call, spent, waited, cpu, began = running
-            by_the_clock = time.monotonic() - began
-            # The process has other threads, too, so it may be more than the clock's.
-            computed = min(time.process_time() - cpu, by_the_clock)
-            beyond = max(
-                spent + computed - SECONDS, (waited + by_the_clock - PATIENCE) / 6
-            )
+            beyond = self._beyond(running)
             if beyond < 0:
                 continue
+            number, call, *_ = running
             self._interrupt(number)
             if beyond > _GRACE and warned != number:
                 warned = number

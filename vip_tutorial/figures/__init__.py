@@ -8,12 +8,17 @@ module map are there, too: they need nothing of the book.
 Needs anywidget and ipywidgets, 7.7 or 8: `pip install "vip_tutorial[widgets]"`.
 """
 
+from ..lens.figure import host  # noqa: F401 (first: it says what to install)
 from ..lens.module_map.module_map import ModuleMap
 from ..lens.permute_lens.permute_lens import PermuteLens
 from .branch_explorer.branch_explorer import BranchExplorer
+from .branch_matrix.branch_matrix import BranchMatrix
 from .branch_mixer.branch_mixer import BranchMixer
+from .check_grid.check_grid import CheckGrid
 from .cost_calculator.cost_calculator import CostCalculator
+from .fan_in.fan_in import FanIn
 from .live_vip.live_vip import LiveViP
+from .memory_strip.memory_strip import MemoryStrip
 from .mutant_spotter.mutant_spotter import MutantSpotter
 from .reach_probe.reach_probe import ReachProbe
 from .seed_comparison.seed_comparison import SeedComparison
@@ -22,9 +27,13 @@ from .weight_rewrite.weight_rewrite import WeightRewrite
 
 __all__ = [
     "BranchExplorer",
+    "BranchMatrix",
     "BranchMixer",
+    "CheckGrid",
     "CostCalculator",
+    "FanIn",
     "LiveViP",
+    "MemoryStrip",
     "ModuleMap",
     "MutantSpotter",
     "PermuteLens",

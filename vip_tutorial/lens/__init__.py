@@ -29,7 +29,13 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
+    if name in ("ModuleMap", "PermuteLens"):
+        from .figure import host  # noqa: F401 (it says what to install)
     if name == "PermuteLens":
         from .permute_lens.permute_lens import PermuteLens
 

@@ -22,7 +22,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from .._util.arguments import conversion, grid_sides, whole_number
+from .._util.arguments import grid_sides, whole_number
+from .._util.inputs import conversion
 from ..permute_mlp import WeightedPermuteMLP
 from ..vision_permutator import Downsample, VisionPermutator
 from .fast import FastPermuteMLP

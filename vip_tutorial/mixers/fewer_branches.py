@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from .._util.arguments import check_input
+from .._util.inputs import check_input
 from ..permute_mlp import PermuteMLP
 
 

@@ -30,19 +30,12 @@ from torch import Tensor, nn
 
 from .._util.arguments import check_contents, checked_path, whole_number
 from .._util.files import write_atomically
+from .._util.settings import Settings, refuse_settings, refuse_unkept, settings
 from ..mixers.resampling import resampled, resampled_bias, trained_size
 from ..permute_mlp import Branches, WeightedPermuteMLP
 from ..study.branch_weights import exchanged_order
 from ..vision_permutator import VisionPermutator
-from .weight_files import (
-    Settings,
-    check_finite,
-    check_weight,
-    is_safetensors,
-    refuse_grid,
-    refuse_settings,
-    settings,
-)
+from .weight_files import check_finite, check_weight, is_safetensors, refuse_grid
 
 OFFICIAL_SIZE = 224  # side of the images that the authors' checkpoints are for
 _ARTICLES = "reweighting"  # the often reprinted listing's name of `reweight`
@@ -176,7 +169,7 @@ def save_checkpoint(model: VisionPermutator, path: str | os.PathLike, **notes: s
     The file appears whole or not at all: an interrupted write leaves an old one as it
     was.  It has the branch weights in the authors' order h, w, c whatever the model's
     own order is, so that `load_checkpoint` need not be told.  Beside them it has what
-    the model computes with, see `settings` in `_util.files`.
+    the model computes with, see `settings` in `_util.settings`.
 
     Args:
         model: The model.
@@ -185,7 +178,8 @@ def save_checkpoint(model: VisionPermutator, path: str | os.PathLike, **notes: s
 
     Raises:
         ValueError: If the name has another ending, or a weight is not finite, or the
-            file could not be loaded again, or a note has a name that the file needs.
+            file would lose something, e.g. a hook, or could not be loaded again, or a
+            note has a name that the file needs.
         TypeError: If a note is no text, or the model no `VisionPermutator`.
     """
     from safetensors.torch import save
@@ -197,6 +191,7 @@ def save_checkpoint(model: VisionPermutator, path: str | os.PathLike, **notes: s
             f"{path} would hold safetensors and look like something else: give it a "
             'name that ends in ".safetensors"'
         )
+    refuse_unkept(model, "the file would lose it, and was not written")
     own = {"format": "pt", "img_size": str(trained_size(model))}
     own[_SETTINGS] = json.dumps(settings(model))
     for name, note in notes.items():
@@ -388,19 +383,50 @@ def _as_the_model_has_them(
 
 
 def _refuse_lost(weights: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
-    """Refuse two different weights for one that the model has under two names."""
-    places: dict[tuple, str] = {}
+    """Refuse weights of which some would overwrite others where the model keeps them.
+
+    They are written as they would be there: into memory that is shared in the same way.
+    """
+    memory: dict[tuple, tuple[torch.UntypedStorage, list[str]]] = {}
+    written: dict[str, Tensor] = {}
+
+    def is_lost(name: str) -> bool:
+        one, other = (
+            w[name].to("cpu", own[name].dtype).reshape(-1).contiguous()
+            for w in (written, weights)
+        )
+        return not torch.equal(one.view(torch.uint8), other.view(torch.uint8))
+
     for name, value in own.items():
-        place = value.device, value.data_ptr(), value.shape, value.stride()
-        first = places.setdefault(place, name)
-        if first == name:
-            continue
-        one, other = (weights[each].cpu().double() for each in (first, name))
-        if not torch.equal(one, other):
+        storage = value.untyped_storage()
+        place = value.device, storage.data_ptr()
+        if place not in memory:
+            memory[place] = torch.UntypedStorage(storage.nbytes()), []
+        room, names = memory[place]
+        names.append(name)
+        layout = value.storage_offset(), value.shape, value.stride()
+        written[name] = torch.empty(0, dtype=value.dtype).set_(room, *layout)
+        try:
+            written[name].copy_(weights[name])
+            lost = is_lost(name)
+        except RuntimeError:  # PyTorch writes into nothing that `expand` gave
+            lost = True
+        if lost:
             raise ValueError(
-                f"{first} and {name} are one weight in the model and two different "
-                "ones in the checkpoint, of which one would be lost: build the model "
-                "with two"
+                f"{name} keeps one number in several places in the model, so that "
+                f"others would be lost: give each its own, with {name}.data.clone()"
+            )
+    for _, names in memory.values():
+        for name in filter(is_lost, names):
+            for other in names:  # which of them overwrites it?
+                written[name].copy_(weights[name])
+                written[other].copy_(weights[other])
+                if is_lost(name):
+                    break
+            raise ValueError(
+                f"{name} and {other} are one weight in the model, or share a part, and "
+                "two different ones in the checkpoint, of which one would be lost: "
+                "build the model with two"
             )
 
 

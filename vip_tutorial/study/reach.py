@@ -14,7 +14,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .._util.arguments import conversion
+from .._util.inputs import conversion
 
 MOST_NUMBERS = 8192  # of an image; its derivative has the square of that
 _MOST_AT_ONCE = 2**22  # numbers of the derivative

@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .._util.arguments import check_input, real_number, whole_number
+from .._util.arguments import real_number, whole_number
+from .._util.inputs import check_input
 from ..mixers.fast import FastPermuteMLP
 from ..permute_mlp import WeightedPermuteMLP
 

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from .._util.arguments import check_dense, checked_seed, whole_number
+from .._util.arguments import checked_seed, whole_number
+from .._util.inputs import check_dense
 
 
 def digit(index: int) -> tuple[Tensor, int]:

@@ -150,6 +150,13 @@ def _shown(image):
     if getattr(image, "is_animated", False) and image.format != "MPO":
         raise ValueError("it moves: save one of its pictures")
     # Pillow compares such a colour, told with the file's own bits, with pixels of 8.
+    if image.mode in ("P", "PA"):
+        colours = len(image.getpalette("RGB")) // 3
+        if (highest := np.asarray(image.getchannel("P")).max()) >= colours:
+            raise ValueError(
+                f"it has the colour {highest} of a palette of {colours}, so it is "
+                "damaged"
+            )
     key = "transparency" in image.info and image.mode in ("1", "L", "RGB", "I;16", "I")
     if key and image.format == "PNG" and image.tile[0][3] not in ("L", "RGB"):
         raise ValueError(

@@ -17,12 +17,12 @@ from torch.nn.functional import cross_entropy
 
 from .._util.arguments import (
     check_contents,
-    check_dense,
     checked_path,
     checked_seed,
     real_number,
     whole_number,
 )
+from .._util.inputs import check_dense
 from ..vision_permutator import VisionPermutator
 from . import resume as runs
 from .data import Labelled

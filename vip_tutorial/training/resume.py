@@ -20,10 +20,12 @@ import torch
 from torch import Tensor, nn
 
 from .._util.files import write_atomically
+from .._util.settings import refuse_unkept, settings
 from .data import Labelled
 
 State = dict[str, Any]
 
+_SETTINGS = "settings"
 # What of the schedule and of AdamW's settings no version of PyTorch does without.
 _STEPS = ("total_steps", "last_epoch")
 OF_THE_RECIPE = ("lr", "betas", "eps", "weight_decay", "params")
@@ -36,11 +38,16 @@ def described(
 
     Args:
         recipe: How it is trained; its `repr` says all of it.
-        model: The network; two are the same if their `repr` is, and their parameters
-            agree in name, shape, dtype and in which of them learn.
+        model: The network; two are the same if their `repr` is, and their settings, and
+            their parameters agree in name, shape, dtype and in which of them learn.
         train: Images to learn from; any pixel or label counts, and their order.
         test: Images that the accuracies are of; likewise.
+
+    Raises:
+        ValueError: If the network has something of which nothing tells whether it is
+            the same, e.g. a function without a name.
     """
+    refuse_unkept(model, "resume could not tell it from another one", hooks=False)
     parameters = [
         f"{name} {tuple(p.shape)} of {p.dtype}, learns: {p.requires_grad}"
         for name, p in model.named_parameters()
@@ -48,6 +55,11 @@ def described(
     return {
         "recipe": repr(recipe),
         "network": "\n".join([repr(model), *parameters]),
+        _SETTINGS: "\n".join(
+            f"{'.'.join([*filter(None, [name]), key])} = {value!r}"
+            for name, own in settings(model).items()
+            for key, value in own.items()
+        ),
         "training images or labels": _digest(train),
         "test images or labels": _digest(test),
     }
@@ -92,16 +104,22 @@ def read(path: str | os.PathLike, about: Mapping[str, str]) -> State:
     if not isinstance(told, Mapping):
         raise ValueError(_no_run(path))
     try:
-        was = {name: told[name] for name in about}
+        # The files of version 0.1 do not tell of the settings.
+        was = {name: told[name] for name in about if name in told or name != _SETTINGS}
     except KeyError as fault:
         raise ValueError(
             f"{path} is no run that can be resumed ({fault!r}): remove it to start anew"
         ) from fault
-    for name, now in about.items():
-        if was[name] == now:
+    if odd := [name for name in was if not isinstance(was[name], str)]:
+        raise ValueError(
+            f"{path} is a damaged run (its {odd[0]} is no text): remove it to start "
+            "anew"
+        )
+    for name in was:
+        if was[name] == (now := about[name]):
             continue
         what = f"a run with {was[name]}, not with {now}"
-        if name == "network":
+        if name in ("network", _SETTINGS):
             what = f"a run of another network: {_first_difference(was[name], now)}"
         elif name != "recipe":
             what = f"a run with other {name}"
@@ -144,7 +162,8 @@ def take_up(
         parameters = list(model.parameters())
         _check_optimizer(content.get("optimizer"), own, parameters, steps)
         states = content["optimizer"]["state"]
-        if content.get("learnt", sorted(states)) != sorted(states):
+        learnt = content.get("learnt", sorted(states))
+        if not isinstance(learnt, list) or learnt != sorted(states):
             raise ValueError("optimizer.state lacks parameters that have learnt")
     except ValueError as fault:
         raise ValueError(
@@ -235,6 +254,12 @@ def _check_optimizer(
         if not 1 <= state["step"] <= steps:
             came = f"{state['step']:g}"
             raise ValueError(f"optimizer.state.{index}.step is {came} after {steps}")
+        for name, value in state.items():
+            least = 0 if name == "exp_avg_sq" else -math.inf
+            if not (value.isfinite() & (value >= least)).all():
+                raise ValueError(
+                    f"optimizer.state.{index}.{name} has impossible numbers"
+                )
 
 
 def _check_fit(

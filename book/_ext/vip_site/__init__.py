@@ -12,6 +12,7 @@ What can stand alone is an extension of its own:
     whole.py        one build at a time, and no site from half of one
     api.py          what the page "API" leaves out of the docstrings
     moved.py        old addresses lead to the pages that they have become
+    your_turn.py    where an exercise can be answered that needs Python
 """
 
 import hashlib
@@ -59,6 +60,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
         "notebooks",
         "shapes",
         "whole",
+        "your_turn",
     ):
         app.setup_extension(f"{__name__}.{part}")
     # A changed value of a "env" setting makes Sphinx read, and so run, all pages anew.

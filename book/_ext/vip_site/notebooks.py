@@ -1,9 +1,10 @@
 """Run the notebooks, as many at a time as there are cores, and keep what they gave.
 
-What a notebook gave is kept in a file, named by the code of its cells and by the state
-of the package, so only what changed is run, and prose can change without a run.  The
-files lie in `_build/outcomes`, whatever builds the site: `make book` and `make test`
-share them.  MyST-NB runs nothing; it is handed each notebook with its outputs.
+What a notebook gave is kept in a file, named by the code and the tags of its cells and
+by the state of the package, so only what changed is run, and prose can change without a
+run.  The files lie in `_build/outcomes`, whatever builds the site: `make book` and
+`make test` share them.  MyST-NB runs nothing; it is handed each notebook with its
+outputs.
 
 Each runs in an empty folder, as in Colab, and has one thread.  That is faster for the
 book's small networks, and the numbers don't depend on how many cores there are: how a
@@ -92,14 +93,18 @@ class Outcomes:
         write_atomically(self._file(ran), nbformat.writes(ran).encode())
 
     def forget_old(self) -> None:
-        """Drop what was kept for all but the latest states of the package."""
+        """Drop what was kept for all states of the package but those used last."""
+        if self.folder.is_dir():
+            os.utime(self.folder)  # whoever goes back to an old state goes on using it
         states = [folder for folder in self.root.iterdir() if folder.is_dir()]
         states.sort(key=lambda folder: folder.stat().st_mtime)
         for folder in states[:-_STATES]:
             shutil.rmtree(folder, ignore_errors=True)
 
     def _file(self, notebook: NotebookNode) -> Path:
-        code = json.dumps([cell.source for cell in _code(notebook)])
+        # Tags decide whether a cell is run, and whether it may fail.
+        cells = [[c.source, c.metadata.get("tags", [])] for c in _code(notebook)]
+        code = json.dumps(cells)
         return self.folder / f"{hashlib.sha256(code.encode()).hexdigest()[:32]}.json"
 
 

@@ -71,6 +71,20 @@ function numberText(count) {
   return count < 1e12 ? count.toLocaleString("en") : count.toExponential(2).replace("e+", "e");
 }
 
+/** A gap in a bar that would be longer than there is room. */
+const BREAK = '<path class="vip-break" d="M80 4L87 0H93L86 4z"/>';
+
+/** What the whole length of a bar stands for.  The dense layer would leave the others no length to see. */
+function scaleOf(rows, key) {
+  const most = Math.max(...rows.filter((row) => row.key !== "dense").map((row) => row[key]));
+  const dense = rows.find((row) => row.key === "dense")[key];
+  return dense > 1.2 * most ? most : Math.max(most, dense);
+}
+
+function timesText(ratio) {
+  return ratio < 10 ? ratio.toFixed(1) : Math.round(ratio).toLocaleString("en");
+}
+
 const figure = {
   kind: "cost_calculator",
   title: "What it costs, and where it fits",
@@ -88,13 +102,17 @@ const figure = {
         `step="1" value="${state[size]}" data-set="${size}"${asleep ? " disabled" : ""}></label>`,
     );
     const rows = costsOf(state);
-    const most = { parameters: Math.max(...rows.map((r) => r.parameters)), macs: Math.max(...rows.map((r) => r.macs)) };
+    const scales = { parameters: scaleOf(rows, "parameters"), macs: scaleOf(rows, "macs") };
+    const [dense] = rows.slice(-1);
     const fits = misfits(state);
     const cell = (row, key) =>
       fits.length && row.fixed ? '<td class="vip-number"><span>does not run</span></td>' : bar(row[key], key);
     const bar = (value, key) =>
       `<td class="vip-number"><span>${numberText(value)}</span><svg viewBox="0 0 100 4" aria-hidden="true" preserveAspectRatio="none">` +
-      `<rect width="${(100 * Math.log10(value + 1)) / Math.log10(most[key] + 1)}" height="4"/></svg></td>`;
+      `<rect width="${Math.min(100, (100 * value) / scales[key])}" height="4"/>${value > scales[key] ? BREAK : ""}</svg></td>`;
+    const broken = Object.entries({ parameters: "for its weights", macs: "for its multiply-adds" }).flatMap(
+      ([key, which]) => (dense[key] > scales[key] ? [`${timesText(dense[key] / scales[key])} times ${which}`] : []),
+    );
     return `
 <div class="vip-inputs">${inputs.join("")}
 <button type="button" data-do="fit" class="vip-scripted"${fits.length ? "" : " disabled"}>Make it fit</button></div>
@@ -108,7 +126,11 @@ const figure = {
           `<tr><td colspan="3"><small>${escape(row.note)}</small></td></tr>`,
       )
       .join("")}</tbody></table></div>
-<p class="vip-note">Bars are logarithmic: a bar that is a little shorter is many times less.</p>`;
+<p class="vip-note">${
+      broken.length
+        ? `The bars of a column have one scale; those of the dense layer are broken off. Drawn on, they would be ${broken.join(" and ")} as long as the column is wide.`
+        : "The bars of a column have one scale."
+    }</p>`;
   },
 
   say(scene, state) {

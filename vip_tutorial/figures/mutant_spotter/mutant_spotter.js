@@ -76,7 +76,11 @@ export function weightsOf(numbers, { columns, levels }, top) {
 
 function saidOf(numbers, view, top) {
   const form = FORMS[view.form];
-  if (view.form === "matrix") return `says that ${takesWords(numbers, form, 4)}`;
+  if (view.form === "matrix") {
+    const counts = Array.from({ length: form.rows }, (_, i) => rowOf(numbers, form, i).filter(Boolean).length);
+    const [low, high] = [Math.min(...counts), Math.max(...counts)];
+    return `marks ${low === high ? low : `${low} to ${high}`} channels in each row`; // which ones, its own words say
+  }
   const weights = weightsOf(numbers, form, top);
   const sums = weights.map(([h, w, c]) => h + w + c);
   const [low, high] = [Math.min(...sums), Math.max(...sums)].map(rounded);
@@ -114,6 +118,13 @@ function spelled(numbers, view, top) {
   if (view.form === "matrix") return `${rows.map((i) => takesWords(numbers, form, i)).join("; ")}.`;
   const weights = weightsOf(numbers, form, top);
   return BRANCHES.map(([, name], k) => `${name}: ${weights.map((w) => rounded(w[k])).join(" ")}`).join(". ");
+}
+
+/** What can be said of the two pictures and does not tell which is wrong; for who cannot see them. */
+function unseenWords(round, view) {
+  if (view.form === "image") return imagesSaid(round.pictures, view.given);
+  const [a, b] = round.pictures.map((numbers) => saidOf(numbers, view, round.top));
+  return a === b ? `Of both the same can be said: each ${a}.` : `A ${a}. B ${b}.`;
 }
 
 // --- What is drawn ------------------------------------------------------------------
@@ -236,7 +247,7 @@ const figure = {
   title: "One of the two is wrong",
   watched: ["game"],
   help:
-    "Press the button that says what you think. While a button has focus: <b>A</b>, <b>B</b> and <b>S</b> guess (S: no difference), " +
+    "Press the picture that is wrong, or the button that says what you think. While a button has focus: <b>A</b>, <b>B</b> and <b>S</b> guess (S: no difference), " +
     "<b>N</b> and <b>P</b>, or the arrows, go to the next and the previous round. A link holds the round and your guess, not the score.",
   fields: {
     round: wholeField(1, 1, (scene) => scene.rounds.length),
@@ -254,7 +265,8 @@ const figure = {
       : "";
     const pictures = round.pictures.map((numbers, i) => {
       const told = state.guess === "none" ? "" : i === round.wrong ? " ✗ faulty" : " ✓ right";
-      return `<div>${pictureHtml(numbers, view, round.top, `Picture ${NAMES[i]}.`)}<span><b>${NAMES[i]}</b>${told}</span></div>`;
+      const picked = state.guess === NAMES[i] ? ' class="vip-picked"' : "";
+      return `<div${picked} data-do="pick" data-value="${NAMES[i]}" title="${GUESSES[i][1]}">${pictureHtml(numbers, view, round.top, `Picture ${NAMES[i]}.`)}<span><b>${NAMES[i]}</b>${told}</span></div>`;
     });
     const guesses = GUESSES.map(
       ([value, words]) =>
@@ -264,6 +276,7 @@ const figure = {
 <div data-keys="spot">
 <p><b>Round ${state.round} of ${scene.rounds.length}: ${escape(view.title)}.</b> ${escape(view.expect)} One of the two pictures is a faulty module’s. Which?</p>
 <div class="vip-pictures vip-${view.form}">${given}${pictures.join("")}</div>
+<p class="vip-unseen" aria-live="polite">${unseenWords(round, view)}</p>
 ${hasBars ? legendHtml() : ""}${view.form === "bars" ? `<p class="vip-note">Full height: ${rounded(round.top)}.</p>` : ""}
 <div class="vip-steps vip-scripted">${guesses.join("\n")}</div>
 <div class="vip-steps vip-scripted"><button type="button" data-do="turn" data-value="-1"${off}>Previous</button>
@@ -274,11 +287,8 @@ ${answerHtml(round, state.guess)}
 
   say(scene, state) {
     const round = scene.rounds[state.round - 1];
-    const view = scene.views[round.view];
     if (state.guess !== "none") return `${verdictOf(round, state.guess)} ${caughtWords(round)}`;
-    if (view.form === "image") return imagesSaid(round.pictures, view.given);
-    const [a, b] = round.pictures.map((numbers) => saidOf(numbers, view, round.top));
-    return a === b ? `Of both the same can be said: each ${a}.` : `A ${a}. B ${b}.`;
+    return "Press the picture that is wrong, or one of the buttons below.";
   },
 
   act(scene, state, /** @type {{name: string, value?: *, key?: string}} */ { name, value, key }) {
@@ -286,6 +296,7 @@ ${answerHtml(round, state.guess)}
       const [action, of] = KEYS[key.length === 1 ? key.toLowerCase() : key] ?? [];
       return action && this.act(scene, state, { name: action, value: of });
     }
+    if (name === "pick") return this.act(scene, state, { name: "guess", value });
     if (name === "turn") {
       const count = scene.rounds.length;
       return { round: ((state.round - 1 + Number(value) + count) % count) + 1, guess: "none" };

@@ -1,5 +1,7 @@
 // Puzzles of the kind "at which address does this element lie?"
 
+import { birthFill, inkOn } from "../../lens/figure/colours.js";
+import { jumpsTo, stripSvg, sumHtml } from "../shared/strip.js";
 import { addressIn, birthsIn, freshStrides, freshTensor, permuted } from "./strided.js";
 import { randomBelow, otherOrder, shuffledList, notYet } from "./puzzle_parts.js";
 import { readNumbers } from "./puzzle_reading.js";
@@ -43,8 +45,48 @@ export function make(level, random) {
       `Along axis 0 you take ${at[0]} ${at[0] === 1 ? "step" : "steps"} of ${strides[0]}: that is ${at[0] * strides[0]}.`,
       `${terms.join(" + ")} = ?`,
     ],
+    memory: (work, asleep) => memoryHtml({ turned, fresh, at, right }, work, asleep),
     judge: (text) => judge({ turned, at, right, terms, element }, text),
   };
+}
+
+const LINE = 10; // cells, so that the lines begin at 0, 10, 20, ...
+
+/**
+ * The strip to click in: bare as long as it is asked about, then with its colours and the jumps.
+ * @param {*} asked
+ * @param {{given?: string, looked?: boolean}} work
+ */
+function memoryHtml(asked, work, asleep) {
+  const { turned, fresh, at, right } = asked;
+  const { given, looked } = work;
+  const mine = readNumbers(given ?? "").numbers?.[0];
+  const open = looked || mine === right;
+  const cells = turned.strip.map((birth, address) => {
+    const [row, column] = unravel(birth, fresh.shape);
+    const fill = open ? birthFill(row, column, fresh.shape[1]) : "var(--vip-soft)";
+    const missed = address === mine && !open;
+    return {
+      fill,
+      ink: open ? inkOn(fill) : "var(--vip-ink)",
+      label: open && address === right ? address : missed ? "✗" : "",
+      lit: open && address === right,
+      attributes: asleep ? "" : `data-do="answer" data-value="${address}"`,
+    };
+  });
+  const words = `The strip, ${cells.length} cells in lines of ${LINE}. ${open ? `The jumps lead to ${right}.` : "Click a cell, or type its address."}`;
+  const how = open
+    ? `The jumps: ${sumHtml(turned, at)} = <b>${right}</b>`
+    : "The strip; each line begins with its address. Click the cell, or type.";
+  return (
+    `<p class="vip-caption">${how}</p>` +
+    stripSvg(cells, {
+      perLine: Math.min(LINE, cells.length),
+      jumps: open ? jumpsTo(turned, at) : [],
+      lines: true,
+      attributes: `role="img" aria-label="${words}"`,
+    })
+  );
 }
 
 function judge({ turned, at, right, terms, element }, text) {

@@ -55,6 +55,11 @@ export function make(level, random, number) {
     calls,
     code: undo ? `${codeOf(calls)}.permute(?)` : `x.permute(?)${callText(calls[0])}`,
     choose: undo ? names : axes,
+    turned: (numbers) => {
+      const now = numbers.map((axis) => (undo ? names : axes)[axis]);
+      const made = permuted(undo ? applyCall(begin, calls[0]) : begin, numbers);
+      return gridPicture(made, `with the axes so: ${tuple(now)} = ${tuple(made.shape)}`);
+    },
     example: `(${all.join(", ")})`,
     answer: tuple(order),
     hints: undo

@@ -7,7 +7,7 @@ import traitlets
 
 from ...lens.figure.host import BookWidget
 
-KINDS = ("shape", "order", "copy", "address", "einops")
+KINDS = ("shape", "order", "copy", "address", "einops", "place", "line", "seen")
 
 
 class ShapePuzzles(BookWidget):
@@ -20,6 +20,9 @@ class ShapePuzzles(BookWidget):
     * "copy": is the result a view, or a copy?
     * "address": where in memory does this element lie?
     * "einops": write the einops pattern that does the same.
+    * "place": where in the result does this element stand?
+    * "line": which of these lines has made this picture?
+    * "seen": on which tokens does this token depend?
 
     Args:
         kinds: The kinds to choose from, in this order; the first one is shown first.
@@ -35,6 +38,7 @@ class ShapePuzzles(BookWidget):
     """
 
     kind = "shape_puzzles"
+    styles = ("../shared/strip.css", "shape_puzzles.css")
     shown = ("kinds",)
 
     name = traitlets.Unicode("puzzles").tag(sync=True)

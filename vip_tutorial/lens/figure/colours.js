@@ -34,7 +34,7 @@ export function pixelFill(level) {
   return mix("#E8E4D8", "#14141C", Math.max(0, Math.min(1, level)));
 }
 
-/** Black or white, whichever has the higher contrast with a fill. */
+/** Nearly black or white, whichever has the higher contrast with a fill. */
 export function inkOn(fill) {
   if (!inks.has(fill)) inks.set(fill, computeInk(fill));
   return inks.get(fill);
@@ -46,7 +46,7 @@ function computeInk(fill) {
   const light = (v) => (v <= 10 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4);
   const [r, g, b] = channels(fill).map(light);
   const luminance = 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  return luminance > 0.179 ? "#111111" : "#FFFFFF"; // where both contrasts are equal
+  return luminance > 0.1916 ? "#111111" : "#FFFFFF"; // where both contrasts are equal
 }
 
 function mix(from, to, share) {

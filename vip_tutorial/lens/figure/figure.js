@@ -11,7 +11,7 @@
 //                                   are answered here
 //   data-set="name"                 a control's new value  {name, value}
 //   data-keys="name"                a key on an element that has focus  {name, key, shift}
-//   data-drag="name" around data-at="7"   a pointer drawn over elements  {name, value}
+//   data-drag="name" around data-at="7"   a pointer drawn over elements  {name, value, begins}
 //   data-submit="name" on a form    its fields             {name, value: {...}}
 //   data-let-go="name"              a control that was let go  {name, value}
 //   data-point="name"               a click at a place in it, 0 to 1  {name, x, y, width}
@@ -345,7 +345,9 @@ function bringFigureToLife(figure, model, el, again) {
     stroke.from = { x, y };
     let changes;
     for (const value of over) {
-      const more = figure.act(scene, { ...state, ...changes }, { name: place.dataset.drag, value });
+      const { begins } = stroke;
+      stroke.begins = false;
+      const more = figure.act(scene, { ...state, ...changes }, { name: place.dataset.drag, value, begins });
       if (more) changes = { ...changes, ...more };
     }
     if (changes) change(changes);
@@ -353,7 +355,7 @@ function bringFigureToLife(figure, model, el, again) {
   on(el, "pointerdown", (event) => {
     const place = within(event, "[data-drag]");
     if (!place || stroke || event.button) return; // a second finger, another button
-    stroke = { place, id: event.pointerId, from: { x: event.clientX, y: event.clientY } };
+    stroke = { place, id: event.pointerId, from: { x: event.clientX, y: event.clientY }, begins: true };
     draw(event);
   });
   on(el, "pointermove", (event) => {

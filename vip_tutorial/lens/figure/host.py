@@ -11,10 +11,18 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
-import anywidget
-import traitlets
-
 from .bundle import bundle, constant
+
+try:
+    import anywidget
+    import traitlets
+except ModuleNotFoundError as fault:
+    missing = (fault.name or "").partition(".")[0]
+    raise ModuleNotFoundError(
+        f"{missing} is not installed, and to show a figure takes it: pip install "
+        '"vip_tutorial[widgets]"',
+        name=missing,
+    ) from fault
 
 FIGURE_CSS = Path(__file__).parent / "figure.css"
 

@@ -20,7 +20,8 @@ class PermuteLens(BookWidget):
             "v1;step=2;numbers=birth".
         hue: Name of the input's axis that gives a cell its hue.
         light: Name of the input's axis that gives a cell its lightness.
-        picture: Grey levels 0 to 1, `(H, W)`, if the tokens are pieces of a picture.
+        picture: Grey levels 0 to 1, `(H, W)`, if the tokens are pieces of a picture;
+            one for each token, along the axes `hue` and `light`.
         state: State of the figure now, in the same words; empty at the start.
 
     Raises:
@@ -38,13 +39,37 @@ class PermuteLens(BookWidget):
     picture = traitlets.List(allow_none=True, default_value=None).tag(sync=True)
 
     def __init__(self, recording: Trace, picture: Any = None, **kwargs: Any):
+        data = _as_json(recording)
         if picture is not None:
             picture = _as_rows(picture)
-        super().__init__(recording=_as_json(recording), picture=picture, **kwargs)
+        super().__init__(recording=data, picture=picture, **kwargs)
+        self._check_picture(data)
 
     def show(self, recording: Trace) -> None:
         """Show another run in the same figure."""
-        self.recording = _as_json(recording)
+        data = _as_json(recording)
+        self._check_picture(data)
+        self.recording = data
+
+    def _check_picture(self, recording: dict[str, Any]) -> None:
+        """See that the picture has a grey level for each token of a recording."""
+        if self.picture is None:
+            return
+        first = (*recording["inputs"], *recording["steps"][0]["inputs"])[0]
+        axes, shape = (recording["tensors"][first][key] for key in ("axes", "shape"))
+        # As the figure itself does where the input has no axes of these names.
+        spare = [size for size in shape if size > 1] or [1]
+        wanted = tuple(
+            shape[axes.index(name)] if name in axes else other
+            for name, other in ((self.hue, spare[0]), (self.light, spare[:2][-1]))
+        )
+        came = len(self.picture), len(self.picture[0]) if self.picture else 0
+        if came != wanted:
+            raise ValueError(
+                f"picture has shape {came}, and the tokens of {recording['name']} are "
+                f"{wanted} along {self.hue} and {self.light}, of "
+                f"{tuple(shape)} in all: give one grey level for each token"
+            )
 
 
 def _as_rows(picture: Any) -> list[list[float]]:

@@ -1,8 +1,9 @@
 """What a recording holds, and what can be read off it."""
 
+import copy
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from .damage import check_recording
@@ -171,6 +172,14 @@ class Trace:
             for k, source in enumerate(step.map):
                 total[source] += after[k]
         return total
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Trace":
+        # But for the result: PyTorch copies no tensor that has a history.
+        memo[id(self.result)] = self.result
+        parts = {
+            f.name: copy.deepcopy(getattr(self, f.name), memo) for f in fields(self)
+        }
+        return replace(self, **parts)
 
     def first(self, count: int) -> "Trace":
         """The recording as if the run had ended after `count` steps, without gradients.

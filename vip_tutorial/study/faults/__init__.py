@@ -2,6 +2,7 @@
 
 mutants  one fault each, as people really make them
 checks   properties that the right module has
+foreign  a module of another hand, with names of its own, asked the same
 views    pictures in which a fault can be seen
 """
 

@@ -18,15 +18,24 @@ import torch
 from torch import Tensor, nn
 
 from ..oracles import weighted_permute_mlp_einsum
+from .foreign import CannotAsk, Misfit, by_role, find_roles, shapes
 
 Factory = Callable[[int, int], nn.Module]
 Check = Callable[..., None]
 
+_NAMES = (  # that the checks use
+    *("height", "width", "channel", "branches", "branch_weights"),
+    *("mlp_h", "mlp_w", "mlp_c", "reweight", "proj", "proj_drop"),
+    *("segment_dim", "branch_order"),
+)
 _CLOSE = 1e-9  # far above what float64 rounds off, far below any fault
 
 
 def failures(make: Factory, N: int = 4, S: int = 3) -> dict[str, str]:
     """What every check says to a module.
+
+    A module of another hand will do, with names of its own: see `foreign`.  A check
+    that cannot be asked of it does not fail.
 
     Args:
         make: The class, or a function of `dim` and `segment_dim`.
@@ -36,13 +45,33 @@ def failures(make: Factory, N: int = 4, S: int = 3) -> dict[str, str]:
     Returns:
         For each check that fails, by name, what it saw.
     """
+    try:
+        make = asked(make, N, S)
+    except Misfit as misfit:
+        return {"parameters": str(misfit)}
     found = {}
     for name, check in CHECKS.items():
         try:
             check(make, N, S)
         except AssertionError as error:
             found[name] = str(error)
+        except CannotAsk:
+            pass
     return found
+
+
+def asked(make: Factory, N: int, S: int) -> Factory:
+    """What makes a module that every check can be put to.
+
+    Raises:
+        Misfit: If the module that `make` makes has other names than the package's, and
+            its parameters are not those of a WeightedPermuteMLP.
+    """
+    module = _module(make, N, S)
+    if all(hasattr(module, name) for name in _NAMES):
+        return make
+    roles = find_roles(module, N, S)
+    return lambda dim, segment_dim: by_role(make(dim, segment_dim), N, S, roles)
 
 
 # --- What a module is tried on -----------------------------------------------------
@@ -268,18 +297,7 @@ def dropout(make: Factory, N: int = 4, S: int = 3) -> None:
 
 def parameters(make: Factory, N: int = 4, S: int = 3) -> None:
     """The parameters have the names and shapes of the authors' code."""
-    C = N * S
-    right = {
-        "mlp_c.weight": (C, C),
-        "mlp_h.weight": (C, C),
-        "mlp_w.weight": (C, C),
-        "reweight.fc1.weight": (C // 4, C),
-        "reweight.fc1.bias": (C // 4,),
-        "reweight.fc2.weight": (3 * C, C // 4),
-        "reweight.fc2.bias": (3 * C,),
-        "proj.weight": (C, C),
-        "proj.bias": (C,),
-    }
+    right = shapes(N * S)
     module = _module(make, N, S)
     got = {name: tuple(value.shape) for name, value in module.state_dict().items()}
     for name in right:

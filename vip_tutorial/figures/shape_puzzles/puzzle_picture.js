@@ -1,0 +1,90 @@
+// The pictures of the puzzles: grids of cells that are coloured by birth, with a caption.
+
+import { birthFill, inkOn } from "../../lens/figure/colours.js";
+import { escape } from "../../lens/figure/host.js";
+import { arrange, fitCell } from "../../lens/figure/layout.js";
+import { Drawing, paintSvg } from "../../lens/figure/paint.js";
+import { sizeOf, unravel } from "../../lens/permute_lens/recording.js";
+
+const STRIP_LINE = 12; // cells of a strip before it is wrapped
+const EDGE = 2; // room for outlines
+
+/** @typedef {import("./puzzle_kinds.js").Picture} Picture */
+
+/** What the colours and the numbers of the cells say. */
+export function coloursSaid({ born }) {
+  if (born.said) return born.said;
+  if (born.axes.includes("H"))
+    return "The hue is its row of the picture, and within a row it gets darker from left to right: 01 is row 0, column 1.";
+  return "The hue is its place along axis 0 of the fresh tensor, and it gets darker along axis 1: 01 is place 0, then place 1.";
+}
+
+/** The axes that give a cell its hue and its lightness. @param {import("./puzzle_kinds.js").Born} born */
+function colourAxes({ axes, shape, hues }) {
+  if (hues) return hues;
+  const [H, W] = [axes.indexOf("H"), axes.indexOf("W")];
+  return H >= 0 && W >= 0 ? [H, W] : [0, Math.min(1, shape.length - 1)];
+}
+
+/** Where the cells of a picture stand. @param {Picture} picture */
+export function cellsOf(picture, largest = { width: 26, height: 20 }) {
+  const length = sizeOf(picture.shape);
+  // A strip is wrapped like text.
+  const shape =
+    picture.shape.length > 1 || length <= STRIP_LINE ? picture.shape : [Math.ceil(length / STRIP_LINE), STRIP_LINE];
+  const cell = fitCell([shape], 316, 260, largest);
+  const { width, height, place } = arrange(shape, cell.width, cell.height);
+  return {
+    cell,
+    width: Math.ceil(width) + 2 * EDGE,
+    height: Math.ceil(height) + 2 * EDGE,
+    place: (k) => place(k).map((c) => c + EDGE),
+  };
+}
+
+/** A small grid of cells, coloured by birth, with a caption. @param {Picture} picture */
+export function pictureHtml(picture, puzzle) {
+  const { svg, width } = painted(picture, puzzle);
+  return `<div class="vip-grid" style="--wide:${width}px"><p class="vip-caption">${escape(picture.caption)}</p>${svg}</div>`;
+}
+
+/**
+ * The grid alone.
+ * @param {Picture} picture
+ * @param {{born: import("./puzzle_kinds.js").Born}} puzzle
+ * @param {{width: number, height: number}} [largest] that a cell may be
+ */
+export function painted(picture, { born }, largest) {
+  const { births, labels, mark } = picture;
+  const [hue, light] = colourAxes(born);
+  const birthName = (birth) => {
+    const at = unravel(birth, born.shape);
+    return birth < 0 ? "" : `${at[hue]}${at[light]}`;
+  };
+  const { cell, width, height, place } = cellsOf(picture, largest);
+  const drawing = new Drawing(width, height);
+  births.forEach((birth, k) => {
+    const [x, y] = place(k);
+    const at = unravel(Math.max(0, birth), born.shape);
+    const fill = birth < 0 ? "faint" : birthFill(at[hue], at[light], born.shape[light]);
+    const label = labels?.[k] ?? birthName(birth);
+    const isFaded = mark !== undefined && label === "" && birth >= 0;
+    drawing.box(x, y, cell.width - 1, cell.height - 1, fill, isFaded ? 0.35 : 1);
+    if (cell.width >= 12 && cell.height >= 9 && label !== "")
+      drawing.text(
+        x + cell.width / 2,
+        y + cell.height / 2 + 3,
+        label,
+        Math.min(10, cell.width - 4, cell.height),
+        birth < 0 ? "ink" : inkOn(fill),
+      );
+    if (k === mark) drawing.outline(x - 0.5, y - 0.5, cell.width, cell.height, "ink", 2);
+  });
+  const rowLength = Math.min(picture.shape.at(-1), 24);
+  const row = births
+    .slice(0, rowLength)
+    .map((birth) => birthName(birth) || "empty")
+    .join(" ");
+  const alt = `${picture.caption}; ${sizeOf(picture.shape)} cells, the first row born at ${row}`;
+  return { svg: paintSvg(drawing, "vip-cells", alt), width, height };
+}
