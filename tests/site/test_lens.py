@@ -236,7 +236,7 @@ def test_a_linear_says_whose_numbers_meet_which_weights(toy, open_lens):
         assert found == pytest.approx([a.item(), b.item()], rel=6e-3)
     total = float(words.rpartition("8 terms = ")[2].strip(".").replace(MINUS, "-"))
     assert total == pytest.approx((x @ weight[line]).item(), rel=6e-3)
-    assert lens.part("between").inner_text().startswith("times mlp_h.weight")
+    assert lens.part("between").inner_text().startswith("times mlp_h\n")
 
 
 def test_play_to_the_end_and_again(toy, open_lens):

@@ -70,8 +70,8 @@ function axesHtml(axes, lit = -1) {
   return `<span class="vip-axes">(${names.join(", ")})</span>`;
 }
 
-const shapeHtml = (shape, more = "") =>
-  `<span class="vip-numbers"><span class="vip-label">shape</span> ${tuple(shape)}${more}</span>`;
+const shapeHtml = (shape, more = "", label = "shape") =>
+  `<span class="vip-numbers"><span class="vip-label">${label}</span> ${tuple(shape)}${more}</span>`;
 
 const weightHtml = (name) => `<b class="vip-weight">${escape(name).replace(/([._])/g, "$1<wbr>")}</b>`;
 
@@ -91,7 +91,8 @@ export function headsHtml(run, state) {
 
 function betweenHtml(run, { step, backward }, { kind, id, name, sign, axes, shape, uses, isStretched }) {
   const label = (text) => `<span class="vip-label">${text}</span> `;
-  if (kind === "matrix") return `${label("times")}${weightHtml(name)}${shapeHtml(shape, backward ? ", turned" : "")}`;
+  if (kind === "matrix")
+    return `${label("times")}${weightHtml(name.replace(/\.weight$/, ""))}${shapeHtml(shape, backward ? ", turned" : "", "weight")}`;
   if (kind === "gradients")
     return `${label("plus")}<b>what the others send</b><span class="vip-numbers">steps ${uses.map((i) => i + 1).join(", ")}</span>`;
   const isFirst = id !== undefined && step.inputs[0] === id && ["−", "÷"].includes(sign);
@@ -131,9 +132,7 @@ const undoneTo = (step) => (writes(step) ? "what the step wrote below is taken b
 function whyNoStrip(run, id) {
   if (run.storage(id).length) return "";
   if (!run.isComplete(id)) return "too many numbers to draw";
-  return run.homes(id)
-    ? "the numbers lie too far apart to draw"
-    : "not drawn, these numbers have no place in the input";
+  return run.homes(id) ? "the numbers lie too far apart to draw" : "not drawn, these numbers have no home";
 }
 
 export function sayText(run, state, plan) {

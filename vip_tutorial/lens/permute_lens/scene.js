@@ -69,7 +69,7 @@ function birthAxes(run, options) {
   const real = shape.map((_, axis) => axis).filter((axis) => shape[axis] > 1);
   const named = (name, spare) => (axes.includes(name) ? axes.indexOf(name) : (spare ?? 0));
   const hue = named(options.hue, real[0]);
-  const light = named(options.light, real.find((axis) => axis !== hue) ?? hue);
+  const light = named(options.light, real[1] ?? real[0]);
   return { hue, light, real, marks: real.filter((axis) => axis !== hue && axis !== light) };
 }
 
