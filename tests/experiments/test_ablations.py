@@ -10,8 +10,7 @@ import torch
 from tables import in_turn
 from test_shape_comments import B, C, N, complaints
 from vip_tutorial import PermuteMLP, vision_permutator
-from vip_tutorial.experiments import ablations
-from vip_tutorial.experiments import results as measured
+from vip_tutorial.experiments import ablations, results
 from vip_tutorial.experiments.ablations import (
     DEPTH,
     DIM,
@@ -139,8 +138,8 @@ def test_placed_adds_where_a_token_stands(device):
 
 
 @pytest.fixture(scope="module")
-def results():
-    return measured.read("ablations")
+def measured():
+    return results.read("ablations")
 
 
 @in_turn("mixer", MIXERS)
@@ -179,14 +178,14 @@ def test_a_branch_on_transposed_pictures_is_the_other_branch():
     torch.testing.assert_close(upright(images), lying(images.mT))
 
 
-def test_the_results_are_of_this_code(results):
+def test_the_results_are_of_this_code(measured):
     settings = {"dim": DIM, "depth": DEPTH, "seeds": list(SEEDS)}
-    assert results["recipe"] == asdict(RECIPE) | settings
-    assert results["of"] == len(pictures()[1].labels) == 500
-    assert list(results["runs"]) == list(EXPERIMENTS)
+    assert measured["recipe"] == asdict(RECIPE) | settings
+    assert measured["of"] == len(pictures()[1].labels) == 500
+    assert list(measured["runs"]) == list(EXPERIMENTS)
     for name, experiment in EXPERIMENTS.items():
-        assert tuple(results["runs"][name]) == experiment.mixers
-        for mixer, run in results["runs"][name].items():
+        assert tuple(measured["runs"][name]) == experiment.mixers
+        for mixer, run in measured["runs"][name].items():
             model = network(experiment, mixer, seed=0)
             assert run["parameters"] == count_parameters(model)
             x = torch.zeros(1, 1, 8, 8)
@@ -195,10 +194,10 @@ def test_the_results_are_of_this_code(results):
 
 
 @pytest.mark.slow
-def test_one_network_trained_again(results):
+def test_one_network_trained_again(measured):
     # To the bit on the machine and with the threads of the results; elsewhere near.
     again = right(EXPERIMENTS["4x4"], "h", seed=1)
-    assert abs(again - results["runs"]["4x4"]["h"]["right"][1]) <= 10
+    assert abs(again - measured["runs"]["4x4"]["h"]["right"][1]) <= 10
 
 
 @in_turn(
@@ -251,7 +250,7 @@ def test_all_is_measured(monkeypatch):
     ]
     assert counts == list(range(1, len(runs) + 1))
     assert found["logistic"] == {"0.01": 10, "0.1": 100, "1.0": 1000}
-    written = measured.read("ablations")
+    written = results.read("ablations")
     assert (found["recipe"], found["of"]) == (written["recipe"], written["of"])
     assert set(found["courses"]) == set(written["courses"])
     for name, begun in found["courses"].items():
@@ -261,19 +260,19 @@ def test_all_is_measured(monkeypatch):
         assert begun["loss"] == pytest.approx(filed[:1], abs=2e-4)
 
 
-def test_the_linear_floor_measured_again(results):
+def test_the_linear_floor_measured_again(measured):
     for c in REGULARISATIONS:
-        assert abs(logistic(c) - results["logistic"][str(c)]) <= 2
+        assert abs(logistic(c) - measured["logistic"][str(c)]) <= 2
 
 
-def test_models_for_the_figure(results):
-    models = as_models(results)
+def test_models_for_the_figure(measured):
+    models = as_models(measured)
     assert len(models) == len(EXPERIMENTS["4x4"].mixers + EXPERIMENTS["8x8"].mixers)
     assert models[0] == {
         "name": "4x4-c",
         "label": MIXERS["c"].label,
         "group": "4 x 4 tokens",
-        "right": results["runs"]["4x4"]["c"]["right"],
+        "right": measured["runs"]["4x4"]["c"]["right"],
     }
 
 
@@ -299,5 +298,5 @@ def test_five_equal_results_are_not_one_network_five_times():
         fit(model, train, test, recipe, verbose=False)
         mistakes.append(predict(model, test.images).argmax(1) != test.labels)
     assert not torch.equal(*mistakes)
-    on_file = measured.read("ablations")["runs"]["4x4"]["conv"]["right"]
+    on_file = results.read("ablations")["runs"]["4x4"]["conv"]["right"]
     assert len(set(on_file)) == 1  # else chapter 13 need not speak of it

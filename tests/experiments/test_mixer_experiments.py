@@ -89,7 +89,7 @@ def test_right_is_a_count_of_pictures(monkeypatch, squares):
 @in_turn("data, side, classes", [("digits", 8, 10), ("nested", 16, 16)])
 def test_what_is_filed_of_the_cost_is_what_the_variants_cost(data, side, classes):
     pictures = Labelled(torch.zeros(1, 1, side, side), torch.zeros(1), classes)
-    for name, filed in results.read("beyond")["runs"][data].items():
+    for name, filed in results.read("mixers")["runs"][data].items():
         mixer, dim = mixers.VARIANTS[name]
         model = small_network(
             pictures,
@@ -147,7 +147,7 @@ def test_placed_pictures_lie_whole_on_a_sheet_of_paper(squares):
 
 
 def test_what_is_filed_is_of_the_experiments_that_there_are():
-    found = results.read("beyond")
+    found = results.read("mixers")
     assert list(found["runs"]["digits"]) == list(mixers.VARIANTS)
     assert list(found["runs"]["nested"]) == list(mixers.NESTED)
     seeds = {"digits": mixers.SEEDS, "nested": mixers.NESTED_SEEDS}
@@ -170,7 +170,7 @@ def test_what_is_filed_is_of_the_experiments_that_there_are():
 
 
 def test_the_network_that_is_kept_is_the_one_that_is_filed():
-    found = results.read("beyond")
+    found = results.read("mixers")
     test = mixers.pictures()[1]
     filed = found["runs"]["digits"]["token"]["right"][0]
     # Another processor may round a picture to the other side.

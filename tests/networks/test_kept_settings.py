@@ -155,6 +155,8 @@ def test_what_need_not_agree_does_not(tmp_path):
     load_checkpoint(network(mixer=Careless, own=torch.ones(3)), path)
     save_checkpoint(network(own=torch.device("cpu")), path)
     load_checkpoint(network(own=torch.device("meta")), path)
+    save_checkpoint(network(norm=nn.LSTM(4, 4)), path)  # which keeps its weights twice
+    load_checkpoint(network(norm=nn.LSTM(4, 4)), path)
     save_checkpoint(network(norm=nn.LayerNorm(16)), path)
     model = network(norm=nn.LayerNorm(16))
     model.blocks[0].attn.norm.of_another_version = True  # of PyTorch

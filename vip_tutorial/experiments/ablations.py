@@ -20,7 +20,7 @@ from ..study.cost import count_multiply_adds, count_parameters
 from ..training.data import Labelled, Scale, digits
 from ..training.loop import History, Recipe, accuracy, fit, small_network
 from ..vision_permutator import VisionPermutator
-from . import results as measured
+from . import results
 
 DIM, DEPTH = 32, 2
 SEEDS = (0, 1, 2, 3, 4)
@@ -206,7 +206,7 @@ def measure() -> dict[str, Any]:
     }
 
 
-def as_models(results: dict[str, Any]) -> list[dict[str, Any]]:
+def as_models(measured: dict[str, Any]) -> list[dict[str, Any]]:
     """The upright runs at both sizes, as `SeedComparison` takes them."""
     return [
         {
@@ -216,10 +216,10 @@ def as_models(results: dict[str, Any]) -> list[dict[str, Any]]:
             "right": run["right"],
         }
         for size in ("4x4", "8x8")
-        for mixer, run in results["runs"][size].items()
+        for mixer, run in measured["runs"][size].items()
     ]
 
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    measured.write("ablations", measure())
+    results.write("ablations", measure())

@@ -1,7 +1,7 @@
 """What the token mixers of `mixers` are worth, measured: five seeds each, or ten.
 
 `python -m vip_tutorial.experiments.mixers` trains them all and writes
-`results/beyond.json`; it takes an hour or two on one core.  One of the networks is kept
+`results/mixers.json`; it takes an hour or two on one core.  One of the networks is kept
 beside it, `results/token.safetensors`, for a chapter that looks into it.
 
     digits   8 x 8 tokens, the recipe of `ablations`
@@ -30,7 +30,7 @@ from ..training.data import Labelled, Scale
 from ..training.loop import History, Recipe, accuracy, fit, predict, small_network
 from ..training.tasks import task
 from ..vision_permutator import VisionPermutator
-from . import results as measured
+from . import results
 from .ablations import DEPTH, DIM, MIXERS, RECIPE, SEEDS, pictures
 
 # By name: class or partial of a token mixer, and channels of a token.
@@ -72,7 +72,7 @@ COURSES = ("token", "dim16")  # begun anew on a page, with seed 0
 SIZES = (8, 12, 16, 24)
 TUNING = replace(RECIPE, epochs=3, lr=1e-3)
 
-_KEPT = Path(measured.__file__).with_name("token.safetensors")
+_KEPT = Path(results.__file__).with_name("token.safetensors")
 
 
 @cache
@@ -197,17 +197,17 @@ def strokes_named(model: nn.Module, data: Labelled) -> list[list[int]]:
 
 
 def as_models(
-    results: dict[str, Any], labels: Mapping[str, str], data: str
+    measured: dict[str, Any], labels: Mapping[str, str], data: str
 ) -> list[dict[str, Any]]:
     """Some of the measured variants, as `SeedComparison` takes them.
 
     Args:
-        results: What `results.read("beyond")` gives.
+        measured: What `results.read("mixers")` gives.
         labels: What each variant is called, by its name in `VARIANTS`; one that was not
             trained on these pictures is left out.
         data: "digits" or "nested".
     """
-    runs = results["runs"][data]
+    runs = measured["runs"][data]
     return [
         {"name": name, "label": label, "group": data, "right": runs[name]["right"]}
         for name, label in labels.items()
@@ -257,4 +257,4 @@ def measure() -> dict[str, Any]:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     save_checkpoint(trained("digits", "token", 0), _KEPT)
-    measured.write("beyond", measure())
+    results.write("mixers", measure())
