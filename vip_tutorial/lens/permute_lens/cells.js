@@ -33,10 +33,10 @@ export function cellDrawer(drawing, state, { width, height }) {
     const { fill, seen, also, bar, mark } = look;
     drawing.box(x, y, w, h, fill, alpha, layer);
     if (bar) {
-      const room = bar.negative ? h / 2 : h;
+      const high = seen ? h * 0.62 : h;
+      const room = bar.negative ? high / 2 : high;
       const long = Math.max(1, Math.abs(bar.value) * room);
       drawing.box(x, bar.value < 0 ? y + room : y + room - long, w, long, bar.colour, alpha, layer + 1);
-      return;
     }
     // What a blend has seen is shown in its lower third; its home above.
     const both = also && h >= LOWEST_PAIR;

@@ -7,8 +7,8 @@ import { sizeOf } from "./recording.js";
 
 export const MARGIN = 4; // room for outlines
 const STRIP = 16; // above a matrix: the row that meets it
-const TOO_FLAT = 2; // a cell may be so many times as wide as high before blocks stand side by side
-const HIGHEST_MATRIX = 190;
+const TOO_FLAT = 1.8; // a cell may be so many times as wide as high before blocks stand side by side
+const HIGHEST = 190; // matrix; a tall one would make all pictures of its run tall
 const BARS = { wide: { width: 64, height: 44 }, narrow: { width: 36, height: 34 } }; // cells that hold a bar
 
 /**
@@ -84,7 +84,11 @@ function fitted(shape, width, height, largest, cuts) {
 
 function matrixPlace({ shape }, x, { matrix }, high) {
   const [rows, columns] = shape;
-  const side = Math.min(22, matrix / columns, Math.min(HIGHEST_MATRIX, high - STRIP - 4) / rows);
+  const side = Math.min(
+    22,
+    matrix / columns,
+    Math.min(rows > 2 * columns ? HIGHEST / 1.5 : HIGHEST, high - STRIP - 4) / rows,
+  );
   const left = x + (matrix - side * columns) / 2;
   const layout = { height: STRIP + 4 + side * rows };
   return {

@@ -17,8 +17,9 @@ export function legendHtml(plan, state) {
   const looks = shown.flatMap(({ id }) => looksOf(plan, id, fill));
   const { axes, shape } = run.tensors[run.root];
   const parts = [];
-  if (shown.some(({ id }) => run.homes(id)) && fill === "picture") parts.push(`grey: its token's piece of the picture`);
-  if (shown.some(({ id }) => run.homes(id)) && fill === "birth") {
+  const hasHome = shown.some(({ id }) => run.homes(id));
+  if (hasHome && fill === "picture") parts.push("grey: its token's piece of the picture");
+  if ((hasHome || looks.some(({ seen }) => seen)) && fill === "birth") {
     const samples = (axis, colour) =>
       Array.from({ length: Math.min(shape[axis], MOST_SAMPLES) }, (_, i) => swatch(colour(i), i)).join("") +
       (shape[axis] > MOST_SAMPLES ? "…" : "");
@@ -33,7 +34,7 @@ export function legendHtml(plan, state) {
     const last = birth.marks.reduce((product, axis) => product * shape[axis], 1) - 1;
     parts.push(`mark at the top: ${names}, left 0, right ${last}`);
   }
-  if (looks.some(({ seen }) => seen)) parts.push("below its home: all that a blend has seen");
+  if (looks.some(({ seen }) => seen)) parts.push("below: all that a blend has seen");
   if (looks.some(({ bar }) => bar)) parts.push("bar: a number that has no place in the input");
   const byValue = ["value", "gradient"].includes(fill) || middle?.kind === "matrix" || looks.some(({ bar }) => bar);
   if (byValue) {

@@ -180,7 +180,12 @@ function computeLooks({ run, birth, options }, id, fill) {
   if (fill === "gradient") return colouredBy(run.gradient(id), sizeOf(run.tensors[id].shape));
   const homes = run.homes(id);
   if (fill === "value") return colouredBy(run.values(id), sizeOf(run.tensors[id].shape));
-  if (!homes) return barsOf(run.values(id) ?? []);
+  const rows = run.seenAlong(id, birth.hue);
+  if (!homes) {
+    const bars = barsOf(run.values(id) ?? []);
+    // What all have seen tells nothing of any.
+    return new Set(rows).size > 1 ? bars.map((look, k) => ({ ...look, seen: bitsOf(rows[k]).map(birthHue) })) : bars;
+  }
   const root = run.tensors[run.root].shape;
   const count = birth.marks.reduce((product, axis) => product * root[axis], 1);
   const born = homes.map((home) => {
@@ -188,7 +193,6 @@ function computeLooks({ run, birth, options }, id, fill) {
     const place = birth.marks.reduce((sum, axis) => sum * root[axis] + at[axis], 0);
     return [at[birth.hue] ?? 0, at[birth.light] ?? 0, place]; // a single number has no axes
   });
-  const rows = run.seenAlong(id, birth.hue);
   const columns = run.seenAlong(id, birth.light);
   const marks = birth.marks.length === 1 ? run.seenAlong(id, birth.marks[0]) : null;
   const grey = (row, column) => pixelFill(options.picture?.[row]?.[column] ?? 0);
