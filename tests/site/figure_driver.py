@@ -29,7 +29,7 @@ class Figure:
 
     def settle(self) -> None:
         """Let whatever moves arrive."""
-        self.page.clock.fast_forward(1000)
+        self.page.clock.fast_forward(4000)
 
     def setting(self, name: str) -> "Locator":
         """A control of the figure, by what it sets."""

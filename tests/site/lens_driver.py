@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 FIND_CELLS = """(canvas) => {
   const box = canvas.getBoundingClientRect();
   const found = {};
-  for (let y = 1; y < box.height; y += 4)
+  for (let y = 1; y < box.height; y += 2)
     for (let x = 1; x < box.width; x += 8) {
       const at = { clientX: box.left + x, clientY: box.top + y, bubbles: true };
       canvas.dispatchEvent(new PointerEvent("pointermove", at));

@@ -8,6 +8,7 @@ import torch
 
 TOY = (1, 4, 4, 8)
 N, S = 4, 2
+MINUS = "\N{MINUS SIGN}"
 
 
 def tuple_text(parts) -> str:
@@ -34,7 +35,7 @@ def mixed(colour: str, white: float) -> list[int]:
     return [round(v + (255 - v) * white) for v in parts]
 
 
-HUES = ["#E69F00", "#56B4E9", "#009E73", "#CC79A7"]  # Okabe and Ito's
+HUES = ["#E9C034", "#8FA0F5", "#74CF70", "#F192BE"]
 
 
 def birth_colour(name: str) -> list[int]:
@@ -64,8 +65,8 @@ def test_each_step_shows_the_recorded_facts(toy, open_lens, step):
     for head, id_ in zip(lens.head, (recorded.inputs[0], recorded.output)):
         tensor = run.tensors[id_]
         assert f"shape {tuple_text(tensor.shape)}" in head
-        assert f"strides {tuple_text(tensor.strides)}" in head
         assert tuple_text(tensor.axes) in head
+        assert tuple_text(tensor.strides) in lens.part("strides").inner_text()
     copies = sum(s.copy for s in run.steps[:step] if s.kind == "move")
     memory = lens.part("memory").inner_text()
     assert f"Copies so far: {copies} of {run.copies}." in memory
@@ -73,7 +74,7 @@ def test_each_step_shows_the_recorded_facts(toy, open_lens, step):
     assert lens.part("code").locator("code").inner_text() == source.text
     marked = lens.part("code").locator("mark").inner_text()
     assert marked == source.text[source.start : source.end]
-    assert f"line {source.line}, in height" in lens.part("code").inner_text()
+    assert f"line {source.line}, in height" in lens.part("call").inner_text()
     written = (
         lens.part("call")
         .locator("code")
@@ -114,10 +115,10 @@ def test_every_cell_stands_where_pytorch_puts_it(toy, open_lens, step):
         ):
             assert cells[name][0] == sum(c * s for c, s in zip(place.tolist(), strides))
         # Hue is the birth row, lightness the birth column; after the Linear the upper
-        # part of a cell shows its home.
+        # part of a cell shows its home, under the mark.
         points = []
         for left, top, right, bottom in (cells[name][1] for name in names):
-            points.append(((left + right) / 2, top + (bottom - top) / 4))
+            points.append(((left + right) / 2, top + (bottom - top) * 0.45))
         for name, colour in zip(names, lens.colours(points)):
             assert colour == pytest.approx(birth_colour(name), abs=2)
 
@@ -152,13 +153,11 @@ def test_next_and_back(toy, open_lens):
     for step in range(1, 8):
         lens.press("next")
         assert lens.position == step
-    lens.press("next")  # there is no further step
-    assert lens.position == 7
+    assert lens.button("next").get_attribute("aria-disabled") == "true"
     for step in reversed(range(7)):
         lens.press("back")
         assert lens.position == step
-    lens.press("back")
-    assert lens.position == 0
+    assert lens.button("back").get_attribute("aria-disabled") == "true"
     assert lens.current == []
 
 
@@ -169,10 +168,10 @@ def test_cells_travel_between_steps(toy, open_lens):
     lens.button("next").click()
     words = lens.said
     assert words.startswith("Step 2 of 7")  # can be read while the cells move
-    lens.page.clock.run_for(450)
+    lens.page.clock.run_for(1200)
     assert 1.2 < lens.position < 1.8
     halfway = lens.picture()
-    lens.page.clock.run_for(600)
+    lens.page.clock.run_for(1400)
     assert lens.position == 2
     assert lens.said == words
     assert len({before, halfway, lens.picture()}) == 3
@@ -182,6 +181,64 @@ def test_cells_travel_between_steps(toy, open_lens):
     assert lens.picture() == arrived
 
 
+def test_words_belong_to_what_is_on_screen(toy, open_lens):
+    """On the way back, too, and on a jump, which shows the step that it leads to."""
+    lens = open_lens(toy)
+    merge = lens.head
+    lens.page.clock.pause_at(lens.page.evaluate("Date.now()") + 1000)
+    lens.button("back").click()
+    lens.page.clock.run_for(600)
+    assert 2 < lens.position < 3
+    assert (
+        lens.said
+        == "Back over step 3 of 7, reshape(1, 4, 4, 8): what it did is undone."
+    )
+    memory = lens.part("memory").inner_text()
+    assert "taken back" in memory and "Copies so far: 0 of 2" in memory
+    assert lens.head == merge
+    lens.page.clock.run_for(2400)
+    assert lens.position == 2
+    assert lens.said.startswith("Step 2 of 7, permute(0, 3, 2, 1, 4): a view.")
+    assert lens.head != merge
+    lens.part("steps").locator("button").nth(6).click()
+    lens.page.clock.run_for(600)
+    assert 6 < lens.position < 7
+    assert lens.said.startswith("Step 7 of 7, reshape(1, 4, 4, 8): a copy")
+
+
+def test_a_speed_is_kept_in_the_link(toy, open_lens):
+    lens = open_lens(toy, "toy=v1;step=1;speed=2")
+    lens.page.clock.pause_at(lens.page.evaluate("Date.now()") + 1000)
+    lens.button("next").click()
+    lens.page.clock.run_for(1400)
+    assert lens.position == 2
+    lens.setting("speed").select_option("0.5")
+    assert lens.state == "v1;step=2;speed=0.5"
+    lens.button("next").click()
+    lens.page.clock.run_for(4000)
+    assert 2.7 < lens.position < 3
+
+
+def test_a_linear_says_whose_numbers_meet_which_weights(toy, open_lens):
+    lens = open_lens(toy, "toy=v1;step=4")
+    lens.click_cell("h2 w1 c5")
+    run, linear = toy.trace, toy.trace.steps[3]
+    weight = torch.tensor(run.operands[linear.operands[0]].values).reshape(8, 8)
+    k = homes_after(4).flatten().tolist().index(2 * 32 + 8 + 5)
+    row, line = divmod(k, 8)
+    x = torch.tensor(run.values(linear.inputs[0])).reshape(-1, 8)[row]
+    words = lens.said.partition(f"its row times row {line + 1} of mlp_h.weight: ")[2]
+    terms = re.findall(r"(\S+) \((h\d w\d c\d)\) . (\S+) \+", words)
+    names = birth_names(homes_after(3).reshape(-1, 8)[row])
+    assert [name for _, name, _ in terms] == names[:3]
+    for (number, _, times), a, b in zip(terms, x, weight[line]):
+        found = [float(n.replace(MINUS, "-")) for n in (number, times)]
+        assert found == pytest.approx([a.item(), b.item()], rel=6e-3)
+    total = float(words.rpartition("8 terms = ")[2].strip(".").replace(MINUS, "-"))
+    assert total == pytest.approx((x @ weight[line]).item(), rel=6e-3)
+    assert lens.part("between").inner_text().startswith("times mlp_h\n")
+
+
 def test_play_to_the_end_and_again(toy, open_lens):
     lens = open_lens(toy, "toy=v1;step=5")
     lens.page.clock.pause_at(lens.page.evaluate("Date.now()") + 1000)
@@ -189,7 +246,7 @@ def test_play_to_the_end_and_again(toy, open_lens):
     play.click()
     assert play.get_attribute("aria-pressed") == "true"
     assert "Pause" in play.inner_text()
-    lens.page.clock.run_for(5000)
+    lens.page.clock.run_for(8000)
     assert lens.position == 7
     assert play.get_attribute("aria-pressed") == "false"
     assert "Play" in play.inner_text()
@@ -202,7 +259,7 @@ def test_pause_shows_the_step_that_was_on_its_way(toy, open_lens):
     lens = open_lens(toy, "toy=v1;step=0")
     lens.page.clock.pause_at(lens.page.evaluate("Date.now()") + 1000)
     lens.button("play").click()
-    lens.page.clock.run_for(2000)  # one step, a rest, and into the second
+    lens.page.clock.run_for(4000)  # one step, a rest, and into the second
     assert 1 < lens.position < 2
     lens.button("play").click()
     assert lens.position == 2
@@ -407,8 +464,7 @@ def test_the_gradient_goes_the_way_back(toy, open_lens):
     gradient = torch.tensor(toy.trace.gradient(0)).reshape(TOY)[0, 2, 1, 5].item()
     said = float(re.search(r"gradient (-?[\d.]+)\.", lens.said)[1])
     assert said == pytest.approx(gradient, rel=1e-3)
-    lens.press("next")
-    assert lens.position == 0
+    assert lens.button("next").get_attribute("aria-disabled") == "true"
     lens.press("back")
     assert lens.position == 1
     lens.go_to(6)  # the moment when step 6 has been undone

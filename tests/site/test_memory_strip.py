@@ -74,7 +74,7 @@ def test_arrows_walk_the_grid_and_the_strip(open_figure, strip):
         assert figure.state == f"v1;at={at}"
     figure.button("view").nth(3).click()  # a part of x: 12 is not in it
     assert figure.state == "v1;view=3;at=4"
-    figure.figure.locator(".vip-strip").focus()
+    figure.figure.locator("[data-keys=strip]").focus()
     figure.page.keyboard.press("ArrowRight")  # over what the view skips
     assert figure.state == "v1;view=3;at=6"
 

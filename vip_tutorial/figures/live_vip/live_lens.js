@@ -6,7 +6,15 @@ import { axisColour } from "../../lens/figure/colours.js";
 import { choiceField, wholeField } from "../../lens/figure/figure.js";
 import { escape } from "../../lens/figure/host.js";
 import { actOnLens } from "../../lens/permute_lens/lens_acts.js";
-import { callHtml, codeHtml, headHtml, optionsHtml, panesHtml, sayText } from "../../lens/permute_lens/lens_html.js";
+import {
+  callHtml,
+  codeHtml,
+  headsHtml,
+  legendsHtml,
+  optionsHtml,
+  panesHtml,
+  sayText,
+} from "../../lens/permute_lens/lens_html.js";
 import { applyLayer } from "./network.js";
 import { paintParts } from "../../lens/figure/paint.js";
 import { paneParts } from "../../lens/permute_lens/panes.js";
@@ -88,7 +96,15 @@ function withNumbers(recording, x, layer) {
     const before = values[inputs[0]];
     values[output] = map ? map.map((k) => before[k]) : [...applyLayer(layer, Float64Array.from(before))];
   }
-  return { ...recording, tensors: recording.tensors.map((tensor) => ({ ...tensor, values: values[tensor.id] })) };
+  const operands = (recording.operands ?? []).map((operand) => ({
+    ...operand,
+    values: [...(operand.shape.length === 2 ? layer.weight : layer.bias)],
+  }));
+  return {
+    ...recording,
+    operands,
+    tensors: recording.tensors.map((tensor) => ({ ...tensor, values: values[tensor.id] })),
+  };
 }
 
 /** The lens on the branch that is open; undefined if none is. */
@@ -146,8 +162,9 @@ function stepsHtml(state, { run, plans, state: at }, asleep) {
 <div class="vip-call">${callHtml(run, at, asleep)}</div>
 <div class="vip-steps vip-scripted" role="group" aria-label="Steps of the branch">${steps.join("")}</div>
 <div class="vip-player vip-scripted">${walk("◀ Back", at.step - 1)}${walk("Next ▶", at.step + 1)}${optionsHtml("fill", "Colour a cell by", FILLS, at.fill)}</div>
-<div class="vip-heads"><div>${headHtml(run, at, "left")}</div><div>${headHtml(run, at, "right")}</div></div>
+${headsHtml(run, at)}
 ${panesHtml({ run, plans }, at, words, asleep)}
+<p class="vip-legend">${legendsHtml({ plans }, at)}</p>
 <p class="vip-note vip-live-words">${escape(words)}</p>`;
 }
 

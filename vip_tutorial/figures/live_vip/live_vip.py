@@ -136,8 +136,8 @@ def _recorded(model: VisionPermutator) -> dict[str, dict[str, Any]]:
     branches = {"h": mixer.height, "w": mixer.width, "c": mixer.channel}
     recorded = {key: trace(f, x, axes="BHWC") for key, f in branches.items()}
     for recording in recorded.values():
-        for tensor in recording.tensors:
-            tensor.values = None
+        for record in (*recording.tensors, *recording.operands):
+            record.values = None
         for step in recording.steps:
             step.map = None
     return {key: recording.to_json() for key, recording in recorded.items()}

@@ -179,7 +179,7 @@ function gridSvg(scene, state, reading, at) {
       : [];
   const words = `The tensor, shape ${tuple(shape)}. ${whereWords(reading, at, numbers[state.at])}`;
   return (
-    `<svg class="vip-strip-grid" style="--wide:${size[0]}px" viewBox="0 0 ${size.join(" ")}" tabindex="0" role="application" ` +
+    `<svg class="vip-strip vip-strip-grid" style="--wide:${size[0]}px" viewBox="0 0 ${size.join(" ")}" tabindex="0" role="application" ` +
     `data-keys="grid" data-drag="at" aria-label="${escape(words)}">${across.join("")}${down.join("")}${cells.join("")}</svg>`
   );
 }

@@ -93,7 +93,7 @@ function jumpSvg({ axis, from, to }, corner, perLine, under) {
   const path = same
     ? `M${x0} ${y0 - 2}Q${(x0 + x1) / 2} ${y0 - lift} ${x1} ${y1 - 3}`
     : `M${x0} ${y0 + under}Q${(x0 + x1) / 2} ${(y0 + under + y1) / 2} ${x1} ${y1 - 3}`;
-  const [x, y] = same ? [(x0 + x1) / 2, y0 - lift / 2 - 5] : [(x0 + x1) / 2 + 14, (y0 + under + y1) / 2 - 5];
+  const [x, y] = same ? [(x0 + x1) / 2, y0 - lift / 2 - 5] : [x0 + 14, y0 + under + 11]; // beside its start: over its end the next arcs begin
   return (
     `<g class="vip-jump" style="--axis:${shareColour(axis)}"><path d="${path}"${DASHES[axis] && ` stroke-dasharray="${DASHES[axis]}"`}/>` +
     `<path class="vip-jump-head" d="M${x1} ${y1}l-4 -6h8z"/>${words(x, y, `+${to - from}`, "")}</g>`

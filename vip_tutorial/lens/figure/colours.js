@@ -1,9 +1,10 @@
-// The colours of the book (Okabe and Ito's palette, told apart by colour-blind readers).
+// The colours of the book, told apart by colour-blind readers.  Axes have dark ones and cells
+// light ones, so that the one is never taken for the other.
 
-const HUES = ["#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#0072B2", "#D55E00", "#F0E442", "#999999"];
+const HUES = ["#E9C034", "#8FA0F5", "#74CF70", "#F192BE", "#C9A27E", "#4FC3C7", "#FF9C85", "#A9B4BF"];
 
 /** One colour per axis letter, wherever the letter stands: figure, code and prose. */
-const AXES = { B: "#767676", H: "#D55E00", W: "#0072B2", C: "#009E73", N: "#AA4499", S: "#8F7000" };
+const AXES = { B: "#767676", H: "#D55E00", W: "#0072B2", C: "#009E73", N: "#AA4499", S: "#8F7000", K: "#5E35B1" };
 
 /** Colour of an axis by its name; merged axes ("H*S") take that of their first letter. */
 export function axisColour(name) {
@@ -35,6 +36,13 @@ export function pixelFill(level) {
 
 /** Nearly black or white, whichever has the higher contrast with a fill. */
 export function inkOn(fill) {
+  if (!inks.has(fill)) inks.set(fill, computeInk(fill));
+  return inks.get(fill);
+}
+
+const inks = new Map(); // each cell of each frame asks
+
+function computeInk(fill) {
   const light = (v) => (v <= 10 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4);
   const [r, g, b] = channels(fill).map(light);
   const luminance = 0.2126 * r + 0.7152 * g + 0.0722 * b;

@@ -58,12 +58,15 @@ const STROKE = 4; // pixels: no cell that is drawn on is narrower
  *   fills the canvases that its HTML has; without a script that HTML has SVG in their place
  *
  * @typedef {object} Motion of a figure whose picture takes time to change.  Changes that are to
- *   happen `slowly` are painted in between, with the state's `moving` on its way to the field;
- *   with `playing` it goes on until that is false or the field is changed otherwise
+ *   happen `slowly` are painted in between, with the state's `moving` on its way to the field,
+ *   from where it is or from the number that `slowly` is; with `playing` it goes on until that
+ *   is false or the field is changed otherwise
  * @property {string} field
  * @property {(scene: object, state: object) => object | undefined} next changes of the next step of
  *   play; undefined at the end
  * @property {(scene: object, state: object) => number | undefined} [lasts] milliseconds of the way to a state
+ * @property {(scene: object, state: object) => *} [shows] what of a moment on the way is more than a
+ *   painted canvas: where it changes, all is drawn anew
  * @property {(start: object) => object} calm what the first picture has besides for readers who
  *   want no motion
  */
@@ -220,9 +223,12 @@ function bringFigureToLife(figure, model, el, again) {
 
   const motion = makeMotion();
   const { field } = figure.motion ?? {};
+  const shows = () => figure.motion.shows?.(scene, state);
   function moveTo(position) {
+    const before = shows();
     state = { ...state, moving: position === state[field] ? undefined : position };
-    paint();
+    if (state.moving !== undefined && shows() === before) paint();
+    else show();
   }
   function playOn() {
     const next = figure.motion.next(scene, state);
@@ -231,8 +237,8 @@ function bringFigureToLife(figure, model, el, again) {
   const rest = () => state.playing && motion.rest(playOn);
 
   function change({ slowly = false, ...changes }) {
-    const from = state.moving ?? state[field];
-    const walks = slowly && !isCalm() && from !== changes[field];
+    const from = typeof slowly === "number" ? slowly : (state.moving ?? state[field]);
+    const walks = slowly !== false && !isCalm() && from !== changes[field];
     const turns = field in changes;
     if (turns || changes.playing === false) {
       motion.stop();
@@ -249,7 +255,7 @@ function bringFigureToLife(figure, model, el, again) {
     model.set("state", writeFields(figure.fields, state));
     model.save_changes?.();
     if (walks) motion.walk(from, state[field], moveTo, rest, figure.motion.lasts?.(scene, state));
-    else if (slowly) rest();
+    else if (slowly !== false) rest();
     else if (changes.playing) playOn();
   }
   /** For the time being, and not to be kept. */

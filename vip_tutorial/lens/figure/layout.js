@@ -9,9 +9,10 @@ const GAPS = [0, 4, 9];
  * @param {number} cellWidth
  * @param {number} cellHeight
  * @param {number[]} gaps between cells, between blocks, and between blocks of blocks
+ * @param {number} columns how many blocks of the outermost axis stand side by side
  * @returns {{width: number, height: number, rowLength: number, place: (k: number) => [number, number]}}
  */
-export function arrange(shape, cellWidth, cellHeight, gaps = GAPS) {
+export function arrange(shape, cellWidth, cellHeight, gaps = GAPS, columns = 1) {
   let sizes = shape.map((size) => size);
   const rowLength = sizes.length ? sizes[sizes.length - 1] : 1;
   if (sizes.filter((n) => n > 1).length <= 1) {
@@ -32,13 +33,21 @@ export function arrange(shape, cellWidth, cellHeight, gaps = GAPS) {
     const direction = across ? "x" : "y";
     const gap = gaps[Math.min(2, Math.floor(seen / 2))];
     steps[axis] = [direction, extent[direction] + gap];
-    extent[direction] = sizes[axis] * (extent[direction] + gap) - gap;
-    seen++;
+    if (++seen === drawn && drawn > 2 && columns > 1) {
+      steps[axis] = ["wrapped", extent.x + gaps[2], extent.y + gap];
+      extent.x = columns * (extent.x + gaps[2]) - gaps[2];
+      extent.y = Math.ceil(sizes[axis] / columns) * (extent.y + gap) - gap;
+    } else extent[direction] = sizes[axis] * (extent[direction] + gap) - gap;
   }
   const placeOf = (k) => {
     const at = { x: 0, y: 0 };
     for (let axis = sizes.length - 1; axis >= 0; axis--) {
-      at[steps[axis][0]] += (k % sizes[axis]) * steps[axis][1];
+      const [direction, step, down] = steps[axis];
+      const c = k % sizes[axis];
+      if (direction === "wrapped") {
+        at.x += (c % columns) * step;
+        at.y += Math.floor(c / columns) * down;
+      } else at[direction] += c * step;
       k = Math.floor(k / sizes[axis]);
     }
     return [at.x, at.y];
@@ -52,11 +61,11 @@ export function arrange(shape, cellWidth, cellHeight, gaps = GAPS) {
  * The largest cell with which every one of `shapes` fits into a box.
  * @returns {{width: number, height: number}}
  */
-export function fitCell(shapes, boxWidth, boxHeight, largest, gaps = GAPS) {
+export function fitCell(shapes, boxWidth, boxHeight, largest, gaps = GAPS, columns = 1) {
   let { width, height } = largest;
   for (const shape of shapes) {
-    const between = arrange(shape, 0, 0, gaps);
-    const cells = arrange(shape, 1, 1, gaps);
+    const between = arrange(shape, 0, 0, gaps, columns);
+    const cells = arrange(shape, 1, 1, gaps, columns);
     width = Math.min(width, (boxWidth - between.width) / (cells.width - between.width));
     height = Math.min(height, (boxHeight - between.height) / (cells.height - between.height));
   }

@@ -7,6 +7,25 @@ const REST_MS = 700;
 /** Whether the reader wants pictures that do not move. */
 export const isCalm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
+const FIRST = 0.5; // of the time belongs to the first row alone
+const ONE = 0.3; // of the time is what each of the others takes
+
+/**
+ * How far the row is that comes `place`-th of `count` at a share of the time: one row
+ * first, slowly, and then the others, one soon after the other.
+ */
+export function shareOf(progress, place, count) {
+  if (count === 1) return clamp(progress);
+  if (place === 0) return clamp(progress / FIRST);
+  const start = FIRST + (1 - FIRST - ONE) * (count > 2 ? (place - 1) / (count - 2) : 0);
+  return clamp((progress - start) / ONE);
+}
+
+export const clamp = (share) => Math.max(0, Math.min(1, share));
+
+/** Slow at both ends. */
+export const eased = (share) => share * share * (3 - 2 * share);
+
 export function makeMotion() {
   let frame = 0;
   let timer = 0;

@@ -55,16 +55,26 @@ export class Drawing {
  * @property {number} height
  * @property {string} key what it looks like, as far as the picture's `looks` don't say
  * @property {(drawing: Drawing) => void} draw
+ * @property {Still} [still] what lies under it
+ *
+ * @typedef {object} Still what stays as it is while something moves over it, and is painted once
+ * @property {object} of what it is a picture of
+ * @property {string} key what it looks like
+ * @property {(drawing: Drawing) => void} draw
  */
 
 /** The whole of a picture that comes in parts. */
 export function drawWhole({ width, height, parts }) {
   const drawing = new Drawing(width, height);
-  parts.forEach((part) => part.draw(drawing));
+  for (const { still, draw } of parts) {
+    still?.draw(drawing);
+    draw(drawing);
+  }
   return drawing;
 }
 
 const paintedParts = new WeakMap(); // canvas: the keys of what it shows
+const stills = new WeakMap(); // canvas: what lay still under its first part that has such, by its key
 
 /**
  * Paint a picture, the parts alone that look different from what the canvas shows.
@@ -88,9 +98,27 @@ export function paintParts(canvas, { width, height, parts }, scale, theme, looks
     if (shown[i] === key) return;
     shown[i] = key;
     context.clearRect(part.x, part.y, part.width, part.height);
-    paintCanvas(context, drawWhole({ width, height, parts: [part] }), theme);
+    const { still, ...moving } = part;
+    if (still) {
+      const below = stillOf(canvas, still, { width, height }, scale, theme);
+      context.drawImage(below, 0, 0, width, height);
+    }
+    paintCanvas(context, drawWhole({ width, height, parts: [moving] }), theme);
   });
   paintedParts.set(canvas, shown);
+}
+
+function stillOf(canvas, { of, key: looks, draw }, { width, height }, scale, theme) {
+  const key = `${looks} ${JSON.stringify(theme)} ${canvas.width}`;
+  const known = stills.get(canvas);
+  if (known?.of === of && known.key === key) return known.image;
+  const image = document.createElement("canvas");
+  [image.width, image.height] = [canvas.width, canvas.height];
+  const context = image.getContext("2d");
+  context.setTransform(scale, 0, 0, scale, 0, 0);
+  paintCanvas(context, drawWhole({ width, height, parts: [{ x: 0, y: 0, width, height, key, draw }] }), theme);
+  stills.set(canvas, { of, key, image });
+  return image;
 }
 
 /** @param {CanvasRenderingContext2D} context @param {Record<string, string>} theme */

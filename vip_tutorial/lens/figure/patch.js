@@ -47,12 +47,13 @@ function patchElement(from, to) {
   if (from.nodeName === "CANVAS") return; // to set its size would wipe what is painted on it
   const names = to.getAttributeNames();
   for (const name of names) {
+    if (name === "open") continue; // the reader opens and closes
     const value = to.getAttribute(name);
     if (from.getAttribute(name) !== value) from.setAttribute(name, value);
   }
   if (from.attributes.length > names.length)
     for (const name of from.getAttributeNames())
-      if (!to.hasAttribute(name) && name !== "open") from.removeAttribute(name); // the reader opens and closes
+      if (!to.hasAttribute(name) && name !== "open") from.removeAttribute(name);
   const { value } = to; // its children are about to move
   patchChildren(from, to);
   // What the reader has chosen or typed is no attribute.

@@ -10,7 +10,10 @@ const ARROWS = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 1], Arro
 export const actionName = ({ name, key }) =>
   name === "walk" ? (KEYS[key.length === 1 ? key.toLowerCase() : key] ?? name) : name;
 
-/** The changes that lead to a step; another step has other axes. */
+/**
+ * The changes that lead to a step; another step has other axes.
+ * @param {boolean | number} slowly whether the way there is seen, or from where on
+ */
 export function stepTo(run, state, step, slowly = true) {
   const there = Math.max(0, Math.min(run.steps.length, step));
   return { step: there, slowly, ...(there === state.step ? {} : { axis: -1 }) };
@@ -21,18 +24,22 @@ export function stepTo(run, state, step, slowly = true) {
  * @param {{run: ReturnType<typeof import("./recording.js").readRun>, plans: object}} lens
  * @param {import("./scene.js").LensState} state
  * @param {number} position where the picture is, be it on its way to the state's step
- * @returns {Partial<import("./scene.js").LensState> & {slowly?: boolean} | undefined}
+ * @returns {Partial<import("./scene.js").LensState> & {slowly?: boolean | number} | undefined}
  */
 export function actOnLens({ run, plans }, state, position, action) {
   const { value, key, shift, x, y, width } = action;
   const forward = state.backward ? -1 : 1;
   switch (actionName(action)) {
-    case "step": // as it stands on its button, counted from 1
-      return stepTo(run, state, state.backward ? value - 1 : +value);
+    case "step": {
+      // As it stands on its button, counted from 1: that step is seen, whatever lies between.
+      const there = state.backward ? value - 1 : +value;
+      return stepTo(run, state, there, Math.max(0, Math.min(run.steps.length, there - forward)));
+    }
     case "next":
-      return stepTo(run, state, state.step + forward);
-    case "back":
-      return stepTo(run, state, state.step - forward);
+    case "back": {
+      const there = state.step + (actionName(action) === "next" ? forward : -forward);
+      return stepTo(run, state, there, Math.abs(there - position) <= 1 || state.step); // no step is run through
+    }
     case "first":
       return stepTo(run, state, 0, false);
     case "last":

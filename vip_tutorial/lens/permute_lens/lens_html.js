@@ -4,9 +4,12 @@ import { axisColour } from "../figure/colours.js";
 import { escape } from "../figure/host.js";
 import { writes } from "./memory.js";
 import { drawWhole, paintSvg } from "../figure/paint.js";
-import { fitsBlends, fitsNotes, hasFrames, paneParts } from "./panes.js";
+import { legendHtml } from "./legend.js";
+import { middleOf } from "./middle.js";
+import { fitsBlends, fitsNotes, groupOf, paneParts } from "./panes.js";
 import { litAxis, moment } from "./scene.js";
-import { axisWords, cellWords, colourWords, rowWords, stepWords, tuple } from "./words.js";
+import { sumWords } from "./sums.js";
+import { axisWords, cellWords, rowWords, stepWords, tuple } from "./words.js";
 
 export function codeHtml(run, state) {
   const { step } = moment(run, state, state.step);
@@ -17,14 +20,11 @@ export function codeHtml(run, state) {
     source.text.slice(source.start, source.end),
     source.text.slice(source.end),
   ];
-  return (
-    `<span class="vip-where">${escape(source.file)}, line ${escape(source.line)}, in ${escape(source.function)}</span>` +
-    `<code>${escape(before)}<mark>${escape(call)}</mark>${escape(after)}</code>`
-  );
+  return `<code>${escape(before)}<mark>${escape(call)}</mark>${escape(after)}</code>`;
 }
 
 /**
- * The call with its live numbers; each whole number that names an axis is a button,
+ * Where the call stands, and the call with its live numbers; each whole number that names an axis is a button,
  * which sleeps until a script answers it.
  */
 export function callHtml(run, state, asleep = false) {
@@ -32,7 +32,7 @@ export function callHtml(run, state, asleep = false) {
   const { axes } = run.tensors[step.output];
   const pieces = step.call.split(/(-?\d+)/); // every other one is a number
   if (!["permute", "reshape", "view"].includes(step.op) || pieces.length !== 2 * axes.length + 1)
-    return `ran as <code>${escape(step.call)}</code>`;
+    return ranHtml(step, escape(step.call));
   const html = pieces.map((number, i) => {
     if (i % 2 === 0) return escape(number);
     const axis = (i - 1) / 2;
@@ -42,36 +42,81 @@ export function callHtml(run, state, asleep = false) {
       `aria-label="${number}: axis ${escape(axes[axis])} of the result">${number}<sub aria-hidden="true">${escape(axes[axis])}</sub></button>`
     );
   });
-  return `ran as <code>${html.join("")}</code>`;
+  return ranHtml(step, html.join(""));
 }
 
+function ranHtml({ source }, call) {
+  const where = source
+    ? `<span class="vip-where">${escape(source.file)}, line ${escape(source.line)}, in ${escape(source.function)}</span>`
+    : "";
+  return `<span>ran as <code>${call}</code></span>${where}`;
+}
+
+/** What stands over the tensor on the left or on the right; over what is between them `betweenHtml`. */
 export function headHtml(run, state, side) {
   const now = moment(run, state, state.step);
-  const untouched = now.progress === 0;
-  const id = side === "left" || untouched ? now.from : now.to;
-  const { axes, shape, strides } = run.tensors[id];
+  const id = side === "left" ? now.from : now.to;
   const lit = litAxis(run, state, now, id);
+  const label = side === "left" ? "before" : now.progress === 0 ? "to come" : "after";
+  const { axes, shape } = run.tensors[id];
+  return `<span class="vip-label">${label}</span> ${axesHtml(axes, lit)}${shapeHtml(shape)}`;
+}
+
+function axesHtml(axes, lit = -1) {
   const names = axes.map((name, axis) => {
     const colours = name.split("*").map((part) => `<b style="--axis:${axisColour(part)}">${escape(part)}</b>`);
     return `<span${axis === lit ? ' class="vip-lit"' : ""}>${colours.join("*")}</span>`;
   });
-  const label = side === "left" ? "before" : untouched ? "not yet moved" : "after";
+  return `<span class="vip-axes">(${names.join(", ")})</span>`;
+}
+
+const shapeHtml = (shape, more = "", label = "shape") =>
+  `<span class="vip-numbers"><span class="vip-label">${label}</span> ${tuple(shape)}${more}</span>`;
+
+const weightHtml = (name) => `<b class="vip-weight">${escape(name).replace(/([._])/g, "$1<wbr>")}</b>`;
+
+const MEETS = { "+": "plus", "−": "minus", "×": "times", "÷": "divided by" };
+
+/** Over all that stands side by side at a step. */
+export function headsHtml(run, state) {
+  const now = moment(run, state, state.step);
+  const middle = middleOf(run, now.step, now.backward);
+  const way = !middle ? "" : middle.kind === "matrix" ? " vip-with-matrix" : " vip-with-second";
+  const between = middle ? `<div data-part="between">${betweenHtml(run, now, middle)}</div>` : "";
   return (
-    `<span class="vip-label">${label}</span> <span class="vip-axes">(${names.join(", ")})</span>` +
-    `<span class="vip-numbers">shape ${tuple(shape)}</span><span class="vip-numbers">strides ${tuple(strides)}</span>`
+    `<div class="vip-heads${way}"><div data-part="left">${headHtml(run, state, "left")}</div>${between}` +
+    `<div data-part="right">${headHtml(run, state, "right")}</div></div>`
   );
 }
 
+function betweenHtml(run, { step, backward }, { kind, id, name, sign, axes, shape, uses, isStretched }) {
+  const label = (text) => `<span class="vip-label">${text}</span> `;
+  if (kind === "matrix")
+    return `${label("times")}${weightHtml(name.replace(/\.weight$/, ""))}${shapeHtml(shape, backward ? ", turned" : "", "weight")}`;
+  if (kind === "gradients")
+    return `${label("plus")}<b>what the others send</b><span class="vip-numbers">steps ${uses.map((i) => i + 1).join(", ")}</span>`;
+  const isFirst = id !== undefined && step.inputs[0] === id && ["−", "÷"].includes(sign);
+  const word = isFirst ? { "−": "taken from", "÷": "dividing" }[sign] : (MEETS[sign] ?? "and");
+  return `${label(word)}${name ? weightHtml(name) : axesHtml(axes)}${shapeHtml(shape, isStretched ? ", stretched" : "")}`;
+}
+
+/** The line over the memory of a step. */
 export function memoryHtml(run, state) {
   const { step, index } = moment(run, state, state.step);
   if (state.backward)
     return writes(step)
       ? "Memory, by gradient: <b>below</b> of what the step wrote, <b>above</b> of what it read."
       : "Memory, by gradient: the step wrote nothing, so it is one strip.";
-  const done = state.step === 0 ? 0 : index + 1;
+  const done = state.step === 0 || state.undone ? index : index + 1;
   const total = run.copies(run.steps.length);
-  const what = whyNoStrip(run, run.mainInput(step)) || doneTo(step);
+  const what = whyNoStrip(run, run.mainInput(step)) || (state.undone ? undoneTo(step) : doneTo(step));
   return `Memory: ${what}. <b>Copies so far: ${run.copies(done)} of ${total}.</b>`;
+}
+
+export function stridesHtml(run, state) {
+  const { step } = moment(run, state, state.step);
+  const [before, after] = [run.mainInput(step), step.output].map((id) => tuple(run.tensors[id].strides));
+  return `Strides: ${before}${before === after ? " before and after" : ` before, ${after} after`}.`;
 }
 
 function doneTo(step) {
@@ -82,35 +127,36 @@ function doneTo(step) {
     : "read above, new numbers below";
 }
 
+const undoneTo = (step) => (writes(step) ? "what the step wrote below is taken back" : "the step wrote nothing");
+
 function whyNoStrip(run, id) {
   if (run.storage(id).length) return "";
   if (!run.isComplete(id)) return "too many numbers to draw";
-  return run.homes(id)
-    ? "the numbers lie too far apart to draw"
-    : "not drawn, since these numbers have no single place in the input";
+  return run.homes(id) ? "the numbers lie too far apart to draw" : "not drawn, these numbers have no home";
 }
 
 export function sayText(run, state, plan) {
   const parts = [stepWords(run, state)];
   const now = moment(run, state, state.step);
-  if (plan && state.step > 0 && !state.backward && hasFrames(plan, state, now))
-    parts.push("A thin frame holds each row that goes into a Linear or comes out of one.");
   if (plan && state.numbers !== "none") {
     if (!fitsNotes(plan, state, now))
       parts.push("The cells are too small to write in; follow one to read its numbers.");
     else if (now.step.kind === "mix" && !fitsBlends(plan, now))
       parts.push("The blends have no room for what is written.");
   }
+  if (state.undone) return parts.join(" ");
   if (state.axis >= 0) parts.push(axisWords(run, state));
   else if (state.cell >= 0) parts.push(cellWords(run, state));
-  parts.push(colourWords(state));
-  return parts.join(" ");
+  const group = state.step > 0 ? groupOf(run, state, now) : [];
+  if (group.length) parts.push(`The outline holds the ${group.length} numbers that share a sum.`);
+  parts.push(sumWords(run, state));
+  return parts.filter(Boolean).join(" ");
 }
 
 /** A control to choose from names by key. */
 export function optionsHtml(set, label, names, chosen, more = "") {
   const options = Object.entries(names).map(
-    ([key, text]) => `<option value="${key}"${key === chosen ? " selected" : ""}>${text}</option>`,
+    ([key, text]) => `<option value="${key}"${key === chosen ? " selected" : ""}>${escape(text)}</option>`,
   );
   return `<label>${label} <select data-part="${set}" data-set="${set}"${more}>${options.join("")}</select></label>`;
 }
@@ -134,4 +180,11 @@ export function panesHtml({ run, plans }, state, words, asleep) {
   const awake = `tabindex="0" role="application" aria-roledescription="tensor" data-keys="walk" data-point="follow" data-refuge aria-label="${escape(label)}"`;
   const partsOf = asleep && ((plan) => paneParts(plan, state, state.step));
   return stageHtml(plans, (plan) => plan.paneHeight, `data-part="panes" ${asleep ? "" : awake}`, partsOf, label);
+}
+
+/** What the looks of the cells mean; in words of either format, since the cells differ. */
+export function legendsHtml({ plans }, state) {
+  const [wide, narrow] = ["wide", "narrow"].map((format) => legendHtml(plans[format], state));
+  if (wide === narrow) return wide;
+  return `<span class="vip-wide">${wide}</span><span class="vip-narrow">${narrow}</span>`;
 }

@@ -2,12 +2,16 @@
 // reading head, and under it the strip that it writes, if it writes one.
 
 import { sizeOf } from "./recording.js";
+import { inkOn } from "../figure/colours.js";
+import { shortNumber } from "./cells.js";
 import { fillOf, looksOf, markedRow, moment } from "./scene.js";
 
-const ARC = 26; // room above the strip for the jumps
-const GAP = 14; // between the two strips
+const ARC = 24; // room above the strip for the jumps
+const GAP = 12; // between the two strips
 const MOST_JUMPS = 64;
 const NARROWEST_JUMP = 6; // in a finer strip the jumps would be a scribble
+const LOWEST_NUMBER = 9; // pixels of a line that can be read
+const FIRST = 0.5; // of the time belongs to the first row, here as above
 
 /** The memory before the step, and what the step wrote, as parts of one picture. */
 export function memoryParts(plan, state, position) {
@@ -18,8 +22,8 @@ export function memoryParts(plan, state, position) {
   const [input, output] = [run.mainInput(now.step), now.step.output];
   const sizeAfter = sizeOf(run.tensors[output].shape);
   // Backward, the strip below is there first, and the one above is filled from it.
-  const read = state.backward ? Math.round(now.progress * sizeOf(run.tensors[input].shape)) : Infinity;
-  const written = state.backward ? sizeAfter : Math.round(now.progress * sizeAfter);
+  const read = state.backward ? soFar(run, input, now.progress) : Infinity;
+  const written = state.backward ? sizeAfter : soFar(run, output, now.progress);
   const isRead = run.storage(input).length > 0;
   const isWritten = isRead && writes(now.step) && run.storage(output).length > 0;
   // The reading head, and the writing head under it, while the copy goes on.
@@ -47,13 +51,23 @@ export function memoryParts(plan, state, position) {
   };
 }
 
+/** How many numbers of a tensor are there at a share of the time: one row first, slowly. */
+function soFar(run, id, progress) {
+  const { shape } = run.tensors[id];
+  const [size, row] = [sizeOf(shape), shape.at(-1) ?? 1];
+  if (row >= size) return Math.round(progress * size);
+  return Math.round(
+    progress < FIRST ? (progress / FIRST) * row : row + ((progress - FIRST) / (1 - FIRST)) * (size - row),
+  );
+}
+
 /** Whether the step fills new memory. */
 export function writes(step) {
   return step.kind !== "move" || step.copy;
 }
 
 function cellOfMemory({ strip }, place, top) {
-  const x = (place % strip.perLine) * strip.cellWidth;
+  const x = strip.left + (place % strip.perLine) * strip.cellWidth;
   return [x, top + Math.floor(place / strip.perLine) * (strip.line + 1)];
 }
 
@@ -66,12 +80,28 @@ function drawStrip(plan, drawing, state, now, id, top, written) {
   const { run, strip } = plan;
   const looks = looksOf(plan, id, fillOf(state));
   const width = strip.cellWidth - (strip.cellWidth > 4 ? 1 : 0.25);
+  const values =
+    state.numbers === "value" && strip.line >= LOWEST_NUMBER && width >= 18 ? numbersOf(run, state, id) : null;
+  const size = Math.min(11, strip.line * 0.8, width / 2.2);
+  const first = run.address(id, 0) - run.place(id, 0);
   run.storage(id).forEach((home, place) => {
     const [x, y] = cellOfMemory(plan, place, top);
     const known = home >= 0 && place < written;
-    drawing.box(x, y, width, strip.line, known ? looks[run.whereIs(home, id)].fill : "faint");
+    const k = known ? run.whereIs(home, id) : -1;
+    drawing.box(x, y, width, strip.line, known ? looks[k].fill : "faint");
     if (known && home === state.cell) drawing.outline(x - 0.5, y - 0.5, width + 1, strip.line + 1, "ink", 2);
+    if (known && values)
+      drawing.text(x + width / 2, y + strip.line / 2 + size * 0.36, shortNumber(values[k]), size, inkOn(looks[k].fill));
+    if (place % strip.perLine === 0 && isNumbered(strip, place / strip.perLine))
+      drawing.text(strip.left - 4, y + strip.line / 2 + 3, String(first + place), 9, "ink", "end");
   });
+}
+
+const numbersOf = (run, state, id) => (state.backward ? run.gradient(id) : run.values(id));
+
+/** Addresses stand at the beginning of as many lines as have room for them. */
+function isNumbered({ line }, number) {
+  return number % Math.ceil(9 / (line + 1)) === 0;
 }
 
 /** The reading head's jumps while it reads the marked row of the step's output. */
@@ -85,7 +115,8 @@ function drawJumps(plan, drawing, state, now, input) {
   for (let i = 1; i < row.length; i++) {
     const [start, end] = [centre(row[i - 1]), centre(row[i])];
     const lift = Math.min(start[1], end[1]) - Math.min(2 * ARC - 6, 5 + Math.abs(end[0] - start[0]) / 2);
-    drawing.curve([start, [(start[0] + end[0]) / 2, lift], end], "ink", 1);
+    const aside = Math.abs(end[0] - start[0]) < 4 ? 12 : 0; // straight down, the way would be hidden
+    drawing.curve([start, [(start[0] + end[0]) / 2 + aside, aside ? (start[1] + end[1]) / 2 : lift], end], "ink", 1);
   }
   row.forEach((k) => {
     const [x, y] = centre(k);

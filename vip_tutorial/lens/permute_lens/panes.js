@@ -1,163 +1,248 @@
-// Draws the tensor before a step and the tensor after it, or its cells on their way.
+// Draws what stands side by side at a step: the tensor before it, what it meets, and the
+// tensor after it, or its numbers on their way there.
 
-import { axisColour, inkOn } from "../figure/colours.js";
-import { MOST_DRAWN, lineAlong, sizeOf, unravel } from "./recording.js";
-import { MARGIN, fillOf, followed, layoutOf, litAxis, looksOf, markedRow, moment } from "./scene.js";
+import { axisColour } from "../figure/colours.js";
+import { clamp, eased, shareOf } from "../figure/motion.js";
+import {
+  LOWEST_FRAME,
+  along,
+  cellDrawer,
+  corner,
+  drawCells,
+  drawNote,
+  drawPlaces,
+  frame,
+  grown,
+  noteWriter,
+} from "./cells.js";
+import { MARGIN, countOf, elementAt } from "./exhibit.js";
+import { flightOf } from "./flight.js";
+import { drawMatrix, drawMeeting, drawThroughMatrix, madeNow } from "./matrix.js";
+import { MOST_DRAWN, lineAlong, sizeOf } from "./recording.js";
+import { exhibitOf, fillOf, focusIn, followed, litAxis, looksOf, markedRow, moment } from "./scene.js";
+import { drawSecond, drawSigns, secondLooks } from "./second.js";
 
-const LOWEST_FRAME = 7; // in lower cells the frames would be all that one sees
-const LOWEST_OUTLINE = 5; // and so would be the outlines of the cells of a row
+const LOWEST_OUTLINE = 5; // in lower cells the outlines of a row would be all that one sees
+const VEIL = 0.6; // over what the followed element does not meet
+const [ABOVE, FLYING] = [4, 8]; // layers
+const SLIDE = 0.12; // of the time, what was the result becomes what comes next
+const STRETCH = 0.3; // of the rest, a small tensor stretches over a larger one
 const isSmall = ({ width, height }) => Math.min(width, height) < LOWEST_FRAME;
 
 /**
- * The tensor before the step and the one after it, each with a part of the picture to
- * itself.  A part looks the same as long as its key, the state and the plan stay.
+ * The picture of a moment: in one part, since the numbers cross it, over what stays as it is.
  * @returns {{width: number, height: number, parts: import("../figure/paint.js").Part[]}}
  */
 export function paneParts(plan, state, position) {
-  const { size, paneHeight } = plan;
+  const [width, height] = [plan.size.width, plan.paneHeight];
   const now = moment(plan.run, state, position);
-  const part = (x, id, progress) => ({
-    x,
+  const { still, draw } = drawingOf(plan, state, now);
+  const looks = [now.index, now.backward, fillOf(state), state.numbers, still.key].join(" ");
+  const part = {
+    x: 0,
     y: 0,
-    width: size.pane,
-    height: paneHeight,
-    key: `${id} ${progress}`,
-    draw: (drawing) => drawTensor(plan, drawing, state, now, id, { x: x + MARGIN, y: MARGIN }, progress),
-  });
-  const right = size.width - size.pane;
-  return { width: size.width, height: paneHeight, parts: [part(0, now.from, null), part(right, now.to, now.progress)] };
-}
-
-/** Where each element of the right-hand tensor stands on its way there. */
-function places(plan, now, progress) {
-  const there = layoutOf(plan, now.to, now.index);
-  const here = layoutOf(plan, now.from, now.index);
-  const origin = originOf(now);
-  if (progress === null || progress >= 1 || !origin) return there.place;
-  const eased = progress * progress * (3 - 2 * progress);
-  return (k) => {
-    const [x0, y0] = here.place(origin(k));
-    const [x1, y1] = there.place(k);
-    return [x0 + (x1 - x0) * eased, y0 + (y1 - y0) * eased];
+    width,
+    height,
+    key: `${now.index} ${now.progress}`,
+    still: { of: plan, key: looks, draw: still.draw },
+    draw,
   };
+  return { width, height, parts: [part] };
 }
 
-/** For a move, the left-hand element that right-hand element `k` is; else null. */
-function originOf({ step, from }) {
-  if (step.kind !== "move" || !step.map) return null;
-  if (from !== step.output) return (k) => step.map[k];
-  const inverse = [];
-  step.map.forEach((source, k) => (inverse[source] = k));
-  return (k) => inverse[k] ?? 0;
+/** What of the moment stays as it is while numbers move or are followed, and the rest of it. */
+function drawingOf(plan, state, now) {
+  const exhibit = exhibitOf(plan, now);
+  const { left, right, middle } = exhibit;
+  const isDone = now.progress === 1;
+  const slides = !isDone && now.progress > 0 && wasResult(plan.run, now);
+  const slid = slides ? eased(clamp(now.progress / SLIDE)) : 1;
+  if (slid < 1)
+    return {
+      still: { key: "places", draw: (drawing) => drawPlaces(plan, drawing, right) },
+      draw: (drawing) =>
+        drawTensor(plan, drawing, state, { ...left, x: left.x + (right.x - left.x) * (1 - slid) }, false),
+    };
+  const share = slides ? clamp((now.progress - SLIDE) / (1 - SLIDE)) : now.progress;
+  const stretched = middle?.isStretched ? clamp(share / STRETCH) : 1;
+  const onWay = middle?.isStretched ? clamp((share - STRETCH) / (1 - STRETCH)) : share;
+  const isMatrix = middle?.kind === "matrix";
+  const isLit = isMatrix && (isDone ? state.cell >= 0 : madeNow(plan, state, now, exhibit, onWay) >= 0);
+  const isWritten = isDone || now.progress === 0; // in flight no number could be read
+  const still = (drawing) => {
+    drawTensor(plan, drawing, state, left, isWritten);
+    if (isMatrix) drawMatrix(drawing, exhibit, isLit);
+    else if (middle?.kind === "other") drawTensor(plan, drawing, state, exhibit.between, isWritten);
+    else if (middle) drawSecond(plan, drawing, state, exhibit, stretched);
+    if (middle && !isMatrix) drawSigns(plan, drawing, exhibit);
+    if (isDone) drawTensor(plan, drawing, state, right, true);
+    else drawPlaces(plan, drawing, right);
+  };
+  const draw = (drawing) => {
+    drawFocus(plan, drawing, state, now, left, left, isWritten);
+    if (middle && !isMatrix && middle.kind !== "other")
+      drawFocus(plan, drawing, state, now, right, exhibit.between, false, middle);
+    drawGroup(plan, drawing, state, now, left);
+    if (!isDone) return drawFlight(plan, drawing, state, now, exhibit, onWay);
+    if (isMatrix) drawMeeting(plan, drawing, state, now, exhibit);
+    drawFocus(plan, drawing, state, now, right, right, true);
+  };
+  return { still: { key: [isDone, isWritten, stretched, isLit].join(" "), draw: still }, draw };
 }
 
-function drawTensor(plan, drawing, state, now, id, at, progress) {
+/** Whether the tensor before the step is what the step before it left. */
+function wasResult(run, { index, backward, from }) {
+  const before = run.steps[index + (backward ? 1 : -1)];
+  return Boolean(before) && (backward ? run.mainInput(before) : before.output) === from;
+}
+
+function drawTensor(plan, drawing, state, place, isWritten) {
   const { run } = plan;
-  const cell = plan.cellsOf[now.index];
-  if (!run.isComplete(id)) {
-    const size = sizeOf(run.tensors[id].shape).toLocaleString("en");
-    drawing.text(at.x, at.y + 16, `${size} elements:`, 12, "ink", "start");
-    drawing.text(at.x, at.y + 34, `drawn are up to ${MOST_DRAWN.toLocaleString("en")}`, 12, "ink", "start");
+  if (place.layout) {
+    drawCells(plan, drawing, state, place, isWritten);
+    if (run.homes(place.id)) frameRows(run, drawing, place);
     return;
   }
-  const { shape } = run.tensors[id];
-  const layout = layoutOf(plan, id, now.index);
-  const still = progress === null || progress >= 1;
-  const place = still ? layout.place : places(plan, now, progress);
-  const joined = fillOf(state) === "picture"; // then the cells of a token are one pixel
-  const inset = joined ? 0 : cell.width >= 5 && cell.height >= 5 ? 1 : 0.25;
-  const [w, h] = [cell.width - inset, cell.height - inset];
-  const looks = looksOf(plan, id, fillOf(state));
-  const blended = still || progress >= 0.5 || now.step.kind === "move";
-  const marked = markedRow(run, state, now, id);
-  // While one element is followed, whatever it does not meet stands back.
-  const near = new Set(marked);
-  const alpha = (k) => (state.cell < 0 || !near.size || near.has(k) ? 1 : 0.4);
-  const writable = state.numbers !== "none" && fitsNotes(plan, state, now);
-  for (let k = 0; k < sizeOf(shape); k++) {
-    const [px, py] = place(k);
-    const [x, y] = [px + at.x, py + at.y];
-    const { fill, seen: all } = looks[k];
-    const seen = blended ? all : undefined;
-    drawing.box(x, y, w, h, fill, alpha(k));
-    // What a blend has seen is shown in its lower third; its home above.
-    seen?.forEach((hue, i) =>
-      drawing.box(x + (w * i) / seen.length, y + h * 0.66, w / seen.length, h * 0.34, hue, alpha(k), 1),
-    );
-    const note = writable && (!seen || fitsBlends(plan, now)) && noteIn(plan, state, id, k, marked);
-    if (note)
-      drawing.text(x + w / 2, y + (seen ? h * 0.33 : h / 2) + 3.5, note, 10, alpha(k) < 1 ? "ink" : inkOn(fill));
-  }
-  if (still) drawMarks(plan, drawing, state, now, id, at, layout, marked);
-  const here = state.cell >= 0 ? run.whereIs(state.cell, id) : -1;
-  if (here >= 0) frame(drawing, at, place(here), cell, "ink", isSmall(cell) ? 1.5 : 3, 1);
+  const size = countOf(run, place.id).toLocaleString("en");
+  drawing.text(place.x + MARGIN, place.y + 16, `${size} elements:`, 12, "ink", "start");
+  drawing.text(
+    place.x + MARGIN,
+    place.y + 34,
+    `drawn are up to ${MOST_DRAWN.toLocaleString("en")}`,
+    12,
+    "ink",
+    "start",
+  );
 }
+
+/**
+ * What of a tensor hangs on the element that is followed, or on the axis that is lit: all
+ * that the element does not meet stands back behind a veil.
+ * @param {*} tensor whose elements they are
+ * @param {*} place where they stand
+ * @param {import("./middle.js").Middle} [middle] the second tensor, if it is that
+ */
+function drawFocus(plan, drawing, state, now, tensor, place, isWritten, middle) {
+  const { run } = plan;
+  const { id } = tensor;
+  const { cell, layout } = place;
+  if (!layout || !run.homes(id)) return;
+  const marked = markedRow(run, state, now, id);
+  const looks = middle ? secondLooks(plan, state, middle) : looksOf(plan, id, fillOf(state));
+  const lookOf = (k) => looks[middle ? middle.source(k) : k];
+  if (state.cell >= 0 && marked.length) {
+    drawing.box(place.x + MARGIN - 1, place.y - 1, layout.width + 2, layout.height + 2, "paper", VEIL, ABOVE);
+    const draws = cellDrawer(drawing, state, cell);
+    const write =
+      isWritten && !middle && ["birth", "value"].includes(state.numbers) ? noteWriter(plan, state, id, cell) : null;
+    for (const k of marked) {
+      const note = write ? write.text(k) : "";
+      draws(
+        ...corner(place, k),
+        note && state.numbers === "birth" ? { ...lookOf(k), mark: undefined } : lookOf(k),
+        1,
+        ABOVE + 1,
+      );
+      if (note) drawNote(drawing, corner(place, k), cell, lookOf(k), note, write.size);
+    }
+  }
+  const order = isWritten && !middle && state.numbers === "order" && noteWriter(plan, state, id, cell);
+  if (order) marked.forEach((k, i) => drawNote(drawing, corner(place, k), cell, lookOf(k), String(i + 1), order.size));
+  const axis = middle ? -1 : litAxis(run, state, now, id);
+  const { shape, axes } = run.tensors[id];
+  if (axis >= 0) {
+    const here = Math.max(0, run.whereIs(followed(state), id));
+    for (const k of lineAlong(here, axis, shape)) frame(drawing, corner(place, k), cell, axisColour(axes[axis]), 2.5);
+  } else if ((state.cell >= 0 || state.numbers === "order") && Math.min(cell.width, cell.height) >= LOWEST_OUTLINE)
+    for (const k of marked) frame(drawing, corner(place, k), cell, "ink", isSmall(cell) ? 0.4 : 1.25);
+  const here = state.cell >= 0 ? run.whereIs(state.cell, id) : -1;
+  if (here >= 0) frame(drawing, corner(place, here), cell, "ink", isSmall(cell) ? 1.5 : 3, 1);
+}
+
+/** One row first, and then the others; no text flies. */
+function drawFlight(plan, drawing, state, now, exhibit, progress) {
+  const { left, right, middle } = exhibit;
+  if (!right.layout) return;
+  const { order, count, pairs } = flightOf(plan, state, now);
+  const shares = Array.from({ length: count }, (_, row) => shareOf(progress, row, count));
+  const after = looksOf(plan, right.id, fillOf(state));
+  const shareTo = (k) => shares[order[k]];
+  if (middle?.kind === "matrix" && left.layout)
+    return drawThroughMatrix(plan, drawing, state, now, exhibit, shares, progress);
+  const draws = cellDrawer(drawing, state, right.cell);
+  after.forEach((look, k) => {
+    if (shareTo(k) === 1) draws(...corner(right, k), look);
+  });
+  const cells = cellPairs(plan, state, exhibit, pairs);
+  for (const { from, start, look, k } of cells) {
+    const share = eased(shareTo(k));
+    if (share === 0 || share === 1) continue;
+    const there = corner(right, k);
+    const size = grown(share, from.cell, right.cell);
+    cellDrawer(drawing, state, size)(...along(start, there, share), share < 0.5 ? look : (after[k] ?? look), 1, FLYING);
+  }
+}
+
+/** Cells that fly: from the tensor on the left, and from a second one. */
+function cellPairs(plan, state, { left, right, between, middle }, pairs) {
+  const before = left.layout ? looksOf(plan, left.id, fillOf(state)) : [];
+  const found = left.layout
+    ? pairs.map(([source, k]) => ({ from: left, start: corner(left, source), look: before[source], k }))
+    : [];
+  if (middle?.source && right.layout) {
+    const looks = secondLooks(plan, state, middle);
+    for (let k = 0; k < countOf(plan.run, right.id); k++)
+      found.push({ from: between, start: corner(between, k), look: looks[middle.source(k)], k });
+  }
+  return found;
+}
+
+/** The elements of the tensor before the step that share a sum with the focus; empty if none do. */
+export function groupOf(run, state, now) {
+  const { step, backward, from } = now;
+  if (backward || step.kind === "move" || step.kind === "mix" || !step.mixed?.length) return [];
+  const { base, offsets } = run.sources(step, from);
+  const start = base(focusIn(run, state, now));
+  return offsets.map((offset) => start + offset);
+}
+
+/** An outline round what shares a sum. */
+function drawGroup({ run }, drawing, state, now, left) {
+  const group = left.layout ? groupOf(run, state, now) : [];
+  const { cell } = left;
+  const at = new Map(group.map((k) => [String(left.layout.place(k).map(Math.round)), k]));
+  for (const k of group) {
+    const [px, py] = left.layout.place(k);
+    const [x, y] = corner(left, k).map((v) => v - 0.5);
+    const is = (dx, dy) => at.has(String([px + dx * cell.width, py + dy * cell.height].map(Math.round)));
+    const [right, bottom] = [x + cell.width, y + cell.height];
+    if (!is(0, -1)) line(drawing, x, y, right, y);
+    if (!is(0, 1)) line(drawing, x, bottom, right, bottom);
+    if (!is(-1, 0)) line(drawing, x, y, x, bottom);
+    if (!is(1, 0)) line(drawing, right, y, right, bottom);
+  }
+}
+
+const line = (drawing, x0, y0, x1, y1) =>
+  drawing.curve(
+    [
+      [x0, y0],
+      [(x0 + x1) / 2, (y0 + y1) / 2],
+      [x1, y1],
+    ],
+    "ink",
+    2,
+  );
 
 /** Whether what the reader wants written into the cells fits there. */
 export function fitsNotes(plan, state, now) {
-  const cell = plan.cellsOf[now.index];
-  return cell.height >= 10 && cell.width >= (state.numbers === "value" ? 24 : 15);
+  const { left, right } = exhibitOf(plan, now);
+  return [left, right].some(({ id, cell, layout }) => layout && noteWriter(plan, state, id, cell));
 }
 
 /** Whether it also fits into the part of a blend that shows its home. */
 export function fitsBlends(plan, now) {
-  return plan.cellsOf[now.index].height > 16;
-}
-
-function noteIn(plan, state, id, k, marked) {
-  const { run, birth } = plan;
-  if (state.numbers === "order") {
-    const place = marked.indexOf(k);
-    return place < 0 ? "" : String(place + 1);
-  }
-  if (state.numbers === "birth") {
-    const home = run.homes(id)?.[k];
-    if (home === undefined) return "";
-    const at = unravel(home, run.tensors[run.root].shape);
-    return [...new Set([birth.hue, birth.light].sort())].map((axis) => at[axis]).join("");
-  }
-  if (state.numbers === "value") {
-    const value = (state.backward ? run.gradient(id) : run.values(id))?.[k];
-    return value === undefined ? "" : shortNumber(value);
-  }
-  return "";
-}
-
-/** A number in at most four characters where that is possible. */
-export function shortNumber(value) {
-  if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "−∞";
-  const digits = Math.abs(value) < 9.95 && !Number.isInteger(value) ? 1 : 0;
-  return value
-    .toFixed(digits)
-    .replace(/^-/, "−")
-    .replace(/^−?0\.0$/, "0");
-}
-
-function frame(drawing, at, [x, y], cell, stroke, thickness, grow = 0) {
-  drawing.outline(
-    at.x + x - grow - 0.5,
-    at.y + y - grow - 0.5,
-    cell.width + 2 * grow,
-    cell.height + 2 * grow,
-    stroke,
-    thickness,
-  );
-}
-
-function drawMarks(plan, drawing, state, now, id, at, layout, marked) {
-  const { run } = plan;
-  const cell = plan.cellsOf[now.index];
-  if (!run.homes(id)) return;
-  frameRows(run, cell, drawing, id, at, layout);
-  const axis = litAxis(run, state, now, id);
-  const { shape, axes } = run.tensors[id];
-  if (axis >= 0) {
-    const here = Math.max(0, run.whereIs(followed(state), id));
-    for (const k of lineAlong(here, axis, shape))
-      frame(drawing, at, layout.place(k), cell, axisColour(axes[axis]), 2.5);
-  } else if ((state.cell >= 0 || state.numbers === "order") && Math.min(cell.width, cell.height) >= LOWEST_OUTLINE) {
-    for (const k of marked) frame(drawing, at, layout.place(k), cell, "ink", isSmall(cell) ? 0.4 : 1.25);
-  }
+  return exhibitOf(plan, now).right.cell.height > 16;
 }
 
 /** Whether the rows of a tensor are what a linear map takes or gives. */
@@ -166,36 +251,32 @@ function meetsLinear(run, id) {
 }
 
 /** Whether frames round the rows are drawn at this step. */
-export function hasFrames(plan, state, now) {
+export function hasFrames(plan, now) {
   const { run } = plan;
-  return meetsLinear(run, now.to) && run.homes(now.to) !== null && plan.cellsOf[now.index].height >= LOWEST_FRAME;
+  const { left, right } = exhibitOf(plan, now);
+  return [left, right].some(
+    ({ id, cell, layout }) => layout && run.homes(id) && meetsLinear(run, id) && cell.height >= LOWEST_FRAME,
+  );
 }
 
 /** A frame round each row that a linear map takes or gives. */
-function frameRows(run, cell, drawing, id, at, layout) {
+function frameRows(run, drawing, { id, x, y, cell, layout }) {
   const length = layout.rowLength;
   if (!meetsLinear(run, id) || cell.height < LOWEST_FRAME) return;
   for (let k = 0; k < sizeOf(run.tensors[id].shape); k += length) {
-    const [x, y] = layout.place(k);
-    drawing.outline(at.x + x - 0.5, at.y + y - 0.5, length * cell.width, cell.height, "ink", 0.75);
+    const [px, py] = layout.place(k);
+    drawing.outline(x + MARGIN + px - 0.5, y + py - 0.5, length * cell.width, cell.height, "ink", 0.75);
   }
 }
 
-/** The element of the left (0) or right (1) tensor at a point of the panes, or null. */
+/** The element of the left or right tensor at a point of the panes, or null. */
 export function hit(plan, state, position, x, y) {
-  const { run, size } = plan;
+  const { run } = plan;
   const now = moment(run, state, position);
-  const cell = plan.cellsOf[now.index];
-  const right = x > size.width - size.pane;
-  const id = right ? now.to : now.from;
-  const left = right ? size.width - size.pane + MARGIN : MARGIN;
-  const homes = run.homes(id);
-  if (!homes || (right && now.progress < 1)) return null;
-  const { place } = layoutOf(plan, id, now.index);
-  for (let k = 0; k < homes.length; k++) {
-    const [cx, cy] = place(k);
-    if (x >= left + cx && x < left + cx + cell.width && y >= MARGIN + cy && y < MARGIN + cy + cell.height)
-      return { id, k, home: homes[k] };
-  }
-  return null;
+  const { left, right } = exhibitOf(plan, now);
+  const place = x >= right.x ? right : left;
+  const homes = run.homes(place.id);
+  if (!homes || (place === right && now.progress < 1)) return null;
+  const k = elementAt(place, homes.length, x, y);
+  return k < 0 ? null : { id: place.id, k, home: homes[k] };
 }

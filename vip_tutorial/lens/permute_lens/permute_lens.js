@@ -3,15 +3,29 @@
 import { firstFrameOf, choiceField, renderFigure, wholeField } from "../figure/figure.js";
 import { escape } from "../figure/host.js";
 import { actionName, actOnLens, stepTo } from "./lens_acts.js";
-import { callHtml, codeHtml, headHtml, memoryHtml, optionsHtml, panesHtml, sayText, stageHtml } from "./lens_html.js";
+import {
+  callHtml,
+  codeHtml,
+  headsHtml,
+  legendsHtml,
+  memoryHtml,
+  optionsHtml,
+  panesHtml,
+  sayText,
+  stageHtml,
+  stridesHtml,
+} from "./lens_html.js";
 import { memoryParts } from "./memory.js";
 import { paintParts } from "../figure/paint.js";
+import { middleOf } from "./middle.js";
 import { hit, paneParts } from "./panes.js";
 import { fillOf, formatOf, moment, planScene } from "./scene.js";
 import { readRun, sizeOf } from "./recording.js";
 import { birthName, stepWords } from "./words.js";
 
-const NUMBERS = { none: "nothing", birth: "birth row and column", value: "value", order: "reading order of a row" };
+const NUMBERS = { none: "nothing", birth: "", value: "value", order: "reading order of a row" };
+const SPEEDS = ["0.5", "1", "2"];
+const LASTS = { move: 2400, mix: 3200, second: 2600, rest: 1400 }; // milliseconds, at speed 1
 const SLIDER_KEYS = { ArrowRight: 1, ArrowUp: 1, PageUp: 1, ArrowLeft: -1, ArrowDown: -1, PageDown: -1 };
 
 export const figure = {
@@ -28,6 +42,7 @@ export const figure = {
     fill: choiceField("birth", ({ fills }) => Object.keys(fills)),
     numbers: choiceField("none", Object.keys(NUMBERS)),
     axis: wholeField(-1, -1, 99),
+    speed: choiceField("1", SPEEDS),
     dir: { usual: "", read: (text, { run }) => (text === "back" && run.hasGradient() ? text : undefined) },
   },
 
@@ -36,6 +51,8 @@ export const figure = {
 
   prepare(get) {
     const run = readRun(get("recording"));
+    const { axes, shape } = run.tensors[run.root];
+    const long = axes.filter((_, axis) => shape[axis] > 1).map((name) => name.toLowerCase());
     const options = { hue: get("hue"), light: get("light"), picture: get("picture") };
     const fills = {
       ...(options.picture ? { picture: "its piece of the picture" } : {}),
@@ -46,6 +63,7 @@ export const figure = {
     return {
       run,
       fills,
+      numbers: { ...NUMBERS, birth: `where it was born: ${long.join(", ") || "one number"}` },
       title: run.name,
       plans: { wide: planScene(run, options, "wide"), narrow: planScene(run, options, "narrow") },
     };
@@ -59,41 +77,46 @@ export const figure = {
     const lit = { ...now, axis: state.glance ?? now.axis };
     const many = run.steps.length > 16; // then a button has room for its number only
     const { index } = moment(run, now, now.step);
+    const last = run.steps.length;
     const steps = run.steps.map(({ op }, i) => {
-      const name = many ? ` title="${escape(op)}" aria-label="${i + 1} ${escape(op)}"` : "";
       const current = i === index && (now.step > 0 || now.backward) ? ' aria-current="step"' : "";
-      return `<button type="button" data-do="step" data-value="${i + 1}"${name}${current}><small>${i + 1}</small>${many ? "" : ` ${escape(op)}`}</button>`;
+      return `<button type="button" data-do="step" data-value="${i + 1}" title="${escape(op)}" aria-label="${i + 1} ${escape(op)}"${current}><small>${i + 1}</small>${many ? "" : `<span> ${escape(op)}</span>`}</button>`;
     });
     const strip = asleep ? "The memory that the step reads and writes." : "";
+    const [first, end] = now.backward ? [last, 0] : [0, last];
+    const off = (isOff) => (isOff && !state.playing ? ' aria-disabled="true"' : "");
     return [
+      `<div class="vip-steps vip-scripted${many ? " vip-many" : ""}" role="group" aria-label="Steps of the run" data-part="steps">${steps.join("")}</div>`,
       `<div class="vip-code" data-part="code">${codeHtml(run, now)}</div>`,
       `<div class="vip-call" data-part="call" data-keys="call">${callHtml(run, now, asleep)}</div>`,
-      `<div class="vip-steps vip-scripted${many ? " vip-many" : ""}" role="group" aria-label="Steps of the run" data-part="steps">${steps.join("")}</div>`,
-      `<div class="vip-player vip-scripted">
-  <button type="button" data-do="back">◀ Back</button>
-  <button type="button" data-do="play" aria-pressed="${Boolean(state.playing)}">${state.playing ? "❚❚ Pause" : "▶ Play"}</button>
-  <button type="button" data-do="next">Next ▶</button>
-  <input type="range" min="0" max="${run.steps.length}" step="0.01" value="${positionOf(state)}" data-part="scrub" data-set="scrub" data-let-go="land"
-    data-keys="scrub" aria-label="Scrub through the steps" aria-valuetext="${escape(stepWords(run, now))}">
-</div>`,
-      `<div class="vip-heads"><div data-part="left">${headHtml(run, lit, "left")}</div><div data-part="right">${headHtml(run, lit, "right")}</div></div>`,
+      headsHtml(run, lit),
       panesHtml(scene, now, `${title}. ${sayText(run, now)}`, asleep),
-      `<div class="vip-memory" data-part="memory">${memoryHtml(run, now)}</div>`,
-      stageHtml(
-        plans,
-        (plan) => memoryParts(plan, now, 0).height,
-        'data-part="strip"',
-        asleep && ((plan) => memoryParts(plan, now, now.step)),
-        strip,
-      ),
+      `<p class="vip-legend" data-part="legend">${legendsHtml(scene, now)}</p>`,
+      `<div class="vip-player vip-scripted">
+  <button type="button" data-do="back"${off(state.step === first)}>◀ Back</button>
+  <button type="button" data-do="play" aria-pressed="${Boolean(state.playing)}">${state.playing ? "❚❚ Pause" : "▶ Play"}</button>
+  <button type="button" data-do="next"${off(state.step === end)}>Next ▶</button>
+  <input type="range" min="0" max="${last}" step="0.01" value="${positionOf(state)}" data-part="scrub" data-set="scrub" data-let-go="land"
+    data-keys="scrub" aria-label="Scrub through the steps" aria-valuetext="${escape(stepWords(run, now))}">
+  ${speedHtml(state.speed)}
+</div>`,
+      `<details class="vip-fold" open><summary class="vip-memory" data-part="memory">${memoryHtml(run, now)}</summary>
+<p class="vip-numbers" data-part="strides">${stridesHtml(run, now)}</p>
+${stageHtml(
+  plans,
+  (plan) => memoryParts(plan, now, 0).height,
+  'data-part="strip"',
+  asleep && ((plan) => memoryParts(plan, now, now.step)),
+  strip,
+)}</details>`,
     ];
   },
 
-  options({ run, fills }, state) {
+  options({ run, fills, numbers }, state) {
     const now = lensState(state);
     const fill = optionsHtml("fill", "Colour a cell by", fills, fillOf(now), now.backward ? " disabled" : ""); // the way back is the gradient's
     const backward = `<label><input type="checkbox" data-part="backward" data-set="backward"${now.backward ? " checked" : ""}> gradient, backward</label>`;
-    return `${fill}${optionsHtml("numbers", "Write in it", NUMBERS, now.numbers)}${run.hasGradient() ? backward : ""}`;
+    return `${fill}${optionsHtml("numbers", "Write in it", numbers, now.numbers)}${run.hasGradient() ? backward : ""}`;
   },
 
   foot: ({ run }) => run.omitted.map((sentence) => `<p class="vip-omitted">${escape(sentence)}</p>`).join(""),
@@ -104,7 +127,7 @@ export const figure = {
   act(scene, state, action) {
     const { run } = scene;
     const { name, value, key, calm } = action;
-    const now = lensState(state);
+    const now = { ...lensState(state), step: state.step }; // not the one that is seen on the way there
     const last = run.steps.length;
     switch (actionName(action)) {
       case "play":
@@ -123,6 +146,8 @@ export const figure = {
         return key === "Escape" ? { axis: -1 } : undefined;
       case "numbers":
         return { numbers: value };
+      case "speed":
+        return { speed: value };
       case "backward":
         return { dir: value ? "back" : "", step: value ? last : 0, axis: -1 };
       case "scrub": {
@@ -149,11 +174,19 @@ export const figure = {
   motion: {
     field: "step",
     next(scene, state) {
-      const now = lensState(state);
+      const now = { ...lensState(state), step: state.step };
       return now.step === (now.backward ? 0 : scene.run.steps.length)
         ? undefined
         : actOnLens(scene, now, now.step, { name: "next" });
     },
+    /** One row first, slowly, and then the others: that takes its time. */
+    lasts({ run }, state) {
+      const { step, backward } = moment(run, lensState(state), pictureAt(state));
+      const kind =
+        step.kind === "mix" || step.kind === "move" ? step.kind : middleOf(run, step, backward) ? "second" : "rest";
+      return LASTS[kind] / state.speed;
+    },
+    shows: (_, state) => JSON.stringify(shownOf(state)),
     calm: ({ numbers }) => (numbers === "none" ? { numbers: "order" } : {}), // what the motion would show
   },
 
@@ -162,7 +195,7 @@ export const figure = {
 
   hint({ run, plans }, state, { x, y, width }) {
     const plan = plans[formatOf(width)];
-    const found = hit(plan, lensState(state), positionOf(state), x * plan.size.width, y * plan.paneHeight);
+    const found = hit(plan, lensState(state), pictureAt(state), x * plan.size.width, y * plan.paneHeight);
     return found ? `${birthName(run, found.home)}, address ${run.address(found.id, found.k)}` : "";
   },
 
@@ -174,16 +207,16 @@ export const figure = {
       ["strip", memoryParts],
     ])) {
       const stage = stageOf(body, name);
-      const picture = partsOf(plans[formatOf(stageOf(body, "panes").clientWidth)], now, positionOf(state));
+      const picture = partsOf(plans[formatOf(stageOf(body, "panes").clientWidth)], now, pictureAt(state));
       const scale = (stage.clientWidth / picture.width) * (window.devicePixelRatio || 1);
       paintParts(stage.querySelector("canvas"), picture, scale, theme(), JSON.stringify([picture.width, now]));
     }
   },
 };
 
-/** The state as it is drawn. @returns {import("./scene.js").LensState} */
-const lensState = ({ step = 0, cell, fill, numbers, axis, dir }) => ({
-  step,
+/** The state as it is drawn and told of. @returns {import("./scene.js").LensState} */
+const lensState = ({ cell, fill, numbers, axis, dir, ...state }) => ({
+  ...shownOf({ ...state, dir }),
   cell,
   fill,
   numbers,
@@ -191,8 +224,31 @@ const lensState = ({ step = 0, cell, fill, numbers, axis, dir }) => ({
   backward: dir === "back",
 });
 
+/** The step that is seen, done or on its way, and whether that is the way back. */
+function shownOf({ step = 0, moving = step, dir }) {
+  if (moving === step) return { step, undone: false };
+  const [low, high] = [Math.floor(moving), Math.ceil(moving)];
+  if (dir === "back") return moving > step ? { step: high - 1, undone: false } : { step: low, undone: true };
+  return moving < step ? { step: low + 1, undone: false } : { step: high, undone: true };
+}
+
 /** Where the picture is: at the state's step, or on the way there. */
 const positionOf = ({ step, moving }) => moving ?? step;
+
+/** The same, as it is drawn: at the very beginning of a step that one is seen, not the one before it. */
+function pictureAt(state) {
+  const { step } = shownOf(state);
+  const at = positionOf(state);
+  if (state.moving === undefined) return at;
+  return state.dir === "back" ? Math.min(at, step + 1 - 1e-6) : Math.max(at, step - 1 + 1e-6);
+}
+
+function speedHtml(speed) {
+  const options = SPEEDS.map(
+    (one) => `<option value="${one}"${one === String(speed) ? " selected" : ""}>${one} ×</option>`,
+  );
+  return `<select data-set="speed" aria-label="Speed">${options.join("")}</select>`;
+}
 
 const axesOf = (run, state) => run.tensors[moment(run, state, state.step).step.output].axes;
 

@@ -6,7 +6,7 @@ export const MOST_DRAWN = 2048;
 
 const LONGEST_STRIP = 4 * MOST_DRAWN; // of memory, with the gaps between the elements
 const KINDS = ["move", "mix", "pointwise", "reduce", "other"];
-const MASK_BITS = 24; // a multiple of the number of hues, so that a bit tells its hue
+export const MASK_BITS = 24; // a multiple of the number of hues, so that a bit tells its hue
 
 /** Number of elements of a shape. @param {number[]} shape */
 export function sizeOf(shape) {

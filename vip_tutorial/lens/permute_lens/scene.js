@@ -1,18 +1,18 @@
 // One moment of a run, ready to be drawn: which tensors stand where, how large a cell
 // is, and what colours each of them.
 
-import { arrange, fitCell } from "../figure/layout.js";
 import { birthFill, birthHue, pixelFill, valueFill } from "../figure/colours.js";
-import { lineAlong, sizeOf, unravel } from "./recording.js";
+import { makeExhibit } from "./exhibit.js";
+import { MASK_BITS, lineAlong, sizeOf, unravel } from "./recording.js";
 
-// Memory is wrapped at lengths that few strides divide, so that jumps stay apart.
 const SIZES = {
-  wide: { width: 720, pane: 340, height: 400, cell: { width: 34, height: 17 }, perLine: 48 },
-  narrow: { width: 328, pane: 158, height: 340, cell: { width: 18, height: 14 }, perLine: 24 },
+  wide: { width: 720, height: 296, cell: { width: 60, height: 28 }, gap: 40, matrix: 168, between: 26, addresses: 30 },
+  narrow: { width: 328, height: 330, cell: { width: 32, height: 20 }, gap: 12, matrix: 88, between: 14, addresses: 24 },
 };
-const UNKNOWN = "#999999"; // a cell that has no place in the input
-const MIN_PER_LINE = 24; // a short strip has wide cells, but not absurdly wide ones
-export const MARGIN = 4; // room for outlines
+const STRIP_HEIGHT = 48; // of the memory of one tensor, about
+const UNKNOWN = "#999999"; // a cell whose number was left out
+const NARROWEST = 2; // cells of memory
+const WIDEST = 44;
 
 /**
  * @typedef {object} LensState what a lens shows
@@ -22,51 +22,39 @@ export const MARGIN = 4; // room for outlines
  * @property {string} numbers what is written in a cell
  * @property {boolean} backward whether the gradient's way back is shown
  * @property {number} axis axis of the step's output that is lit, -1 for none
+ * @property {boolean} [undone] whether the step is on its way back
  */
 
 /** Everything about a lens's pictures that does not change while it is used. */
 export function planScene(run, options, format) {
   const size = SIZES[format];
-  const ids = shownTensors(run);
-  // Before and after have one size of cell, so that a cell can travel between them.
-  const cellsOf = run.steps.map((step) => {
-    const pair = [run.mainInput(step), step.output].filter((id) => run.isComplete(id));
-    const drawn = pair.map((id) => run.tensors[id].shape);
-    return fitCell(drawn, size.pane - 2 * MARGIN, size.height - 2 * MARGIN, size.cell);
-  });
-  const heights = run.steps.flatMap((step, i) =>
-    [run.mainInput(step), step.output]
-      .filter((id) => run.isComplete(id))
-      .map((id) => arrange(run.tensors[id].shape, cellsOf[i].width, cellsOf[i].height).height),
+  const plan = { run, options, size, format, birth: birthAxes(run, options), looks: new Map(), flights: new Map() };
+  const ways = run.hasGradient() ? [false, true] : [false];
+  const exhibits = new Map(
+    ways.map((backward) => [backward, run.steps.map((step) => makeExhibit(plan, step, backward))]),
   );
-  const cells = Math.max(1, ...ids.map((id) => run.storage(id).length));
-  const perLine = cells > 256 ? size.perLine * 2 : size.perLine;
-  const lines = Math.ceil(cells / perLine);
-  const line = Math.max(4, Math.min(10, 80 / lines));
-  return {
-    run,
-    options,
-    size,
-    cellsOf,
-    paneHeight: Math.ceil(Math.max(...heights, 40)) + 2 * MARGIN,
-    strip: {
-      perLine,
-      line,
-      height: lines * (line + 1),
-      cellWidth: size.width / Math.min(perLine, Math.max(cells, MIN_PER_LINE)),
-    },
-    birth: birthAxes(run, options),
-    looks: new Map(),
-    layouts: new Map(),
-  };
+  const heights = [...exhibits.values()].flat().map(({ height }) => height);
+  return { ...plan, exhibits, paneHeight: Math.max(...heights), strip: planStrip(run, size) };
 }
 
-/** Where the cells of tensor `id` stand while step `index` is shown. */
-export function layoutOf({ run, cellsOf, layouts }, id, index) {
-  const key = `${id} ${index}`;
-  const { width, height } = cellsOf[index];
-  if (!layouts.has(key)) layouts.set(key, arrange(run.tensors[id].shape, width, height));
-  return layouts.get(key);
+/** What stands side by side at a moment. */
+export const exhibitOf = ({ exhibits }, { index, backward }) => exhibits.get(backward)[index];
+
+/** How memory is drawn: in lines as long as a stride, so that a line means something. */
+function planStrip(run, { width, addresses }) {
+  const ids = shownTensors(run);
+  const cells = Math.max(1, ...ids.map((id) => run.storage(id).length));
+  const room = width - addresses;
+  const strides = [...new Set(ids.flatMap((id) => run.tensors[id].strides))];
+  const lengths = strides.filter((n) => n > 1 && n < cells && room / n >= NARROWEST).sort((one, other) => one - other);
+  const heightOf = (n) => Math.ceil(cells / n) * (Math.max(4, Math.min(11, STRIP_HEIGHT / Math.ceil(cells / n))) + 1);
+  const isShort = room / cells >= 14; // then it lies in one line, as memory does
+  const perLine = isShort
+    ? cells
+    : (lengths.find((n) => heightOf(n) <= STRIP_HEIGHT + 4) ?? lengths.at(-1) ?? Math.floor(room / 4));
+  const lines = Math.ceil(cells / perLine);
+  const line = lines === 1 ? 18 : Math.max(3, Math.min(11, STRIP_HEIGHT / lines));
+  return { perLine, line, left: addresses, height: lines * (line + 1), cellWidth: Math.min(WIDEST, room / perLine) };
 }
 
 /** Ids of the tensors that have cells to draw. */
@@ -75,12 +63,14 @@ function shownTensors(run) {
   return ids.filter((id) => run.isComplete(id));
 }
 
-/** The input's axes that give a cell its hue and its lightness. */
+/** The input's axes that give a cell its hue, its lightness and, together, the place of its mark. */
 function birthAxes(run, options) {
   const { axes, shape } = run.tensors[run.root];
   const real = shape.map((_, axis) => axis).filter((axis) => shape[axis] > 1);
   const named = (name, spare) => (axes.includes(name) ? axes.indexOf(name) : (spare ?? 0));
-  return { hue: named(options.hue, real[0]), light: named(options.light, real[1] ?? real[0]) };
+  const hue = named(options.hue, real[0]);
+  const light = named(options.light, real[1] ?? real[0]);
+  return { hue, light, real, marks: real.filter((axis) => axis !== hue && axis !== light) };
 }
 
 /**
@@ -94,13 +84,29 @@ export function moment(run, state, position) {
   const [input, output] = [run.mainInput(step), step.output];
   const progress = position - index;
   return state.backward
-    ? { step, index, from: output, to: input, progress: 1 - progress }
-    : { step, index, from: input, to: output, progress };
+    ? { step, index, backward: true, from: output, to: input, progress: 1 - progress }
+    : { step, index, backward: false, from: input, to: output, progress };
 }
 
 /** The element of the input that is followed; the first one if none was chosen. */
 export function followed(state) {
   return Math.max(0, state.cell);
+}
+
+/**
+ * The element of the tensor after the step that is looked at closely: the followed one, the
+ * first that it goes into, or the very first.
+ */
+export function focusIn(run, state, { step, backward, from, to }) {
+  const here = run.whereIs(followed(state), to);
+  const before = state.cell < 0 || backward ? -1 : run.whereIs(state.cell, from);
+  if (here >= 0 || before < 0) return Math.max(0, here);
+  const [given, made] = [from, to].map((id) => run.tensors[id].shape);
+  if (String(given) === String(made)) return before;
+  if (step.kind === "move" || !step.mixed) return 0;
+  const { base, offsets } = run.sources(step, from);
+  for (let k = 0; k < sizeOf(made); k++) if (offsets.includes(before - base(k))) return k;
+  return 0;
 }
 
 /**
@@ -152,10 +158,18 @@ export function fillOf(state) {
 }
 
 /**
- * For every element of tensor `id` its fill, and the hues of the rows that it has seen
- * if it is a blend of several.
- * @returns {{fill: string, seen?: string[]}[]}
+ * @typedef {object} Look of a cell
+ * @property {string} fill
+ * @property {string[]} [seen] what a blend has seen: the hues of several rows, or the lightness
+ *   of several columns
+ * @property {string[]} [also] the lightness of several columns, if it has seen several rows, too
+ * @property {number} [mark] where its mark stands, 0 to 1
+ * @property {[number, number]} [span] from where to where stand the marks of all that it has seen
+ * @property {{value: number, colour: string, negative: boolean}} [bar] in place of a colour: a
+ *   number, as a share of the largest, and whether any is negative
  */
+
+/** For every element of tensor `id` its look. @returns {any[]} `Look`s */
 export function looksOf(plan, id, fill) {
   const key = `${id} ${fill}`;
   if (!plan.looks.has(key)) plan.looks.set(key, computeLooks(plan, id, fill));
@@ -163,57 +177,93 @@ export function looksOf(plan, id, fill) {
 }
 
 function computeLooks({ run, birth, options }, id, fill) {
-  const size = sizeOf(run.tensors[id].shape);
-  const each = (look) => Array.from({ length: size }, (_, k) => look(k));
-  if (fill === "value" || fill === "gradient") {
-    const numbers = fill === "value" ? run.values(id) : run.gradient(id);
-    if (!numbers) return each(() => ({ fill: UNKNOWN }));
-    const scale = numbers.reduce((most, v) => (Number.isFinite(v) ? Math.max(most, Math.abs(v)) : most), 0);
-    return each((k) => ({ fill: valueFill(numbers[k], scale) }));
+  if (fill === "gradient") return colouredBy(run.gradient(id), sizeOf(run.tensors[id].shape));
+  const homes = run.homes(id);
+  if (fill === "value") return colouredBy(run.values(id), sizeOf(run.tensors[id].shape));
+  const rows = run.seenAlong(id, birth.hue);
+  if (!homes) {
+    const bars = barsOf(run.values(id) ?? []);
+    // What all have seen tells nothing of any.
+    return new Set(rows).size > 1 ? bars.map((look, k) => ({ ...look, seen: bitsOf(rows[k]).map(birthHue) })) : bars;
   }
   const root = run.tensors[run.root].shape;
-  const homes = run.homes(id);
-  const born = homes?.map((home) => {
+  const count = birth.marks.reduce((product, axis) => product * root[axis], 1);
+  const born = homes.map((home) => {
     const at = unravel(home, root);
-    return [at[birth.hue] ?? 0, at[birth.light] ?? 0]; // a single number has no axes
+    const place = birth.marks.reduce((sum, axis) => sum * root[axis] + at[axis], 0);
+    return [at[birth.hue] ?? 0, at[birth.light] ?? 0, place]; // a single number has no axes
   });
-  // Cells that were born at one place and have seen the same look the same.
-  const seen = run.seenAlong(id, birth.hue);
-  const columns = fill === "picture" ? run.seenAlong(id, birth.light) : null;
+  const columns = run.seenAlong(id, birth.light);
+  const marks = birth.marks.length === 1 ? run.seenAlong(id, birth.marks[0]) : null;
   const grey = (row, column) => pixelFill(options.picture?.[row]?.[column] ?? 0);
-  const look = (k) =>
-    fill === "picture" && born
-      ? {
-          fill: grey(...born[k]),
-          seen:
-            seen && columns && (isSeveral(seen[k]) || isSeveral(columns[k]))
-              ? greysIn(seen[k], columns[k], grey)
-              : undefined,
-        }
-      : {
-          fill: born ? birthFill(born[k][0], born[k][1], root[birth.light]) : UNKNOWN,
-          seen: seen && (!born || isSeveral(seen[k])) ? huesIn(seen[k]) : undefined,
-        };
+  const look = ([row, column, place], k) => {
+    const several = [rows, columns].map((masks) => masks && isSeveral(masks[k]));
+    const shades = several[1]
+      ? bitsOf(columns[k]).map((bit) => birthFill(row, bit, Math.min(root[birth.light], MASK_BITS)))
+      : undefined;
+    return {
+      ...(fill === "picture"
+        ? { fill: grey(row, column), seen: several.some(Boolean) ? greysIn(rows[k], columns[k], grey) : undefined }
+        : {
+            fill: birthFill(row, column, root[birth.light]),
+            seen: several[0] ? bitsOf(rows[k]).map(birthHue) : shades,
+            also: several[0] ? shades : undefined,
+          }),
+      mark: count > 1 ? place / (count - 1) : undefined,
+      span: count > 1 && marks && isSeveral(marks[k]) ? spanOf(marks[k], count) : undefined,
+    };
+  };
+  // Cells that were born at one place and have seen the same look the same.
   const known = new Map();
-  return each((k) => {
-    const key = `${born?.[k]} ${seen?.[k]} ${columns?.[k]}`;
-    if (!known.has(key)) known.set(key, look(k));
+  return born.map((at, k) => {
+    const key = `${at} ${rows?.[k]} ${columns?.[k]} ${marks?.[k]}`;
+    if (!known.has(key)) known.set(key, look(at, k));
     return known.get(key);
   });
 }
 
-function isSeveral(mask) {
-  return (mask & (mask - 1)) !== 0;
+const largest = (numbers) => numbers.reduce((most, v) => (Number.isFinite(v) ? Math.max(most, Math.abs(v)) : most), 0);
+
+/** Looks of cells that are coloured by a number. */
+export function colouredBy(numbers, size) {
+  return numbers ? fillsOf(numbers).map((fill) => ({ fill })) : Array.from({ length: size }, () => ({ fill: UNKNOWN }));
 }
+
+/** A colour for each number: how large it is among them, and its sign. */
+export function fillsOf(numbers) {
+  const scale = largest(numbers);
+  return numbers.map((value) => valueFill(value, scale));
+}
+
+/** Looks of cells that have no place in the input: their numbers, as bars. */
+export function barsOf(numbers) {
+  const scale = largest(numbers);
+  const negative = numbers.some((value) => value < 0);
+  return numbers.map((value) => ({
+    fill: "soft",
+    bar: { value: Number.isFinite(value) && scale > 0 ? value / scale : 0, colour: valueFill(value, scale), negative },
+  }));
+}
+
+const isSeveral = (mask) => (mask & (mask - 1)) !== 0;
 
 function greysIn(rows, columns, grey) {
   return bitsOf(rows).flatMap((row) => bitsOf(columns).map((column) => grey(row, column)));
 }
 
-function huesIn(mask) {
-  return bitsOf(mask).map(birthHue);
+/** From where to where the marks stand of what was seen; of a long axis it is not known. @returns {[number, number]} */
+function spanOf(mask, count) {
+  const bits = bitsOf(mask);
+  return count > MASK_BITS ? [0, 1] : [bits[0] / (count - 1), bits[bits.length - 1] / (count - 1)];
 }
 
+const bits = new Map(); // few masks, asked for again and again
+
 function bitsOf(mask) {
-  return Array.from({ length: 24 }, (_, bit) => bit).filter((bit) => mask & (1 << bit));
+  if (!bits.has(mask))
+    bits.set(
+      mask,
+      Array.from({ length: MASK_BITS }, (_, bit) => bit).filter((bit) => mask & (1 << bit)),
+    );
+  return bits.get(mask);
 }

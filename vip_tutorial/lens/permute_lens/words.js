@@ -2,7 +2,8 @@
 // description, so that they cannot drift apart.
 
 import { writes } from "./memory.js";
-import { fillOf, moment } from "./scene.js";
+import { middleOf } from "./middle.js";
+import { moment } from "./scene.js";
 import { lineAlong, sizeOf, unravel } from "./recording.js";
 
 /** "(B, N, W, H*S)" */
@@ -35,6 +36,7 @@ export function stepWords(run, state) {
     return "The gradient arrives at the output. Press Next to send it back through the steps.";
   const { step, index } = moment(run, state, state.step);
   const name = `Step ${index + 1} of ${count}, ${step.call.replace(/\((tensor|weight).*/, "")}`;
+  if (state.undone) return `${name.replace("Step", "Back over step")}: what it did is undone.`;
   return state.backward
     ? `${name}, backward: ${backwardWords(run, step)}`
     : `${name}: ${forwardWords(run, state, step, index)}`;
@@ -57,8 +59,17 @@ function forwardWords(run, state, step, index) {
     );
   if (step.kind === "mix") return mixWords(run, state, step, before, after);
   if (step.kind === "reduce") return `${size} numbers remain; each has seen every number that it sums up.`;
-  if (step.kind === "pointwise") return "element by element; no number meets another place's number.";
+  if (step.kind === "pointwise") return pointwiseWords(run, step, size);
   return step.op.endsWith("_") ? `${size} numbers, written over those that the tensor held.` : `${size} new numbers.`;
+}
+
+function pointwiseWords(run, step, size) {
+  const middle = middleOf(run, step, false);
+  if (middle?.kind !== "second") return "element by element; no number meets another place's number.";
+  const few = middle.values.length;
+  return middle.isStretched
+    ? `each number meets one of the ${few} of the other tensor, which ${few === 1 ? "is" : "are"} stretched over all ${size} places.`
+    : "each number meets the one that has its place in the other tensor.";
 }
 
 function mixWords(run, state, step, before, after) {
@@ -72,13 +83,16 @@ function mixWords(run, state, step, before, after) {
   return `${row} is replaced by as many blends of the whole row.${run.homes(step.output) ? shown : ""}`;
 }
 
-/** What the colours of the cells mean, where they are numbers. */
-export function colourWords(state) {
-  if (!["value", "gradient"].includes(fillOf(state))) return "";
-  return "Blue is negative, orange positive, pale near zero.";
-}
-
 function backwardWords(run, step) {
+  const middle = middleOf(run, step, true);
+  if (middle?.kind === "gradients") {
+    const steps = middle.uses.map((i) => i + 1);
+    const names = steps.length > 1 ? `steps ${steps.slice(0, -1).join(", ")} and ${steps.at(-1)}` : `step ${steps[0]}`;
+    return (
+      `this tensor went into ${names}, too. What ${steps.length > 1 ? "they send" : "it sends"} back is added to what comes ` +
+      `through ${step.op}.`
+    );
+  }
   if (step.kind === "move")
     return "the gradient goes back the way the numbers came, each to the place that it was taken from. Nothing is mixed.";
   if (step.kind === "mix")

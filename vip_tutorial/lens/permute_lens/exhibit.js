@@ -1,0 +1,121 @@
+// What stands side by side while a step is shown, and where: the tensor before it, what it
+// meets between, the tensor after it.
+
+import { arrange, fitCell } from "../figure/layout.js";
+import { middleOf } from "./middle.js";
+import { sizeOf } from "./recording.js";
+
+export const MARGIN = 4; // room for outlines
+const STRIP = 16; // above a matrix: the row that meets it
+const TOO_FLAT = 1.8; // a cell may be so many times as wide as high before blocks stand side by side
+const HIGHEST = 190; // matrix; a tall one would make all pictures of its run tall
+const BARS = { wide: { width: 64, height: 44 }, narrow: { width: 36, height: 34 } }; // cells that hold a bar
+
+/**
+ * @typedef {object} Place of a tensor
+ * @property {number} id
+ * @property {number} x its left edge, and that of its first cell is `MARGIN` further
+ * @property {number} y
+ * @property {number} width
+ * @property {{width: number, height: number}} cell
+ * @property {ReturnType<typeof arrange> | null} layout null if it is not drawn
+ *
+ * @typedef {object} Exhibit
+ * @property {Place} left
+ * @property {Place} right
+ * @property {import("./middle.js").Middle | null} middle
+ * @property {*} between where the middle stands
+ * @property {number} height
+ */
+
+/** @returns {Exhibit} */
+export function makeExhibit({ run, size, format, birth }, step, backward) {
+  const [from, to] = backward ? [step.output, run.mainInput(step)] : [run.mainInput(step), step.output];
+  const middle = middleOf(run, step, backward);
+  const isMatrix = middle?.kind === "matrix";
+  const pane = isMatrix
+    ? (size.width - size.matrix - 2 * size.between) / 2
+    : middle
+      ? (size.width - 2 * size.between) / 3
+      : (size.width - size.gap) / 2;
+  const high = size.height - 2 * MARGIN;
+  const placeOf = (id, x) => {
+    const { shape, axes } = run.tensors[id];
+    if (!run.isComplete(id)) return { id, x, y: MARGIN, width: pane, cell: size.cell, layout: null };
+    const largest = run.homes(id) ? size.cell : BARS[format];
+    const cut = cutsOf(run, birth, shape, axes);
+    return { id, x, y: MARGIN, width: pane, ...fitted(shape, pane - 2 * MARGIN, high, largest, cut) };
+  };
+  const left = placeOf(from, 0);
+  const right = placeOf(to, size.width - pane);
+  if (step.kind !== "move" && String(run.tensors[from].shape) === String(run.tensors[to].shape)) {
+    // What stays in its place has the same one on both sides.
+    const smaller = left.cell.height < right.cell.height ? left : right;
+    for (const place of [left, right]) [place.cell, place.layout] = [smaller.cell, smaller.layout];
+  }
+  const x = pane + size.between;
+  const between = isMatrix
+    ? matrixPlace(middle, x, size, high)
+    : middle?.kind === "other"
+      ? placeOf(middle.id, x)
+      : middle
+        ? { ...right, x }
+        : null;
+  const extents = [left, right, between].map((place) => (place?.layout ? place.y + place.layout.height : 40));
+  return { left, right, middle, between, height: Math.ceil(Math.max(...extents)) + MARGIN };
+}
+
+/** How many blocks of the outermost axis may stand side by side: any, unless they are rows of the picture. */
+function cutsOf(run, birth, shape, axes) {
+  const outer = shape.findIndex((n) => n > 1);
+  const root = run.tensors[run.root].axes;
+  if (outer < 0 || [root[birth.hue], root[birth.light]].includes(axes[outer])) return [1];
+  return [1, 2, 3, 4].filter((n) => shape[outer] % n === 0);
+}
+
+function fitted(shape, width, height, largest, cuts) {
+  const tries = cuts.map((columns) => {
+    const cell = fitCell([shape], width, height, largest, undefined, columns);
+    return { columns, cell, good: Math.min(cell.width, TOO_FLAT * cell.height) };
+  });
+  const best = tries.reduce((one, other) => (other.good > one.good ? other : one));
+  return { cell: best.cell, layout: arrange(shape, best.cell.width, best.cell.height, undefined, best.columns) };
+}
+
+function matrixPlace({ shape }, x, { matrix }, high) {
+  const [rows, columns] = shape;
+  const side = Math.min(
+    22,
+    matrix / columns,
+    Math.min(rows > 2 * columns ? HIGHEST / 1.5 : HIGHEST, high - STRIP - 4) / rows,
+  );
+  const left = x + (matrix - side * columns) / 2;
+  const layout = { height: STRIP + 4 + side * rows };
+  return {
+    x: left,
+    y: MARGIN + STRIP + 4,
+    strip: MARGIN,
+    stripHeight: STRIP,
+    side,
+    width: side * columns,
+    rows,
+    columns,
+    layout,
+  };
+}
+
+/** The element of a place whose cell holds a point; -1 if none does. */
+export function elementAt({ x, y, cell, layout }, count, px, py) {
+  if (!layout) return -1;
+  const [dx, dy] = [px - x - MARGIN, py - y];
+  for (let k = 0; k < count; k++) {
+    const [cx, cy] = layout.place(k);
+    if (dx >= cx && dx < cx + cell.width && dy >= cy && dy < cy + cell.height) return k;
+  }
+  return -1;
+}
+
+/** Whether a tensor has rows, and how long they are. */
+export const rowLength = (run, id) => run.tensors[id].shape.at(-1) ?? 1;
+
+export const countOf = (run, id) => sizeOf(run.tensors[id].shape);
