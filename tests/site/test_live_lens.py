@@ -243,7 +243,7 @@ def test_its_controls(open_figure, widget):
     lit.nth(1).click()
     assert figure.state == "v1;open=1;branch=h;step=2"
     figure.setting("fill").select_option("value")
-    assert "its value" in figure.box.locator(".vip-legend").inner_text()
+    assert "its value" in figure.box.locator(".vip-looks").inner_text()
     # Another block, the same branch and step.
     figure.button("open").nth(1).click()
     assert figure.state == "v1;open=2;branch=h;step=2;fill=value"

@@ -164,7 +164,7 @@ function stepsHtml(state, { run, plans, state: at }, asleep) {
 <div class="vip-player vip-scripted">${walk("◀ Back", at.step - 1)}${walk("Next ▶", at.step + 1)}${optionsHtml("fill", "Colour a cell by", FILLS, at.fill)}</div>
 ${headsHtml(run, at)}
 ${panesHtml({ run, plans }, at, words, asleep)}
-<p class="vip-legend">${legendsHtml({ plans }, at)}</p>
+<p class="vip-looks">${legendsHtml({ plans }, at)}</p>
 <p class="vip-note vip-live-words">${escape(words)}</p>`;
 }
 

@@ -45,15 +45,15 @@ function isAlike(one, other) {
 
 function patchElement(from, to) {
   if (from.nodeName === "CANVAS") return; // to set its size would wipe what is painted on it
-  const names = to.getAttributeNames();
+  const isYours = to.hasAttribute("data-yours"); // open at first, and then as the reader leaves it
+  const names = to.getAttributeNames().filter((name) => name !== "open" || !isYours);
   for (const name of names) {
-    if (name === "open") continue; // the reader opens and closes
     const value = to.getAttribute(name);
     if (from.getAttribute(name) !== value) from.setAttribute(name, value);
   }
   if (from.attributes.length > names.length)
     for (const name of from.getAttributeNames())
-      if (!to.hasAttribute(name) && name !== "open") from.removeAttribute(name);
+      if (!to.hasAttribute(name) && name !== "open") from.removeAttribute(name); // the reader opens and closes
   const { value } = to; // its children are about to move
   patchChildren(from, to);
   // What the reader has chosen or typed is no attribute.

@@ -19,7 +19,7 @@ export function legendHtml(plan, state) {
   const parts = [];
   const hasHome = shown.some(({ id }) => run.homes(id));
   if (hasHome && fill === "picture") parts.push("grey: its token's piece of the picture");
-  if ((hasHome || looks.some(({ seen }) => seen)) && fill === "birth") {
+  if ((hasHome || looks.some(({ seen }) => seen)) && fill === "birth" && axes.length) {
     const samples = (axis, colour) =>
       Array.from({ length: Math.min(shape[axis], MOST_SAMPLES) }, (_, i) => swatch(colour(i), i)).join("") +
       (shape[axis] > MOST_SAMPLES ? "…" : "");

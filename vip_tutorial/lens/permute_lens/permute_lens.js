@@ -91,7 +91,7 @@ export const figure = {
       `<div class="vip-call" data-part="call" data-keys="call">${callHtml(run, now, asleep)}</div>`,
       headsHtml(run, lit),
       panesHtml(scene, now, `${title}. ${sayText(run, now)}`, asleep),
-      `<p class="vip-legend" data-part="legend">${legendsHtml(scene, now)}</p>`,
+      `<p class="vip-looks" data-part="legend">${legendsHtml(scene, now)}</p>`,
       `<div class="vip-player vip-scripted">
   <button type="button" data-do="back"${off(state.step === first)}>◀ Back</button>
   <button type="button" data-do="play" aria-pressed="${Boolean(state.playing)}">${state.playing ? "❚❚ Pause" : "▶ Play"}</button>
@@ -100,7 +100,7 @@ export const figure = {
     data-keys="scrub" aria-label="Scrub through the steps" aria-valuetext="${escape(stepWords(run, now))}">
   ${speedHtml(state.speed)}
 </div>`,
-      `<details class="vip-fold" open><summary class="vip-memory" data-part="memory">${memoryHtml(run, now)}</summary>
+      `<details class="vip-fold" open data-yours><summary class="vip-memory" data-part="memory">${memoryHtml(run, now)}</summary>
 <p class="vip-numbers" data-part="strides">${stridesHtml(run, now)}</p>
 ${stageHtml(
   plans,
