@@ -57,18 +57,3 @@ export function rowsOf(run, group) {
     .forEach((end, k) => end >= 0 && (rows[end] = rowOf(k)));
   return rows;
 }
-
-const FIRST = 0.6; // of the time belongs to the first row alone
-const ONE = 0.25; // of the time is what each of the others takes
-
-/** How far the row that comes `place`-th of `count` is at a share of the time. */
-export function shareOf(progress, place, count) {
-  if (place === 0) return clamp(progress / FIRST);
-  const start = FIRST + (1 - FIRST - ONE) * (count > 2 ? (place - 1) / (count - 2) : 0);
-  return clamp((progress - start) / ONE);
-}
-
-const clamp = (share) => Math.max(0, Math.min(1, share));
-
-/** Slow at both ends. */
-export const eased = (share) => share * share * (3 - 2 * share);

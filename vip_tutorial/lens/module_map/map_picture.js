@@ -2,9 +2,10 @@
 // them, the matrices, and one act's numbers on their way.
 
 import { shareColour, valueFill } from "../figure/colours.js";
+import { eased, shareOf } from "../figure/motion.js";
 import { sizeOf } from "../permute_lens/recording.js";
 import { looksOf } from "../permute_lens/scene.js";
-import { endsOf, eased, rowsOf, shareOf } from "./map_flight.js";
+import { endsOf, rowsOf } from "./map_flight.js";
 import { matrixOf } from "./map_graph.js";
 import { MATRIX } from "./map_layout.js";
 

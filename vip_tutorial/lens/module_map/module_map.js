@@ -5,7 +5,8 @@ import { axisColour } from "../figure/colours.js";
 import { firstFrameOf, choiceField, renderFigure } from "../figure/figure.js";
 import { escape } from "../figure/host.js";
 import { drawWhole, paintParts, paintSvg } from "../figure/paint.js";
-import { figure as lens } from "../permute_lens/permute_lens.js";
+import { SIGNS, bornParts, partsHtml } from "../permute_lens/legend.js";
+import { figure as lens, speedHtml } from "../permute_lens/permute_lens.js";
 import { formatOf } from "../permute_lens/scene.js";
 import { tuple } from "../permute_lens/words.js";
 import { groupsOf, movesOf, nameOf } from "./map_graph.js";
@@ -90,7 +91,9 @@ export const figure = {
       const next = mapOf(scene, state).groups[actAt(scene, state) + 1];
       return next ? { step: endOf(next), slowly: true } : undefined;
     },
-    lasts: (scene, state) => (state.view === "map" ? SLOW : undefined),
+    lasts: (scene, state) => (state.view === "map" ? SLOW / state.speed : lens.motion.lasts(scene, state)),
+    shows: (scene, state) =>
+      state.view === "map" ? String(viewOf(scene, state).current) : lens.motion.shows(scene, state),
     calm: (start) => lens.motion.calm(start),
   },
 
@@ -202,8 +205,16 @@ function pictureHtml(scene, state, view, asleep) {
     `<div class="vip-map-acts vip-${format}">${map.groups.map((group, i) => actHtml(scene, map[format], group, i, view, asleep, format)).join("")}</div>`;
   return (
     `<div class="vip-map-side"><div class="vip-stage" style="--wide:${ratio("wide")};--narrow:${ratio("narrow")}">` +
-    `<div class="vip-map-canvas" data-part="map" ${awake}>${picture}</div>${acts("wide")}${acts("narrow")}</div></div>`
+    `<div class="vip-map-canvas" data-part="map" ${awake}>${picture}</div>${acts("wide")}${acts("narrow")}</div>` +
+    `${scene.here ? "" : `<p class="vip-looks">${legendHtml(scene, view)}</p>`}</div>`
   );
+}
+
+/** What the looks of the map's cells mean. */
+function legendHtml({ plans }, { fill }) {
+  const born = { birth: bornParts(plans.wide), picture: ["grey: its token's piece of the picture"] }[fill] ?? [];
+  if (born.length) born.push("below: all that a blend has seen");
+  return partsHtml([...born, `weight, value: ${SIGNS}`]);
 }
 
 /** The name of an act, where it stands in the picture: a button that opens the lens there. */
@@ -255,6 +266,7 @@ function playerHtml({ run }, state) {
   <button type="button" data-do="next"${step >= run.steps.length && !state.playing ? " disabled" : ""}>Next ▶</button>
   <input type="range" min="0" max="${run.steps.length}" step="0.01" value="${state.moving ?? step}" data-part="scrub" data-set="scrub" data-let-go="land"
     data-keys="scrub" aria-label="Scrub through the run" aria-valuetext="step ${step} of ${run.steps.length}">
+  ${speedHtml(state.speed)}
 </div>`;
 }
 
@@ -280,6 +292,8 @@ function actOnMap(scene, state, { name, value, key, x, y, calm }) {
       return { cell: -1 };
     case "fill":
       return { fill: value };
+    case "speed":
+      return { speed: value };
     case "every":
       return { open: value ? "all" : "" };
     case "scrub": {

@@ -19,16 +19,7 @@ export function legendHtml(plan, state) {
   const parts = [];
   const hasHome = shown.some(({ id }) => run.homes(id));
   if (hasHome && fill === "picture") parts.push("grey: its token's piece of the picture");
-  if ((hasHome || looks.some(({ seen }) => seen)) && fill === "birth" && axes.length) {
-    const samples = (axis, colour) =>
-      Array.from({ length: Math.min(shape[axis], MOST_SAMPLES) }, (_, i) => swatch(colour(i), i)).join("") +
-      (shape[axis] > MOST_SAMPLES ? "…" : "");
-    parts.push(`colour: ${letter(axes[birth.hue])} ${samples(birth.hue, birthHue)}`);
-    if (birth.light !== birth.hue)
-      parts.push(
-        `lightness: ${letter(axes[birth.light])} ${samples(birth.light, (i) => birthFill(0, i, shape[birth.light]))}`,
-      );
-  }
+  if ((hasHome || looks.some(({ seen }) => seen)) && fill === "birth") parts.push(...bornParts(plan));
   if (looks.some(({ mark }) => mark !== undefined)) {
     const names = birth.marks.map((axis) => letter(axes[axis])).join(", ");
     const last = birth.marks.reduce((product, axis) => product * shape[axis], 1) - 1;
@@ -39,15 +30,33 @@ export function legendHtml(plan, state) {
   const byValue = ["value", "gradient"].includes(fill) || middle?.kind === "matrix" || looks.some(({ bar }) => bar);
   if (byValue) {
     const what = ["value", "gradient"].includes(fill) ? `its ${fill}` : middle?.kind === "matrix" ? "weight" : "number";
-    parts.push(
-      `${what}: ${[-1, -0.5, 0, 0.5, 1].map((v) => swatch(valueFill(v, 1), ["−", "", "0", "", "+"][v * 2 + 2])).join("")}`,
-    );
+    parts.push(`${what}: ${SIGNS}`);
   }
   if (middle?.isStretched) parts.push("framed: what is really there; paler: stretched");
   if (hasFrames(plan, now)) parts.push("frame: a row of a Linear");
-  return parts.map((part) => `<span>${part}</span>`).join(" ");
+  return partsHtml(parts);
 }
+
+/** What hue and lightness say of where a number was born. */
+export function bornParts({ run, birth }) {
+  const { axes, shape } = run.tensors[run.root];
+  if (!axes.length) return [];
+  const samples = (axis, colour) =>
+    Array.from({ length: Math.min(shape[axis], MOST_SAMPLES) }, (_, i) => swatch(colour(i), i)).join("") +
+    (shape[axis] > MOST_SAMPLES ? "…" : "");
+  const hue = `colour: ${letter(axes[birth.hue])} ${samples(birth.hue, birthHue)}`;
+  if (birth.light === birth.hue) return [hue];
+  const light = samples(birth.light, (i) => birthFill(0, i, shape[birth.light]));
+  return [hue, `lightness: ${letter(axes[birth.light])} ${light}`];
+}
+
+export const partsHtml = (parts) => parts.map((part) => `<span>${part}</span>`).join(" ");
 
 const letter = (name) => `<b>${escape(name.toLowerCase())}</b>`;
 
 const swatch = (colour, text) => `<i style="background:${colour};color:${inkOn(colour)}">${text}</i>`;
+
+/** Samples of a value's colours. */
+export const SIGNS = [-1, -0.5, 0, 0.5, 1]
+  .map((v) => swatch(valueFill(v, 1), ["−", "", "0", "", "+"][v * 2 + 2]))
+  .join("");

@@ -243,7 +243,7 @@ function pictureAt(state) {
   return state.dir === "back" ? Math.min(at, step + 1 - 1e-6) : Math.max(at, step - 1 + 1e-6);
 }
 
-function speedHtml(speed) {
+export function speedHtml(speed) {
   const options = SPEEDS.map(
     (one) => `<option value="${one}"${one === String(speed) ? " selected" : ""}>${one} ×</option>`,
   );
