@@ -37,6 +37,12 @@ def test_a_line_and_its_act_are_seen_together_and_open_the_lens(
 def test_act_after_act_to_the_end_and_back(module_map, open_figure):
     opened = open_figure(module_map, f"{module_map.name}=v1;step=0")
     assert opened.button("back").is_disabled()
+    opened.button("next").click()
+    opened.page.clock.run_for(500)  # on its way: the lines are those of the act
+    lit = opened.figure.locator(".vip-map-code .vip-lit").all_inner_texts()
+    assert lit[0] == "x = x.reshape(B, H, W, N, S)" and len(lit) == 3
+    opened.press("back")
+    opened.page.clock.fast_forward(5000)
     ends = []
     while opened.button("next").is_enabled():
         opened.press("next")

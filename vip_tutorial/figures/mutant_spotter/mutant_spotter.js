@@ -288,7 +288,7 @@ ${answerHtml(round, state.guess)}
   say(scene, state) {
     const round = scene.rounds[state.round - 1];
     if (state.guess !== "none") return `${verdictOf(round, state.guess)} ${caughtWords(round)}`;
-    return "Press the picture that is wrong, or one of the buttons below.";
+    return "Press the picture that is wrong, or one of the buttons above.";
   },
 
   act(scene, state, /** @type {{name: string, value?: *, key?: string}} */ { name, value, key }) {

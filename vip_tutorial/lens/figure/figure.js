@@ -50,7 +50,7 @@ const STROKE = 4; // pixels: no cell that is drawn on is narrower
  *   "reset"; `heard` and `glance` with the next change
  * @property {(scene: object, state: object) => string} [options] controls beside the last buttons
  * @property {(scene: object) => string} [foot] what stands under all
- * @property {string} help what mouse and keys do
+ * @property {string | ((scene: object) => string)} help what mouse and keys do
  * @property {Motion} [motion] how it moves, if it does
  * @property {(scene: object, state: object) => string[]} [lit] letters that the page shall light, too
  * @property {(scene: object, state: object, place: object) => string} [hint] of a place in `data-point`
@@ -172,7 +172,7 @@ function wholeHtml(figure, scene, state, problem, asleep = false) {
 <p class="vip-unseen" data-part="heard" aria-live="polite"></p>
 <div class="vip-options vip-scripted" data-part="options">${optionsOf(figure, scene, state)}</div>
 ${line}
-<details class="vip-keys vip-scripted"><summary>Mouse and keys</summary>${figure.help}</details>${figure.foot?.(scene) ?? ""}`;
+<details class="vip-keys vip-scripted"><summary>Mouse and keys</summary>${typeof figure.help === "function" ? figure.help(scene) : figure.help}</details>${figure.foot?.(scene) ?? ""}`;
 }
 
 const optionsOf = (figure, scene, state) => `${figure.options?.(scene, state) ?? ""}${linkHtml(scene.isPage).buttons}`;
@@ -236,7 +236,7 @@ function bringFigureToLife(figure, model, el, again) {
   }
   const rest = () => state.playing && motion.rest(playOn);
 
-  function change({ slowly = false, ...changes }) {
+  function change({ slowly = false, seek = false, ...changes }) {
     const from = typeof slowly === "number" ? slowly : (state.moving ?? state[field]);
     const walks = slowly !== false && !isCalm() && from !== changes[field];
     const turns = field in changes;
@@ -254,6 +254,7 @@ function bringFigureToLife(figure, model, el, again) {
     }
     model.set("state", writeFields(figure.fields, state));
     model.save_changes?.();
+    if (seek && el.getBoundingClientRect().top < 0) el.scrollIntoView(); // what took the picture's place is shorter
     if (walks) motion.walk(from, state[field], moveTo, rest, figure.motion.lasts?.(scene, state));
     else if (slowly !== false) rest();
     else if (changes.playing) playOn();

@@ -41,7 +41,7 @@ export function makeMotion() {
       stop();
       const began = performance.now();
       const next = (now) => {
-        const share = (now - began) / ms;
+        const share = Math.max(0, (now - began) / ms); // a frame may have begun before its walk
         show(share < 1 ? from + (to - from) * share : to);
         if (share < 1) frame = requestAnimationFrame(next);
         else then();

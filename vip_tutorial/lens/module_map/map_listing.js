@@ -18,7 +18,7 @@ export function listingOf(run) {
     const key = source ? `${source.file} ${source.function} ${source.line} ${source.text}` : `call ${call}`;
     if (known.has(key)) return void lines[known.get(key)].steps.push(i);
     known.set(key, lines.length);
-    const name = source?.function ?? "";
+    const name = nameOf(step);
     // A function that is called again, or goes on after another, has its lines in one place.
     let home = functions.find((one) => one.name === name && one.file === source?.file);
     if (!home) functions.push((home = { name, file: source?.file, lines: [] }));
@@ -27,6 +27,15 @@ export function listingOf(run) {
   });
   for (const one of functions) one.lines.sort((a, b) => lines[a].line - lines[b].line);
   return { lines, functions };
+}
+
+/**
+ * The function of a step's line; a forward by the module that it is of, if that is not the
+ * one that runs.  A call of a layer stands in the forward of what holds the layer.
+ */
+function nameOf({ source, module }) {
+  const owner = (module ?? "").split(".").slice(0, -1).join(".");
+  return source?.function === "forward" && owner ? `${owner}.forward` : (source?.function ?? "");
 }
 
 /** A "#" that no quote stands behind begins a comment. */

@@ -17,13 +17,18 @@ import { drawMap } from "./map_picture.js";
 const SLOW = 2800; // milliseconds of an act
 const KEYS = { n: "next", p: "back", Home: "first", End: "last", " ": "play", Escape: "let go" };
 
+const HELP =
+  "Point at a line of code, or at an act of the picture, to see them together; press it to open the lens there, which shows the step large. " +
+  "Click a cell to follow it through the whole run. On the picture: N and P go from act to act, Home and End jump, Space plays, Escape lets go. " +
+  `In the lens: ${lens.help}`;
+
 export const figure = {
   kind: "module_map",
   watched: [...lens.watched, "here"],
-  help:
-    "Point at a line of code, or at an act of the picture, to see them together; press it to open the lens there, which shows the step large. " +
-    "Click a cell to follow it through the whole run. On the picture: N and P go from act to act, Home and End jump, Space plays, Escape lets go. " +
-    `In the lens: ${lens.help}`,
+  help: ({ here }) =>
+    here
+      ? `Press an act to open the lens there, which shows the step large. Click a cell to follow it. In the lens: ${lens.help}`
+      : HELP,
 
   fields: {
     ...lens.fields,
@@ -78,8 +83,8 @@ export const figure = {
 
   act(scene, state, action) {
     const { name, value } = action;
-    if (name === "map") return { view: "map", dir: "", axis: -1 };
-    if (name === "open") return { view: "lens", step: +value, axis: -1 };
+    if (name === "map") return { view: "map", dir: "", axis: -1, seek: true };
+    if (name === "open") return { view: "lens", step: +value, axis: -1, seek: true };
     if (state.view === "lens") return lens.act.call(lens, scene, state, action);
     return actOnMap(scene, state, action);
   },
@@ -141,8 +146,11 @@ function mapOf({ run, plans, maps }, { open }) {
 function viewOf(scene, state) {
   const { groups } = mapOf(scene, state);
   const position = state.moving ?? state.step;
+  // On the way the next act has begun, where the last one has ended.
+  const isIn = (group) => (state.moving === undefined ? position <= endOf(group) : position < endOf(group));
   const isWhole = position >= scene.run.steps.length && state.moving === undefined && !state.playing;
-  const current = position <= 0 || isWhole ? -1 : groups.findIndex((group) => position <= endOf(group));
+  const current =
+    (position <= 0 && state.moving === undefined) || isWhole ? -1 : groups.findIndex((group) => isIn(group));
   const start = current > 0 ? endOf(groups[current - 1]) : 0;
   const progress =
     state.moving === undefined || current < 0 ? 1 : (position - start) / (endOf(groups[current]) - start);
@@ -261,9 +269,9 @@ function endOfFirst(run, group) {
 function playerHtml({ run }, state) {
   const { step } = state;
   return `<div class="vip-player vip-scripted">
-  <button type="button" data-do="back"${step <= 0 ? " disabled" : ""}>◀ Back</button>
+  <button type="button" data-do="back"${step <= 0 ? ' aria-disabled="true"' : ""}>◀ Back</button>
   <button type="button" data-do="play" aria-pressed="${Boolean(state.playing)}">${state.playing ? "❚❚ Pause" : "▶ Play"}</button>
-  <button type="button" data-do="next"${step >= run.steps.length && !state.playing ? " disabled" : ""}>Next ▶</button>
+  <button type="button" data-do="next"${step >= run.steps.length && !state.playing ? ' aria-disabled="true"' : ""}>Next ▶</button>
   <input type="range" min="0" max="${run.steps.length}" step="0.01" value="${state.moving ?? step}" data-part="scrub" data-set="scrub" data-let-go="land"
     data-keys="scrub" aria-label="Scrub through the run" aria-valuetext="step ${step} of ${run.steps.length}">
   ${speedHtml(state.speed)}

@@ -20,7 +20,7 @@ export function legendHtml(plan, state) {
   const hasHome = shown.some(({ id }) => run.homes(id));
   if (hasHome && fill === "picture") parts.push("grey: its token's piece of the picture");
   if ((hasHome || looks.some(({ seen }) => seen)) && fill === "birth") parts.push(...bornParts(plan));
-  if (looks.some(({ mark }) => mark !== undefined)) {
+  if (state.numbers !== "birth" && looks.some(({ mark }) => mark !== undefined)) {
     const names = birth.marks.map((axis) => letter(axes[axis])).join(", ");
     const last = birth.marks.reduce((product, axis) => product * shape[axis], 1) - 1;
     parts.push(`mark at the top: ${names}, left 0, right ${last}`);

@@ -209,7 +209,7 @@ function computeLooks({ run, birth, options }, id, fill) {
             seen: several[0] ? bitsOf(rows[k]).map(birthHue) : shades,
             also: several[0] ? shades : undefined,
           }),
-      mark: count > 1 ? place / (count - 1) : undefined,
+      mark: count > 1 && fill !== "picture" ? place / (count - 1) : undefined, // the picture shall be seen
       span: count > 1 && marks && isSeveral(marks[k]) ? spanOf(marks[k], count) : undefined,
     };
   };
