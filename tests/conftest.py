@@ -125,24 +125,29 @@ def pytest_collection_modifyitems(config, items):
         config.workeroutput["left out"] = len(slow)
 
 
-def browsed_alike(items) -> set:
-    """Of a test that opens many pages, all but two, which are others for each test.
+PAGES_A_FILE = 8  # that `make test` opens, a second or two each
 
-    To open a page takes a second, and what one test asks of a page, another asks of it
-    in its own way: together they come by all figures and pages.
+
+def browsed_alike(items) -> set:
+    """The tests in a browser that are left out for the time that they take.
+
+    Of a test that runs for many pages or figures one run stays, another for each test;
+    and of a file so many tests. So each figure is driven, and each page's kind opened.
     """
     alike = {}
     for item in items:
         if "browser" in item.fixturenames:
             alike.setdefault(item.nodeid.partition("[")[0], []).append(item)
-    slow = set()
-    for name, group in alike.items():
-        chance = zlib.crc32(name.encode())  # the same for each run
-        first = chance % len(group)
-        other = first + 1 + (chance >> 8) % max(1, len(group) - 1)
-        taken = {first, other % len(group)}
-        slow |= {item for i, item in enumerate(group) if i not in taken}
-    return slow
+    taken = {}
+    for name, group in sorted(alike.items(), key=lambda one: chance(one[0])):
+        first = chance(name) % len(group)  # the same for each run
+        taken.setdefault(group[0].path, []).append(group[first])
+    kept = {item for file in taken.values() for item in file[:PAGES_A_FILE]}
+    return {item for group in alike.values() for item in group} - kept
+
+
+def chance(name: str) -> int:
+    return zlib.crc32(name.encode())
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -10,7 +10,8 @@ def test_a_frame_that_began_before_its_walk_shows_the_start(engine_of):
       globalThis.performance = { now: () => 100 };
       globalThis.requestAnimationFrame = (next) => frames.push(next);
       globalThis.cancelAnimationFrame = globalThis.clearTimeout = () => {};
-      $motion.makeMotion().walk(3, 5, (at) => seen.push(at), () => seen.push("end"), 10);
+      const { walk } = $motion.makeMotion();
+      walk(3, 5, (at) => seen.push(at), () => seen.push("end"), 10);
       for (const now of [92, 100, 105, 130]) frames.shift()(now);
       JSON.stringify(seen);
     """)
