@@ -90,7 +90,7 @@ export function nameOf(run, group) {
   return [...new Set(tops)].join(" · ");
 }
 
-/** The names of the moves of a group that has nothing else, or of those that come after the rest. */
+/** The names of the moves of a group, in order. */
 export function movesOf(run, group) {
   return group.steps
     .map((i) => run.steps[i])

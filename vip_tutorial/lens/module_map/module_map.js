@@ -243,7 +243,7 @@ function actHtml({ run }, { layout, groups }, group, i, view, asleep, format) {
   const where = first.source?.function ? `${first.source.function}: ` : "";
   return (
     `<button type="button" class="${matrix ? "vip-beside" : ""}${isLit ? " vip-lit" : ""}${view.here && !view.here.includes(group) ? " vip-back" : ""}" style="${style}" data-do="open" ` +
-    `data-value="${endOfFirst(run, group)}" data-glance="a${i}" aria-label="${escape(`${where}${said}`)}"${asleep ? " disabled" : ""}>${head}${escape(text)}</button>`
+    `data-value="${tellingStep(run, group)}" data-glance="a${i}" aria-label="${escape(`${where}${said}`)}"${asleep ? " disabled" : ""}>${head}${escape(text)}</button>`
   );
 }
 
@@ -259,8 +259,8 @@ function branchName(run, groups, { inputs, steps }) {
 /** The colour of a branch by what it is called: height has that of H. */
 const branchColour = (name) => axisColour(name[0]?.toUpperCase() ?? "");
 
-/** The step of a group that says most: its first that is no view. */
-function endOfFirst(run, group) {
+/** Number, from 1, of the step of a group that says most: its Linear, else its first that is no move. */
+function tellingStep(run, group) {
   const telling =
     group.steps.find((i) => run.steps[i].kind === "mix") ?? group.steps.find((i) => run.steps[i].kind !== "move");
   return (telling ?? group.steps[0]) + 1;
