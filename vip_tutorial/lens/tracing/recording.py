@@ -67,11 +67,13 @@ class Step:
         op: Its name, e.g. "permute"; "written" where a tensor was written to through
             another view of its memory.
         call: The call with the values that it ran with, "permute(0, 3, 2, 1, 4)".
-        kind: "move", "mix" (a linear map), "pointwise", "reduce" or "other".
-        inputs: Ids of the recorded tensors that went in.
+        kind: "move", "collect" (it moves elements of several tensors, or some come from
+            none), "mix" (a linear map), "pointwise", "norm", "reduce" or "other".
+        inputs: Ids of the recorded tensors that went in; for a move the one first that
+            the elements come from.
         output: Id of the tensor that came out.
         copy: Whether the result has memory of its own.  False: it is a view, or its
-            input, written to in place.
+            input, written to in place; `writes` tells them apart.
         map: For a move, `map[k]` is the element of the first input that the output's
             element `k` shows, both counted in logical order; None if left out.
         order: For a permutation of axes, `order[k]` is the input's axis that the
@@ -83,6 +85,14 @@ class Step:
             those that no step made, such as a weight; without those that are large.
         module: Name of the module at work, e.g. "reweight.fc1"; "" for the one that is
             traced, None if it is none.
+        picks: For a collection, where each element came from: the elements of all its
+            inputs are counted through, and -1 stands for none of them.
+        writes: Whether it wrote to memory that was there before.
+        reads: For what is no move, for each of its inputs which of its elements an
+            element of the result is made from, see `tracing/reads.py`.
+        known: Whether `reads`, `map` or `picks` are "exact"; a "bound", if elements may
+            be made from fewer; or "unknown", if more may have gone in than is recorded.
+        backward: Whether the gradient comes back through a move as it went.
     """
 
     op: str
@@ -97,6 +107,20 @@ class Step:
     source: SourceLine | None = None
     operands: list[int] = field(default_factory=list)
     module: str | None = None
+    picks: list[int] | None = None
+    writes: bool = False
+    reads: list[Any] | None = None
+    known: str = "exact"
+    backward: bool = True
+
+    @property
+    def memory(self) -> str:
+        """ "new" if the result has memory of its own, "write" if what was there was
+        written over, "view" if it is seen in another way, or as it was.
+        """
+        if self.copy:
+            return "new"
+        return "write" if self.writes else "view"
 
 
 @dataclass
@@ -133,7 +157,10 @@ class Trace:
         return self._follow(id, lambda record: record.values)
 
     def homes(self, id: int) -> list[int] | None:
-        """For a tensor that only moves made: which input element each element is."""
+        """For a tensor that only moves made: which input element each element is.
+
+        -1 stands for an element that comes from nowhere, as the zeros of a padding.
+        """
         return self._follow(
             id,
             lambda record: (
@@ -148,10 +175,27 @@ class Trace:
         if found is not None:
             return found
         for step in self.steps:
-            if step.output == id and step.map is not None:
+            if step.output != id:
+                continue
+            if step.map is not None:
                 before = self._follow(step.inputs[0], known)
                 return before and [before[source] for source in step.map]
+            if step.picks is not None:
+                return self._collected(step, known)
         return None
+
+    def _collected(self, step: Step, known: Callable) -> list | None:
+        before: list = []
+        first = 0
+        for id_ in step.inputs:
+            size = math.prod(self.tensors[id_].shape)
+            is_used = any(first <= k < first + size for k in step.picks)
+            found = self._follow(id_, known) if is_used else [-1] * size
+            if found is None:
+                return None
+            before += found
+            first += size
+        return [before[k] if k >= 0 else -1 for k in step.picks]
 
     def gradient(self, id: int) -> list[float] | None:
         """Gradient at tensor `id`; None if it was not asked for or left out.
@@ -162,7 +206,7 @@ class Trace:
         if self.tensors[id].gradient is not None:
             return self.tensors[id].gradient
         uses = [step for step in self.steps if id in step.inputs]
-        if not uses or any(step.map is None for step in uses):
+        if not uses or any(step.map is None or not step.backward for step in uses):
             return None
         total = [0.0] * math.prod(self.tensors[id].shape)
         for step in uses:
@@ -209,8 +253,8 @@ class Trace:
         for i in self.inputs:
             rows.append(("input", "", *_describe(self.tensors[i])))
         for step in self.steps:
-            old, new = ("view", "copy") if step.kind == "move" else ("same", "new")
-            memory = new if step.copy else old
+            is_copy = step.copy and step.kind in ("move", "collect")
+            memory = "copy" if is_copy else step.memory
             rows.append((step.call, memory, *_describe(self.tensors[step.output])))
         widths = [max(map(len, column)) for column in zip(*rows)]
         lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
@@ -256,7 +300,8 @@ class Trace:
 
 def _completed(data: dict[str, Any]) -> dict[str, Any]:
     """With what recordings of vip_tutorial 0.1 lack: nothing was known of it then."""
-    usual = {"operands": [], "module": None}
+    usual = {"operands": [], "module": None, "picks": None, "reads": None}
+    usual |= {"writes": False, "known": "exact", "backward": True}
     steps = data.get("steps")
     if isinstance(steps, list):
         steps = [usual | step if isinstance(step, dict) else step for step in steps]
