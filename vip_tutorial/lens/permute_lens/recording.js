@@ -72,7 +72,11 @@ export function readRun(json) {
   const { tensors, steps, inputs, operands = [] } = json;
   if (![tensors, steps, inputs].every(Array.isArray)) throw new Error("this recording holds no steps");
   if (!steps.length)
-    throw new Error(["this recording holds no steps", ...[json.omitted ?? []].flat()].join(". ").replace(/\.$/, ""));
+    throw new Error(
+      ["this recording holds no steps", ...[json.omitted ?? []].flat(), ...[json.failed ?? []].flat()]
+        .join(". ")
+        .replace(/\.$/, ""),
+    );
   tensors.forEach((tensor, i) => {
     if (!isTensor(tensor) || tensor.id !== i) throw new Error(`tensor ${i} of this recording is damaged`);
   });
@@ -95,6 +99,7 @@ export function readRun(json) {
   if (!isWhole(inputs, tensors.length)) throw new Error("this recording has no such inputs");
   if (!(json.omitted ?? []).every?.((text) => typeof text === "string"))
     throw new Error("what this recording left out is damaged");
+  if (typeof (json.failed ?? "") !== "string") throw new Error("what broke off this recording is damaged");
   if (typeof (json.name ?? "") !== "string") throw new Error("the name of this recording is damaged");
   return new Run(json);
 }
@@ -193,6 +198,8 @@ class Run {
     }));
     this.outputs = Array.isArray(json.outputs) ? json.outputs : [];
     this.omitted = json.omitted ?? [];
+    /** Where the run broke off and why; "" if it did not. */
+    this.failed = json.failed ?? "";
     this.root = json.inputs[0] ?? json.steps[0].inputs[0];
     this.maker = new Map(json.steps.map((step) => [step.output, step]));
     this.memory = new Map();

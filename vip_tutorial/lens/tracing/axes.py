@@ -91,6 +91,33 @@ def unpacked_names(line: str) -> list[str] | None:
     return None
 
 
+def pattern_names(step: Step, call: Call, operand: int) -> list[str] | None:
+    """`["b", "h*p", "w", "c"]` for `rearrange(x, "b (h p) w c -> ...", p=2)`.
+
+    Also for what einsum's letters say of one of its operands.
+    """
+    if step.op == "einsum" and isinstance(call.args[0], str):
+        terms = call.args[0].replace(" ", "").partition("->")[0].split(",")
+        return list(terms[operand]) if "." not in call.args[0] else None
+    groups = _pattern(step)
+    return groups and ["*".join(group) or "1" for group in groups]
+
+
+def _pattern(step: Step) -> list[list[str]] | None:
+    """What the left side of an einops pattern says, in the line that made a call."""
+    line = step.source
+    call = line and _parsed(line.text[line.start : line.end].lstrip("."), "eval")
+    if not isinstance(call, ast.Call):
+        return None
+    texts = [x.value for x in call.args if isinstance(x, ast.Constant)]
+    pattern = next((t for t in texts if isinstance(t, str) and "->" in t), None)
+    left = pattern and pattern.partition("->")[0]
+    if not left or not re.fullmatch(r"[\w\s()]*", left):
+        return None
+    pieces = re.findall(r"\(([^()]*)\)|(\w+)", left)
+    return [(inside or one).split() for inside, one in pieces]
+
+
 def permutation(name: str, call: Call, ndim: int) -> list[int] | None:
     """`order` with `output axis k = input axis order[k]`; None for other calls.
 
@@ -181,6 +208,10 @@ def _claims(step: Step, count: int) -> list[str | None]:
     nothing = [None] * count
     line = step.source
     call = line and _parsed(line.text[line.start : line.end].lstrip("."), "eval")
+    groups = _pattern(step)
+    if groups is not None:
+        single = [name for group in groups for name in group or ["1"]]
+        return single if len(single) == count else nothing
     match call:
         case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name), args=args):
             if name != step.op or not args:

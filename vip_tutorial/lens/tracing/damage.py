@@ -201,5 +201,6 @@ _RECORDING = {
     **dict.fromkeys(("tensors", "steps", "operands"), lambda x: isinstance(x, list)),
     **dict.fromkeys(("inputs", "outputs"), _list_of(_is_whole)),
     "name": _is_text,
+    "failed": _or_none(_is_text),
     "omitted": _list_of(_is_text),
 }

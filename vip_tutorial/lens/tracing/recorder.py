@@ -7,7 +7,7 @@ import types
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -16,7 +16,14 @@ from torch.autograd.graph import get_gradient_edge
 from torch.overrides import TorchFunctionMode
 
 from . import moves
-from .axes import Named, by_size, names_after, permutation, unpacked_names
+from .axes import (
+    Named,
+    by_size,
+    names_after,
+    pattern_names,
+    permutation,
+    unpacked_names,
+)
 from .beneath import (
     Beneath,
     Inner,
@@ -39,6 +46,7 @@ from .calls import (
     is_plain,
     operation,
 )
+from .failures import Failure
 from .given import check_result, name_of_function
 from .modules import Names
 from .omissions import Omissions
@@ -79,16 +87,6 @@ class _Known:
     checksum: int | None  # of what it held
     numbers: Tensor | None  # what it held, if it is small
     named: Named
-
-
-@dataclass
-class Failure:
-    """A call that raised."""
-
-    name: str
-    call: Call
-    line: Any
-    inputs: list[int] = field(default_factory=list)
 
 
 class Recorder(TorchFunctionMode):
@@ -151,17 +149,15 @@ class Recorder(TorchFunctionMode):
                 with self:
                     return _opened(func)(*args, **kwargs)
             result = func(*args, **kwargs)
-        except BaseException:
-            if self.failure is None:
+        except BaseException as fault:
+            if self.failure is None or self.failure.fault is not fault:
                 call = Call(func, args, kwargs)
-                ids = [self._ids[id(x)] for x in tensors if id(x) in self._ids]
-                self.failure = Failure(name or "call", call, calling_line(), ids)
+                self.failure = Failure(name or "call", call, calling_line(), fault)
             raise
         finally:
             log, self._log = self._log or [], outer
             if outer is not None:
                 outer += log
-        self.failure = None
         if not is_wrapped:
             with unobserved():
                 self._observe(name, func, args, kwargs, result, log)
@@ -562,6 +558,14 @@ class Recorder(TorchFunctionMode):
 
     def _name_after(self, step, call, taken, picks) -> None:
         after = self.recording.tensors[step.output]
+        tensors = [x for x in flat(call.args) if isinstance(x, Tensor)]
+        for k, x in enumerate(tensors):
+            id_ = self._ids.get(id(x))
+            if id_ in self.recording.inputs and id_ not in self._named:
+                names = self._explored(step.op, pattern_names, step, call, k)
+                if names and len(names) == x.ndim:
+                    self._name_axes(id_, names)
+                    self._named.add(id_)
         operands = [
             None if id(x) not in self._ids else self._known_of(x, step) for x in taken
         ]
@@ -656,6 +660,12 @@ class Recorder(TorchFunctionMode):
             is_last = self._ids[id(x)] == id_
             if is_last and self._is_stale(id_, x) and not self._was_written(id_, x):
                 self.missing.changed.add(id_)
+
+    def break_off(self, failed: str) -> None:
+        """End the recording where the run failed."""
+        self.recording.failed = failed
+        if self.recording.steps:
+            self.recording.outputs.append(self.recording.steps[-1].output)
 
     def close(self) -> None:
         """Say what was left out, and let go of the reader's tensors."""

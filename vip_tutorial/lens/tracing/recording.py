@@ -11,6 +11,7 @@ from .source import SourceLine
 
 FORMAT = "vip-trace"
 VERSION = 1
+WIDEST_CALL = 64  # characters of a call in a table
 
 
 @dataclass
@@ -135,6 +136,7 @@ class Trace:
         outputs: Ids of the tensors that were returned.
         operands: What the calls took besides: weights, biases, masks.
         omitted: A sentence for each thing that was left out; empty if nothing was.
+        failed: Where the run broke off and why, if it raised; see `trace(partial=)`.
         result: What the function returned, unchanged.  Not serialised.
     """
 
@@ -145,6 +147,7 @@ class Trace:
     outputs: list[int] = field(default_factory=list)
     operands: list[Operand] = field(default_factory=list)
     omitted: list[str] = field(default_factory=list)
+    failed: str | None = None
     result: Any = None
 
     @property
@@ -247,18 +250,36 @@ class Trace:
             result=None,
         )
 
-    def table(self) -> str:
-        """The steps as text: call, view or copy, axes, shape, strides."""
+    def table(self, last: int | None = None) -> str:
+        """The steps as text: call, what it did to memory, axes, shape, strides.
+
+        Args:
+            last: Leave out all steps but the last so many.
+        """
         rows = [("", "", "axes", "shape", "strides")]
         for i in self.inputs:
             rows.append(("input", "", *_describe(self.tensors[i])))
-        for step in self.steps:
-            is_copy = step.copy and step.kind in ("move", "collect")
-            memory = "copy" if is_copy else step.memory
-            rows.append((step.call, memory, *_describe(self.tensors[step.output])))
+        steps = self.steps if last is None else self.steps[-last:]
+        if len(steps) < len(self.steps):
+            rows.append((f"... {len(self.steps) - len(steps)} more", *[""] * 4))
+        for step in steps:
+            call = step.call
+            if len(call) > WIDEST_CALL:
+                call = call[: WIDEST_CALL - 1] + "…"
+            what = self.tensors[step.output]
+            rows.append((call, self._memory(step), *_describe(what)))
         widths = [max(map(len, column)) for column in zip(*rows)]
         lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-        return "\n".join([*lines, *self.omitted])
+        return "\n".join([*lines, *self.omitted, *filter(None, [self.failed])])
+
+    def _memory(self, step: Step) -> str:
+        """ "copy" for numbers moved to new memory, "same" where nothing differs."""
+        if step.copy and step.kind in ("move", "collect"):
+            return "copy"
+        before, after = self.tensors[step.inputs[0]], self.tensors[step.output]
+        kept = ("shape", "strides", "offset", "storage")
+        is_same = all(getattr(before, key) == getattr(after, key) for key in kept)
+        return "same" if is_same and step.memory == "view" else step.memory
 
     def to_json(self) -> dict[str, Any]:
         """The recording as JSON types, with numbers to six significant digits."""
@@ -306,7 +327,7 @@ def _completed(data: dict[str, Any]) -> dict[str, Any]:
     if isinstance(steps, list):
         steps = [usual | step if isinstance(step, dict) else step for step in steps]
         data = data | {"steps": steps}
-    return {"operands": []} | data
+    return {"operands": [], "failed": None} | data
 
 
 def _tensor_record(data: dict[str, Any]) -> TensorRecord:

@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from .beneath import unobserved
+from .failures import note_on, told
 from .given import (
     check_gradient,
     check_inputs,
@@ -26,6 +27,7 @@ def trace(
     axes: str | Sequence[str] | None = None,
     gradient: Tensor | None = None,
     max_elements: int = MAX_ELEMENTS,
+    partial: bool = False,
 ) -> Trace:
     """Run `function(*inputs)` and record the tensor calls that it makes.
 
@@ -45,6 +47,8 @@ def trace(
             `result` requires grad too, and no gradient goes from it to the caller.
         max_elements: For a tensor with more elements, values, gradient and element
             map are left out; shapes, strides and the rest are kept.
+        partial: If the function raises an Exception, return what ran before it.  The
+            recording's `failed` says which call failed and why.
 
     Returns:
         The recording.  Its `result` is what `function(*inputs)` returns, to the bit.
@@ -59,6 +63,8 @@ def trace(
         ValueError: If the function returns no tensor, if `axes`, `gradient` or
             `max_elements` do not fit, if gradients are switched off, or if the output
             does not depend on the inputs.
+        Exception: What the function raises.  A note says how far it came: the steps
+            as a table, and what the call that failed was given.
     """
     check_inputs(function, inputs)
     most = most_elements(max_elements)
@@ -70,8 +76,21 @@ def trace(
         recorder.add_inputs(inputs)
     if axes is not None:
         recorder.name_input(given_axes(axes, inputs[0]))
-    with recorder.watching():
-        result = function(*inputs)
+    try:
+        with recorder.watching():
+            result = function(*inputs)
+    except BaseException as fault:
+        with unobserved():
+            failed = told(recorder.failure, fault)
+            if partial and isinstance(fault, Exception):
+                kind = type(fault).__name__
+                recorder.break_off(
+                    f"The run broke off: {kind}: {fault} {failed}".strip()
+                )
+                recorder.close()
+                return recorder.recording
+            fault.add_note(note_on(recorder.recording, failed))
+        raise
     with unobserved():
         outputs = recorder.finish(result)
         if gradient is not None and not recorder.missing.changed:
