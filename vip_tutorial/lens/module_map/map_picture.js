@@ -249,8 +249,9 @@ function drawFlight(plan, drawing, view, group, progress) {
 function drawFirstRow(plan, drawing, view, group) {
   const { layout } = plan;
   const end = layout.stations.get(group.output);
+  if (!end.layout) return;
   const { ends, rows, order } = flightOf(plan, group, view.cell);
-  if (!end.layout || order.size < 2) return;
+  if (order.size < 2) return;
   const isFirst = (target) => target >= 0 && order.get(rows[target]) === 0;
   outlineCells(drawing, end, rows.keys(), isFirst);
   for (const [id, to] of ends) {
