@@ -77,11 +77,14 @@ export const renderFigure = (figure) =>
     bringFigureToLife(figure, model, el, again),
   );
 
-/** The figure's HTML before any script has run. @param {Figure} figure */
-export const firstFrameOf = (figure) => (data) => {
+/**
+ * The figure's HTML before any script has run; or not `asleep`, as it is then drawn.
+ * @param {Figure} figure
+ */
+export const firstFrameOf = (figure) => (data, asleep = true) => {
   try {
     const { scene, start } = opened(figure, { get: (key) => data[key] });
-    return wholeHtml(figure, scene, start, "", true);
+    return wholeHtml(figure, scene, start, "", asleep);
   } catch (error) {
     return problemHtml(error);
   }
