@@ -4,7 +4,9 @@ import copy
 import json
 import math
 import random
-from collections.abc import Iterator
+import re
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -203,10 +205,16 @@ function trial(data, number) {
 """
 
 
+def page(recording: Any) -> str:
+    """What the figures get, as JSON; it has no number that is not finite."""
+    usual = {"title": "", "name": "a", "start": "", "hue": "H", "light": "W"}
+    text = json.dumps({**usual, "recording": recording, "here": ""})
+    return re.sub("NaN|-?Infinity", "null", text)
+
+
 def check(recordings: list[dict], count: int, engine=None) -> dict[str, int]:
     """Each mutant is refused by name, or works in all methods and in both figures."""
     counts = {"refused": 0, "works": 0}
-    usual = {"title": "", "name": "a", "start": "", "hue": "H", "light": "W"}
     for number, (told, data) in enumerate(mutants(recordings, count)):
         try:
             fault = run = None
@@ -220,10 +228,7 @@ def check(recordings: list[dict], count: int, engine=None) -> dict[str, int]:
             counts["works" if run else "refused"] += 1
             if engine is None:
                 continue
-            text = json.dumps({**usual, "recording": data, "here": ""})
-            text = text.replace("NaN", "null").replace("-Infinity", "null")
-            text = text.replace("Infinity", "null")
-            refused = engine.eval(f"trial({text}, {number})", timeout_sec=60)
+            refused = engine.eval(f"trial({page(data)}, {number})", timeout_sec=300)
             assert len(refused) < 400, refused
             if run is not None and run.steps:
                 assert not refused, refused
@@ -249,3 +254,72 @@ def test_what_is_mutated_is_refused_or_works(recordings, engine):
 def test_ten_thousand_mutants(recordings, engine):
     counts = check(recordings, 10_000, engine)
     assert min(counts.values()) > 2000, counts
+
+
+def moved_on(steps: int, again: bool) -> dict:
+    """A run of so many moves; `again`: each has what the last but one took, too."""
+    run = trace(lambda x: x.flip(0), torch.randn(4), gradient=torch.ones(4)).to_json()
+    (before, after), (step,) = run["tensors"], run["steps"]
+    tensors = [after | {"id": i, "gradient": None} for i in range(steps + 1)]
+    tensors[0], tensors[-1] = before, after | {"id": steps}
+    many = [
+        step | {"inputs": [i, i - 1] if again and i else [i], "output": i + 1}
+        for i in range(steps)
+    ]
+    return run | {"tensors": tensors, "steps": many, "outputs": [steps]}
+
+
+def huge(function: Callable, *shape: int) -> dict:
+    return trace(function, torch.empty(*shape, device="meta")).to_json()
+
+
+def placed(data: dict, **parts: Any) -> dict:
+    first, *others = data["tensors"]
+    return data | {"tensors": [first | parts, *others]}
+
+
+def test_what_is_very_large_works_or_is_refused_at_once(engine):
+    """Where nothing is said it works; a sentence is said within seconds."""
+    plain = trace(lambda x: x + 1, torch.randn(2, 3)).to_json()
+    endless: list = []
+    for _ in range(10**5):
+        endless = [endless]
+    around = dict(plain)
+    around["operands"] = [around]
+    rows = [
+        (huge(lambda x: x.reshape(10**5, 10**4).t().sum(0) * 2, 10**9), None),
+        (huge(lambda x: torch.cat([x, x])[:4].reshape(2, 2) * 2, 10**9), None),
+        (huge(lambda x: x[None].mean(1), 10**16, 2), None),
+        (huge(lambda x: x.permute(*reversed(range(64))) * 2, *[1] * 64), None),
+        (placed(plain, offset=2**62), None),
+        (placed(plain, strides=[2**40, 2**50]), None),
+        (placed(plain, offset=2**63 - 1), "tensor 0 ends beyond any memory"),
+        (placed(plain, strides=[1, 2**62]), "tensor 0 ends beyond any memory"),
+        (placed(plain, values=[0] * 30_000_000), "too large, with its 'tensors'"),
+        (placed(plain, dtype="f" * 10**8), "too large, with its 'tensors'"),
+        (placed(plain, dtype="f" * 10**5), "dtype of tensor 0"),
+        (placed(plain, shape=[1] * 300), "tensor 0 has 300 axes"),
+        (plain | {"omitted": ["left out" * 10**4] * 10**3}, "too large, with its 'omi"),
+        (plain | {"steps": plain["steps"] * 10**4}, "too large, 10,000 steps"),
+        (plain | {"operands": endless}, "not a dict"),
+        (around, "too large, with its 'operands'"),
+        (plain | {"version": True}, "has version True"),
+        (plain | {"version": "1" * 10**6}, "this package reads version 1"),
+        (moved_on(200, again=False), None),
+        (moved_on(200, again=True), None),
+    ]
+    for number, (data, said) in enumerate(rows):
+        began = time.process_time()
+        if said is not None:
+            with pytest.raises(ValueError, match=re.escape(said)) as fault:
+                Trace.from_json(data)
+            assert len(str(fault.value)) < 300
+            assert time.process_time() - began < 60, number
+            continue
+        exercise(Trace.from_json(data))
+        assert not engine.eval(f"trial({page(data)}, {number})", timeout_sec=300)
+    longest = Trace.from_json(moved_on(1024, again=True))
+    assert len(longest.gradient(0)) == len(longest.values(1024)) == 4
+    for figure in ("permute_lens", "module_map"):
+        frame = engine.eval(f"${figure}.firstFrame({page(longest.to_json())})")
+        assert "vip-problem" not in frame

@@ -7,6 +7,7 @@ export const MOST_DRAWN = 2048;
 const LONGEST_STRIP = 4 * MOST_DRAWN; // of memory, with the gaps between the elements
 // As in tracing/damage.py: what is read of a recording at most.
 const MOST_NUMBERS = 2_800_000;
+const LETTERS = 12; // that a number takes as JSON
 const MOST_STEPS = 1024;
 const MOST_AXES = 256;
 const LONGEST_TEXT = 2 * 65_536; // Python counts a pair of surrogates as one
@@ -84,7 +85,7 @@ export function readRun(json) {
         .replace(/\.$/, ""),
     );
   if (!Array.isArray(operands)) throw new Error("the operands of this recording are damaged");
-  if (steps.length > MOST_STEPS || countIn(json) > MOST_NUMBERS)
+  if (steps.length > MOST_STEPS || isTooLarge(json))
     throw new Error("this recording is too large; trace a part of the function, or a smaller input");
   tensors.forEach((tensor, i) => {
     if (!isTensor(tensor) || tensor.id !== i) throw new Error(`tensor ${i} of this recording is damaged`);
@@ -110,16 +111,19 @@ export function readRun(json) {
   return new Run(json);
 }
 
-/** How many entries all lists in it have, as far as they are few enough. */
-function countIn(json) {
-  let count = 0;
+/** Whether it holds more than is read; texts count as the numbers that would be as long. */
+function isTooLarge(json) {
+  let room = MOST_NUMBERS;
   const left = [json];
-  while (left.length && count <= MOST_NUMBERS) {
-    const item = left.pop();
-    if (Array.isArray(item)) count += item.length;
-    for (const key in item) if (typeof item[key] === "object") left.push(item[key]);
+  while (left.length && room >= 0) {
+    const values = Object.values(left.pop());
+    room -= values.length;
+    if (room < 0) break;
+    for (const value of values)
+      if (typeof value === "string") room -= value.length / LETTERS;
+      else if (value && typeof value === "object") left.push(value);
   }
-  return count;
+  return room < 0;
 }
 
 const isText = (text) => typeof text === "string" && text.length <= LONGEST_TEXT;
