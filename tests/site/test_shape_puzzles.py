@@ -287,6 +287,28 @@ def test_a_wrong_order_says_what_a_row_holds(core, puzzles):
     raise AssertionError("no such puzzle")
 
 
+def test_rows_that_go_from_column_to_column_have_a_hue_for_each_column(core, puzzles):
+    seen = set()
+    for puzzle in [*puzzles("order"), *puzzles("einops")]:
+        born = puzzle["born"]
+        moves = puzzle["kind"] == "order" and puzzle["calls"][0]["op"] == "permute"
+        if moves or puzzle["kind"] == "einops" and puzzle["level"] < 3:
+            assert "walks" not in born  # no rows are asked for
+            continue
+        if puzzle["axes"][-1] in ("H*S", "W*S"):  # the rows are what comes in
+            row = torch.arange(puzzle["shape"][-1])
+        else:
+            wanted = judged(core, puzzle, puzzle["answer"])[0]["wanted"]
+            row = torch.tensor(wanted["births"][: wanted["shape"][-1]])
+        at = dict(zip(born["axes"], torch.unravel_index(row, born["shape"])))
+        is_row = len(at["W"].unique()) > 1 == len(at["H"].unique())
+        assert (born.get("walks") == "W") == is_row
+        seen.add((puzzle["kind"], puzzle["level"], is_row))
+    assert {("einops", 3), ("einops", 4), ("order", 4)} <= {
+        (kind, level) for kind, level, is_row in seen if is_row
+    }
+
+
 # --- view or copy? ------------------------------------------------------------------
 
 

@@ -45,6 +45,8 @@ import { tidyAnswer } from "./puzzle_reading.js";
  * @property {string[]} axes
  * @property {number[]} shape
  * @property {number[]} [hues] the axes that give a cell its hue and its lightness
+ * @property {"W"} [walks] the rows that are asked for go from column to column: these have a hue each, so that
+ *   a row that is right has them all
  * @property {string} [said] what the colours say, if it is not the usual
  *
  * @typedef {object} Verdict
