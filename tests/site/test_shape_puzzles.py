@@ -292,7 +292,7 @@ def test_rows_that_go_from_column_to_column_have_a_hue_for_each_column(core, puz
     for puzzle in [*puzzles("order"), *puzzles("einops")]:
         born = puzzle["born"]
         moves = puzzle["kind"] == "order" and puzzle["calls"][0]["op"] == "permute"
-        if moves or puzzle["kind"] == "einops" and puzzle["level"] < 3:
+        if moves or (puzzle["kind"] == "einops" and puzzle["level"] < 3):
             assert "walks" not in born  # no rows are asked for
             continue
         if puzzle["axes"][-1] in ("H*S", "W*S"):  # the rows are what comes in
