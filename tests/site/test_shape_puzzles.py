@@ -674,6 +674,21 @@ def test_an_address_is_answered_on_the_strip(core, open_figure):
         assert sum(map(int, jumps.all_text_contents())) == right
 
 
+def test_an_address_is_answered_with_the_arrow_keys(core, open_figure):
+    for number in (1, 7):
+        right = int(answer_of(core, "address", number))
+        figure = opened_puzzle(open_figure, "address", number)
+        strip = figure.figure.get_by_role("application")
+        down, across = divmod(right, 10)
+        for key in ["ArrowRight", *["ArrowDown"] * down, *["ArrowRight"] * across]:
+            strip.press(key)  # the first one brings the mark to 0
+        assert figure.said.startswith(f"The mark is at address {right}.")
+        lit = figure.figure.locator(".vip-strip [data-do=answer] .vip-strip-lit")
+        assert lit.locator("..").get_attribute("data-value") == str(right)
+        strip.press("Enter")
+        assert figure.said.startswith("Right.")
+
+
 def test_three_hints_and_then_the_answer(core, open_figure):
     figure = opened_puzzle(open_figure, "shape", 4)
     hints = call(core, EXPORT, "shape", [1], [4])[0]["hints"]

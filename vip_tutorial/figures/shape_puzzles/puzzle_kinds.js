@@ -37,7 +37,7 @@ import { tidyAnswer } from "./puzzle_reading.js";
  * @property {string} example how an answer may look
  * @property {string} answer a right answer, as it would be typed
  * @property {string[]} hints three of them
- * @property {(work: {given?: string, looked?: boolean}, asleep: boolean) => string} [memory] its strip,
+ * @property {(work: {given?: string, looked?: boolean, at?: number}, asleep: boolean) => string} [memory] its strip,
  *   drawn, where an answer may be given by a click
  * @property {(text: string) => Verdict} judge
  *
