@@ -10,7 +10,7 @@ const STRIP = 16; // above a matrix: the row that meets it
 const TOO_FLAT = 1.8; // a cell may be so many times as wide as high before blocks stand side by side
 const HIGHEST = 190; // matrix; a tall one would make all pictures of its run tall
 const BARS = { wide: { width: 64, height: 44 }, narrow: { width: 36, height: 34 } }; // cells that hold a bar
-const BAR_ROWS = 3; // that have this height; fewer share their room
+const BAR_ROWS = 3; // that have this size; fewer share their room
 
 /**
  * @typedef {object} Place of a tensor
@@ -68,8 +68,8 @@ export function makeExhibit({ run, size, format, birth }, step, backward) {
 
 function barOf(shape, format) {
   const { width, height } = BARS[format];
-  const rows = sizeOf(shape) / (shape.at(-1) ?? 1);
-  return { width, height: height * Math.max(1, BAR_ROWS / rows) };
+  const more = Math.max(1, BAR_ROWS / (sizeOf(shape) / (shape.at(-1) ?? 1)));
+  return { width: width * more, height: height * more };
 }
 
 /** How many blocks of the outermost axis may stand side by side: any, unless they are rows of the picture. */
