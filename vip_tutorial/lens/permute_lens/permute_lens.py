@@ -7,6 +7,7 @@ import traitlets
 
 from ..figure.host import BookWidget
 from ..tracing import Trace
+from .still import still
 
 
 class PermuteLens(BookWidget):
@@ -50,6 +51,9 @@ class PermuteLens(BookWidget):
         data = _as_json(recording)
         self._check_picture(data)
         self.recording = data
+
+    def still(self) -> str:
+        return still(self.recording)
 
     def _check_picture(self, recording: dict[str, Any]) -> None:
         """See that the picture has a grey level for each token of a recording."""
