@@ -1,7 +1,7 @@
 // The permute lens: step, scrub or play a recorded run and follow its elements.
 
 import { firstFrameOf, choiceField, renderFigure, wholeField } from "../figure/figure.js";
-import { escape } from "../figure/host.js";
+import { escape, offHtml } from "../figure/host.js";
 import { actionName, actOnLens, stepTo } from "./lens_acts.js";
 import {
   callHtml,
@@ -84,7 +84,7 @@ export const figure = {
     });
     const strip = asleep ? "The memory that the step reads and writes." : "";
     const [first, end] = now.backward ? [last, 0] : [0, last];
-    const off = (isOff) => (isOff && !state.playing ? ' aria-disabled="true"' : "");
+    const off = (isOff) => offHtml(isOff && !state.playing);
     return [
       `<div class="vip-steps vip-scripted${many ? " vip-many" : ""}" role="group" aria-label="Steps of the run" data-part="steps">${steps.join("")}</div>`,
       `<div class="vip-code" data-part="code">${codeHtml(run, now)}</div>`,
