@@ -1,6 +1,7 @@
 """The map shows all of a run, each step once, and nothing on it hides anything else."""
 
 import json
+from functools import partial
 
 import pytest
 import torch
@@ -25,6 +26,18 @@ class Attention(nn.Module):
         return x + self.proj((shares @ v).transpose(1, 2).reshape(B, T, C))
 
 
+class Gate(nn.Module):
+    """Numbers meet in its mean, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate = nn.ModuleDict({"fc": nn.Linear(8, 8)})
+        self.gate.forward = lambda x: self.gate.fc(x.mean((1, 2)))
+
+    def forward(self, x):
+        return x * self.gate(x)[:, None, None]
+
+
 def windows(x):
     B, H, W, C = x.shape
     x = x.roll((-1, -1), (1, 2)).reshape(B, H // 2, 2, W // 2, 2, C)
@@ -41,6 +54,10 @@ RUNS = {
     "convolution": (lambda x: F.conv2d(x, x[:, :, :2, :2]), torch.randn(1, 2, 6, 6)),
     "large": (lambda x: x.reshape(64, 64).t() + 1, torch.randn(4096)),
     "no elements": (lambda x: x.permute(1, 0) + 1, torch.zeros(2, 0)),
+    "no tokens": (nn.Linear(4, 4), torch.zeros(2, 0, 4)),
+    "nothing taken": (partial(F.linear, weight=torch.zeros(4, 0)), torch.zeros(2, 0)),
+    "nothing given": (partial(F.linear, weight=torch.zeros(0, 4)), torch.zeros(2, 4)),
+    "not a number": (lambda x: (x / 0).softmax(0), torch.zeros(3, 4)),
     "one number": (lambda x: x.reshape(1, 1) + 1, torch.tensor(3.0)),
     "many steps": (lambda x: sum(x * k for k in range(40)), torch.randn(2, 3)),
 }
@@ -147,15 +164,50 @@ def test_the_rows_that_travel_are_those_that_the_linear_takes(engine):
     assert len(home.unique()) == 16
 
 
+def frame(engine, state: dict, start: str) -> str:
+    return engine.eval(
+        f"$module_map.firstFrame({json.dumps({**state, 'start': start})})"
+    )
+
+
+# What is said of a run when so many of its steps are done.
+WORDS = [
+    (*RUNS["module"], 4, "mlp_h mixes each row of 8 numbers along H*S; nothing else"),
+    (*RUNS["module"], 19, "Act 7 of 9: reweight · softmax: (B, C) becomes (3, B, 1"),
+    (Gate(), RUNS["module"][1], 1, "Act 1 of 2: gate: (d0, d1, d2, d3) becomes (d0, 1"),
+    (
+        Attention(),
+        RUNS["attention"][1],
+        1,
+        "Act 1 of 9: norm: (B, T, C) becomes (B, T, C).",
+    ),
+    (torch.relu, torch.zeros(2), 0, "Press Next for the first of 1 act."),
+    (
+        torch.relu,
+        torch.zeros(2),
+        1,
+        "The whole run: 1 step in 1 act. Press Play to see",
+    ),
+]
+
+
+def test_the_words_on_an_act_are_true(engine):
+    for function, x, step, words in WORDS:
+        state = ModuleMap(trace(function, x)).page_state()
+        assert words in frame(engine, state, f"v1;step={step}"), words
+    linear = trace(lambda x: F.linear(x, x).softmax(-1) * 2, torch.ones(3, 3))
+    said = frame(engine, ModuleMap(linear).page_state(), "v1;step=1")
+    assert "nothing else meets" not in said  # in the softmax all of a row does
+
+
 def test_a_first_frame_shows_every_line_and_every_act(engine):
     for name, (function, x) in RUNS.items():
         state = ModuleMap(trace(function, x)).page_state()
-        for start in ("", "v1;step=0", "v1;step=1;open=all"):
-            data = json.dumps({**state, "start": start})
-            html = engine.eval(f"$module_map.firstFrame({data})")
+        for start in ("", "v1;step=0", "v1;step=1;open=all", "v1;step=1;view=lens"):
+            html = frame(engine, state, start)
             assert "cannot be drawn" not in html, (name, html[:200])
             assert "NaN" not in html and "undefined" not in html, name
-            assert html.count("<svg") == 2, name
+            assert html.count("<svg") == 2 or "view=lens" in start, name
     lines = engine.eval(f"$module_map.firstFrame({json.dumps(state)})")
     assert "x * k" in lines
 

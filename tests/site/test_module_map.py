@@ -49,6 +49,9 @@ def test_act_after_act_to_the_end_and_back(module_map, open_figure):
         opened.page.clock.fast_forward(5000)
         ends.append(int(opened.state.partition("step=")[2]))
     assert ends == [3, 7, 10, 14, 15, 18, 27, 35, 37]
+    assert opened.said.startswith("Act 9 of 9: proj")
+    opened.part("map").press("End")
+    assert opened.said.startswith("The whole run: 37 steps in 9 acts.")
     opened.press("back")
     assert opened.state == "v1;step=35"
     # A cell that is followed is found in every tensor that has it.

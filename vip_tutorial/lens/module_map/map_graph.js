@@ -98,8 +98,9 @@ export function movesOf(run, group) {
     .map(({ op }) => op);
 }
 
-/** The linear step of a group whose matrix is known, and which is its only one. */
+/** The matrix of the only linear step of a group, if it is known and holds anything. */
 export function matrixOf(run, group) {
   const mixes = group.steps.map((i) => run.steps[i]).filter(({ kind }) => kind === "mix");
-  return mixes.length === 1 ? run.linearMap(mixes[0]) : null;
+  const map = mixes.length === 1 ? run.linearMap(mixes[0]) : null;
+  return map?.weight.values.length ? map : null;
 }
