@@ -12,7 +12,7 @@ from lens_driver import Lens
 yaml = pytest.importorskip("yaml")
 ROOT = Path(__file__).parents[2]
 PROTOCOLS = ("http", "file")
-WIDTHS = (1280, 768, 360)
+WIDTHS = (1280, 768, 320)
 THEMES = ("light", "dark")
 
 
