@@ -164,6 +164,91 @@ def test_the_rows_that_travel_are_those_that_the_linear_takes(engine):
     assert len(home.unique()) == 16
 
 
+DRAWN = """((data, view, progress) => {
+  const { run, plans } = $module_map.figure.prepare(
+    (key) => ({ recording: data, hue: "H", light: "W" })[key] ?? null);
+  const groups = $map_graph.groupsOf(run, false);
+  const layout = $map_layout.layOut(run, groups, "wide");
+  const plan = { run, groups, layout, lens: plans.wide, flights: new Map() };
+  const drawing = new $paint.Drawing(layout.width, layout.height);
+  $map_picture.drawMap(
+    plan, drawing, { lit: [], cell: -1, fill: "birth", here: null, ...view }, progress);
+  const boxes = drawing.boxes.flatMap(({ fill, alpha, layer, cells }) =>
+    cells.flatMap((x, i) => i % 4 ? [] :
+      [{ x, y: cells[i + 1], width: cells[i + 2], height: cells[i + 3],
+         fill, alpha, layer }]));
+  return JSON.stringify({
+    boxes, marks: drawing.marks, side: $map_layout.MATRIX,
+    stations: [...layout.stations.values()],
+    acts: groups.map((one) => layout.acts.get(one)) });
+})"""
+
+
+def drawn(engine, data: str, progress: float = 1, **view) -> dict:
+    return json.loads(engine.eval(f"{DRAWN}({data}, {json.dumps(view)}, {progress})"))
+
+
+def test_the_picture_is_that_of_the_numbers(engine):
+    torch.manual_seed(0)
+    module = WeightedPermuteMLP(8, 4)
+    recording = trace(module, torch.randn(1, 4, 4, 8))
+    data = json.dumps(recording.to_json())
+    whole = drawn(engine, data, position=37, moving=False, current=-1)
+    assert {box["alpha"] for box in whole["boxes"]} == {1}
+
+    def inside(picture, x, y, width, height):
+        found = [
+            box
+            for box in picture["boxes"]
+            if x - 1 < box["x"] < x + width and y - 1 < box["y"] < y + height
+        ]
+        return sorted(found, key=lambda box: (round(box["y"], 3), box["x"]))
+
+    # The matrix of mlp_h, its rows from the top.
+    act, side = whole["acts"][1], whole["side"]
+    place = (act["x"] - side / 2, act["y"] - side / 2, side, side)
+    weight = module.mlp_h.weight.flatten().tolist()
+    fill = f"(v) => $colours.valueFill(v, {max(map(abs, weight))})"
+    fills = json.loads(engine.eval(f"JSON.stringify({weight}.map({fill}))"))
+    assert [box["fill"] for box in inside(whole, *place)] == fills
+
+    # The shares of each channel: height's at the top, then width's, then channel's.
+    shares = next(step for step in recording.steps if step.op == "softmax").output
+    kept = recording.steps[26].output  # the same numbers, with two more axes
+    station = next(one for one in whole["stations"] if one["id"] == kept)
+    left = station["x"] - station["width"] / 2
+    bars = inside(whole, left, station["y"], station["width"], station["height"])
+    for c in range(8):
+        column = [
+            box["height"] / station["height"]
+            for box in bars
+            if box["x"] == pytest.approx(left + c * station["width"] / 8)
+        ]
+        wanted = recording.values(shares)[c::8]
+        assert column == pytest.approx(wanted, abs=1e-4)
+
+    # Before anything has happened, all but the input stands back.
+    start = drawn(engine, data, position=0, moving=False, current=-1)
+    of_input = start["stations"][0]
+    for box in start["boxes"]:
+        is_input = box["y"] < of_input["y"] + of_input["height"]
+        assert (box["alpha"] == 1) == is_input
+
+    # At rest one row is framed where it was, 8 side by side, and where it came to: a
+    # column of 4 tokens, 2 channels of each.
+    rest = drawn(engine, data, position=7, moving=False, current=1)
+    frames = [mark for mark in rest["marks"] if mark.get("thickness") == 1.25]
+    frames = [mark["width"] for mark in frames if mark["kind"] == "outline"]
+    cell = rest["stations"][1]["cell"]["width"]
+    assert [round((width - 0.75) / cell) for width in frames].count(8) == 1
+    assert len(frames) == 5
+    # On its way it goes alone at first.
+    early = drawn(engine, data, 0.4, position=1.2, moving=True, current=0)
+    late = drawn(engine, data, 0.8, position=2.4, moving=True, current=0)
+    flying = [[b for b in at["boxes"] if b["layer"] == 3] for at in (early, late)]
+    assert len(flying[0]) == 8 < len(flying[1])
+
+
 def frame(engine, state: dict, start: str) -> str:
     return engine.eval(
         f"$module_map.firstFrame({json.dumps({**state, 'start': start})})"
