@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from vip_tutorial import PermuteMLP, Trace, WeightedPermuteMLP, trace
-from vip_tutorial.lens import ModuleMap
+from vip_tutorial.lens import ModuleMap, PermuteLens
 
 
 class Attention(nn.Module):
@@ -303,5 +303,17 @@ def test_a_small_map_says_where_the_chapter_is(engine):
     html = engine.eval(f"$module_map.firstFrame({json.dumps(state)})")
     assert "You are here: height" in html
     assert html.count("vip-back") == 2 * 7  # of nine acts, in two sizes
-    with pytest.raises(ValueError, match="nothing of this run is called that"):
-        ModuleMap(recording, here="hight")
+    small, other = ModuleMap(recording, here="height"), trace(torch.relu, torch.ones(2))
+    for show in (lambda: ModuleMap(recording, here="hight"), lambda: small.show(other)):
+        with pytest.raises(ValueError, match="nothing of this run is called that"):
+            show()
+    assert small.recording == recording.to_json()
+
+
+def test_what_is_no_run_and_a_run_that_did_nothing():
+    for figure in (ModuleMap, PermuteLens):
+        with pytest.raises(TypeError, match=f"{figure.__name__} shows a recorded run"):
+            figure(nn.ReLU())
+        nothing = trace(nn.Identity(), torch.ones(1, 4, 4, 8))
+        with pytest.raises(ValueError, match=r"picture has shape \(2, 2\)"):
+            figure(nothing, picture=torch.ones(2, 2))
