@@ -303,6 +303,9 @@ def test_a_small_map_says_where_the_chapter_is(engine):
     html = engine.eval(f"$module_map.firstFrame({json.dumps(state)})")
     assert "You are here: height" in html
     assert html.count("vip-back") == 2 * 7  # of nine acts, in two sizes
+    state = ModuleMap(recording, here="proj").page_state()  # a module is a place, too
+    html = engine.eval(f"$module_map.firstFrame({json.dumps(state)})")
+    assert html.count("vip-back") == 2 * 8
     small, other = ModuleMap(recording, here="height"), trace(torch.relu, torch.ones(2))
     for show in (lambda: ModuleMap(recording, here="hight"), lambda: small.show(other)):
         with pytest.raises(ValueError, match="nothing of this run is called that"):
@@ -317,3 +320,22 @@ def test_what_is_no_run_and_a_run_that_did_nothing():
         nothing = trace(nn.Identity(), torch.ones(1, 4, 4, 8))
         with pytest.raises(ValueError, match=r"picture has shape \(2, 2\)"):
             figure(nothing, picture=torch.ones(2, 2))
+
+
+def test_what_an_action_leads_to(engine):
+    data = json.dumps(trace(*RUNS["module"]).to_json())
+
+    def act(state: dict, **action) -> dict:
+        call = f"""JSON.stringify($module_map.figure.act($module_map.figure.prepare(
+          (key) => key === "recording" ? {data} : null), {json.dumps(state)},
+          {json.dumps(action)}))"""
+        return json.loads(engine.eval(call))
+
+    at = {"view": "map", "step": 7, "open": ""}
+    # Who wants no motion sees whole acts while the slider is dragged.
+    assert act(at, name="scrub", value="8.6") == {"step": 10, "moving": 8.6}
+    assert act(at, name="scrub", value="8.6", calm=True) == {"step": 10}
+    assert act(at, name="scrub", value="0") == {"step": 0}
+    # The map has no way back, so one leaves that of the lens behind.
+    back = act({**at, "view": "lens", "dir": "back", "axis": 1}, name="map")
+    assert (back["view"], back["dir"], back["axis"]) == ("map", "", -1)

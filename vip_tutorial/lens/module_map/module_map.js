@@ -317,9 +317,9 @@ function actOnMap(scene, state, { name, value, key, x, y, calm }) {
         const by = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[key];
         return by && to(current + by, false);
       }
-      const position = calm ? Math.round(value) : +value;
+      const position = +value;
       const step = endOf(groups.find((group) => position <= endOf(group)) ?? groups[groups.length - 1]);
-      return { step: position > 0 ? step : 0, moving: position > 0 && position < step ? position : undefined };
+      return { step: position > 0 ? step : 0, moving: !calm && position > 0 && position < step ? position : undefined };
     }
     case "land": {
       const act = groups.findIndex((group) => value <= endOf(group));
