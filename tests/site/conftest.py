@@ -48,13 +48,20 @@ def browser():
     # The engine that draws first frames takes up an event loop that runs when it is
     # made.  Playwright's is not for it.
     needed("vip_site.figures").first_frame("permute_lens", {})
-    with needed("playwright.sync_api").sync_playwright() as playwright:
+    manager = needed("playwright.sync_api").sync_playwright()
+    try:
+        playwright = manager.start()
+    except Exception as reason:  # its driver lacks a library of the system
+        missing(f"no browser tests: Playwright does not start ({reason})")
+    try:
         try:
             browser = launch(playwright)
         except NoBrowser as reason:
             missing(str(reason))
         yield browser
         browser.close()
+    finally:
+        playwright.stop()
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

@@ -7,6 +7,7 @@ import { drawWhole, paintSvg } from "../figure/paint.js";
 import { legendHtml } from "./legend.js";
 import { middleOf } from "./middle.js";
 import { fitsBlends, fitsNotes, groupOf, paneParts } from "./panes.js";
+import { isMove, memoryOf } from "./recording.js";
 import { litAxis, moment } from "./scene.js";
 import { sumWords } from "./sums.js";
 import { axisWords, cellWords, rowWords, stepWords, tuple } from "./words.js";
@@ -104,12 +105,12 @@ function betweenHtml(run, { step, backward }, { kind, id, name, sign, axes, shap
 export function memoryHtml(run, state) {
   const { step, index } = moment(run, state, state.step);
   if (state.backward)
-    return writes(step)
+    return writes(run, step)
       ? "Memory, by gradient: <b>below</b> of what the step wrote, <b>above</b> of what it read."
       : "Memory, by gradient: the step wrote nothing, so it is one strip.";
   const done = state.step === 0 || state.undone ? index : index + 1;
   const total = run.copies(run.steps.length);
-  const what = whyNoStrip(run, run.mainInput(step)) || (state.undone ? undoneTo(step) : doneTo(step));
+  const what = whyNoStrip(run, run.mainInput(step)) || (state.undone ? undoneTo(run, step) : doneTo(run, step));
   return `Memory: ${what}. <b>Copies so far: ${run.copies(done)} of ${total}.</b>`;
 }
 
@@ -119,15 +120,15 @@ export function stridesHtml(run, state) {
   return `Strides: ${before}${before === after ? " before and after" : ` before, ${after} after`}.`;
 }
 
-function doneTo(step) {
-  if (!writes(step)) return "the step writes nothing";
-  if (step.kind === "move") return "read above, written below";
-  return step.op.endsWith("_")
-    ? "one strip, above as it was and below as it is written over"
-    : "read above, new numbers below";
+function doneTo(run, step) {
+  const memory = memoryOf(run, step);
+  if (memory === "write") return "one strip, above as it was and below as it is written over";
+  if (memory !== "new") return "the step writes nothing";
+  return isMove(step) ? "read above, written below" : "read above, new numbers below";
 }
 
-const undoneTo = (step) => (writes(step) ? "what the step wrote below is taken back" : "the step wrote nothing");
+const undoneTo = (run, step) =>
+  writes(run, step) ? "what the step wrote below is taken back" : "the step wrote nothing";
 
 function whyNoStrip(run, id) {
   if (run.storage(id).length) return "";
