@@ -325,10 +325,10 @@ def test_what_is_no_run_and_a_run_that_did_nothing():
 def test_what_an_action_leads_to(engine):
     data = json.dumps(trace(*RUNS["module"]).to_json())
 
-    def act(state: dict, **action) -> dict:
+    def act(state: dict, here="", **action) -> dict:
         call = f"""JSON.stringify($module_map.figure.act($module_map.figure.prepare(
-          (key) => key === "recording" ? {data} : null), {json.dumps(state)},
-          {json.dumps(action)}))"""
+          (key) => ({{ recording: {data}, here: "{here}" }})[key]), {json.dumps(state)},
+          {json.dumps(action)}) ?? {{}})"""
         return json.loads(engine.eval(call))
 
     at = {"view": "map", "step": 7, "open": ""}
@@ -336,6 +336,10 @@ def test_what_an_action_leads_to(engine):
     assert act(at, name="scrub", value="8.6") == {"step": 10, "moving": 8.6}
     assert act(at, name="scrub", value="8.6", calm=True) == {"step": 10}
     assert act(at, name="scrub", value="0") == {"step": 0}
+    # A small map says nothing of acts, and walks through none.
+    assert act(at, name="walk", key="N")["step"] == 10
+    assert act(at, "height", name="walk", key="N") == {}
+    assert act(at, "height", name="walk", key="Escape") == {"cell": -1}
     # The map has no way back, so one leaves that of the lens behind.
     back = act({**at, "view": "lens", "dir": "back", "axis": 1}, name="map")
     assert (back["view"], back["dir"], back["axis"]) == ("map", "", -1)

@@ -291,7 +291,8 @@ function actOnMap(scene, state, { name, value, key, x, y, calm }) {
     slowly,
     arrived: true,
   });
-  const asked = name === "walk" ? (KEYS[key.length === 1 ? key.toLowerCase() : key] ?? "") : name;
+  const keys = scene.here ? { Escape: "let go" } : KEYS; // a small map has no acts to walk through
+  const asked = name === "walk" ? (keys[key.length === 1 ? key.toLowerCase() : key] ?? "") : name;
   switch (asked) {
     case "play":
       if (state.playing) return { playing: false };
