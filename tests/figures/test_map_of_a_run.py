@@ -258,6 +258,11 @@ def frame(engine, state: dict, start: str) -> str:
 # What is said of a run when so many of its steps are done.
 WORDS = [
     (*RUNS["module"], 4, "mlp_h mixes each row of 8 numbers along H*S; nothing else"),
+    (
+        *RUNS["module"],
+        36,
+        "proj mixes each row of 8 numbers along C; nothing else meets.<",
+    ),
     (*RUNS["module"], 19, "Act 7 of 9: reweight · softmax: (B, C) becomes (3, B, 1"),
     (Gate(), RUNS["module"][1], 1, "Act 1 of 2: gate: (d0, d1, d2, d3) becomes (d0, 1"),
     (
@@ -320,6 +325,22 @@ def test_what_is_no_run_and_a_run_that_did_nothing():
         nothing = trace(nn.Identity(), torch.ones(1, 4, 4, 8))
         with pytest.raises(ValueError, match=r"picture has shape \(2, 2\)"):
             figure(nothing, picture=torch.ones(2, 2))
+
+
+def test_a_damaged_picture_and_a_run_without_a_name(engine):
+    state = ModuleMap(trace(*RUNS["module"]), picture=torch.zeros(4, 4)).page_state()
+    for figure in ("module_map", "permute_lens"):
+
+        def drawn(figure=figure, **changed) -> str:
+            data = json.dumps({**state, **changed})
+            return engine.eval(f"${figure}.firstFrame({data})")
+
+        assert "vip-problem" not in drawn()
+        for picture in ("x", [], [0] * 4, [[0] * 3] * 4, [[None] * 4] * 4, {"0": [0]}):
+            told = drawn(picture=picture)
+            assert "its picture is no grid of grey levels" in told, (figure, picture)
+        nameless = {**state["recording"], "name": ""}
+        assert "<strong>A recorded run</strong>" in drawn(recording=nameless)
 
 
 def test_what_an_action_leads_to(engine):

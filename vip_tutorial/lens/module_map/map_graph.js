@@ -94,7 +94,7 @@ export function nameOf(run, group) {
 export function movesOf(run, group) {
   return group.steps
     .map((i) => run.steps[i])
-    .filter(({ kind }) => kind === "move")
+    .filter(({ kind, op }) => kind === "move" && op !== "dropout") // which moves nothing
     .map(({ op }) => op);
 }
 

@@ -24,6 +24,7 @@ const HELP =
 
 export const figure = {
   kind: "module_map",
+  title: lens.title,
   watched: [...lens.watched, "here"],
   help: ({ here }) =>
     here
