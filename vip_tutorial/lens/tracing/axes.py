@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from .beneath import CHOOSERS
-from .calls import NORMS, Call
+from .calls import NORMS, Call, einsum_terms
 from .recording import Step
 
 _PERMUTATIONS = frozenset(
@@ -150,7 +150,8 @@ def names_after(
     first = inputs[0]
     name = step.op.strip("_")
     if step.op == "einsum" and isinstance(call.args[0], str):
-        return _of_equation(call.args[0], operands, after)
+        ndims = [x.ndim for x in call.tensors()]
+        return _of_equation(call.args[0], ndims, operands, after)
     if step.order is not None:
         return Named(after, [first.axes[k] for k in step.order])
     if step.kind == "move" and step.op in _RESHAPES:
@@ -477,20 +478,25 @@ def _broadcast(inputs: list[Named], after: list[int]) -> Named:
 
 
 def _of_equation(
-    equation: str, operands: Sequence[Named | None], after: list[int]
+    equation: str,
+    ndims: list[int],
+    operands: Sequence[Named | None],
+    after: list[int],
 ) -> Named:
     """Names after `einsum("bhwns,hg->...", ...)`: a letter stands for an axis.
 
     It is also a name, for an axis that has none.
     """
-    terms, _, result = equation.replace(" ", "").partition("->")
-    if "." in equation or len(result) != len(after):
+    found = einsum_terms(equation, ndims, len(after))
+    if found is None:
         return by_size(after)
+    *terms, result = found
     names: dict[str, Axis] = {}
-    for term, named in zip(terms.split(","), operands):
+    for term, named in zip(terms, operands):
         if named is not None:
             for letter, axis in zip(term, named.axes):
-                if re.fullmatch(r"d?\d+", axis[0].name) and len(axis) == 1:
+                is_unnamed = re.fullmatch(r"d?\d+", axis[0].name) and len(axis) == 1
+                if is_unnamed and letter.isalpha():
                     axis = (Atom(letter, axis[0].size),)
                 names.setdefault(letter, axis)
     axes = [

@@ -182,14 +182,11 @@ def reads_none(log: list[Inner], followed: Sequence[Tensor]) -> bool:
     return bool(log) and all(inner.name in _OBLIVIOUS for inner in taking)
 
 
-def choosers(log: list[Inner], followed: Iterable[Tensor]) -> set[tuple]:
-    """Places of the memory that operations took to choose, and for nothing else."""
-    chose, given = set(), set()
-    for inner in log:
-        data = {place_of(x) for x in inner.data()}
-        given |= data
-        chose |= {place_of(x) for x in inner.tensors()} - data
-    return chose - given
+def choosers(log: list[Inner], followed: Sequence[Tensor]) -> set[tuple]:
+    """Places of memory that nothing can come out of: it was taken to choose by."""
+    taken = {place_of(x) for inner in log for x in inner.tensors()}
+    data = {place_of(x) for inner in at_work(log, followed) for x in inner.data()}
+    return taken - data
 
 
 def _followed(
@@ -237,9 +234,10 @@ class Beneath(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         if not getattr(_own, "depth", 0) and _is_compound(func):
-            with self:  # its parts are what is looked for
-                return func.decompose(*args, **kwargs)
-        result = func(*args, **kwargs)
+            with self, torch._C.DisableTorchFunction():  # its parts are looked for
+                return func._op_dk(_COMPOSITE, *args, **kwargs)
+        with torch._C.DisableTorchFunction():
+            result = func(*args, **kwargs)
         if not getattr(_own, "depth", 0):
             with unobserved():
                 outputs = [x for x in flat(result) if isinstance(x, Tensor)]
@@ -253,11 +251,14 @@ class Beneath(TorchDispatchMode):
         return x.detach().clone()
 
 
+_COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
+
+
 @functools.cache
 def _is_compound(func: OpOverload) -> bool:
     """Whether an operation only calls others; in inference mode they come as such."""
     has = functools.partial(torch._C._dispatch_has_kernel_for_dispatch_key, func.name())
-    return has("CompositeImplicitAutograd") and not any(map(has, ("CPU", "CUDA")))
+    return has(_COMPOSITE) and not any(map(has, ("CPU", "CUDA")))
 
 
 _own = threading.local()

@@ -123,6 +123,32 @@ def _argument_text(value: Any) -> str:
     return type(value).__name__ if " at 0x" in text else text
 
 
+def einsum_terms(equation: str, ndims: list[int], out: int) -> list[str] | None:
+    """The letters of each tensor of an einsum, and last those of its result.
+
+    An ellipsis is written out, in characters that no equation has; None if the letters
+    do not fit the tensors.
+
+    Args:
+        equation: E.g. "bhwc,cd->bhwd" or "...ij,...jk".
+        ndims: How many axes each tensor has that it was given.
+        out: How many the result has.
+    """
+    left, arrow, result = equation.replace(" ", "").partition("->")
+    terms = left.split(",")
+    if not arrow:
+        single = sorted(c for c in set(left) - set(",.") if left.count(c) == 1)
+        result = ("..." if "..." in left else "") + "".join(single)
+    found = []
+    for term, ndim in zip([*terms, result], [*ndims, out]):
+        more = ndim - len(term.replace("...", ""))
+        written = "".join(chr(0x2460 + k) for k in reversed(range(max(more, 0))))
+        found.append(term.replace("...", written))
+    fits = len(terms) == len(ndims)
+    fits &= all(len(term) == n for term, n in zip(found, [*ndims, out]))
+    return found if fits else None
+
+
 def is_plain(x: Tensor) -> bool:
     """Whether a tensor has strides and a piece of memory that can be looked at."""
     if x.layout != torch.strided or x.is_nested or x.is_quantized:

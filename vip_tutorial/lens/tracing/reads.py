@@ -18,7 +18,7 @@ from typing import Any
 from torch import Tensor
 
 from .beneath import CHOOSERS
-from .calls import MIXES, REDUCTIONS, Call, operation
+from .calls import MIXES, REDUCTIONS, Call, einsum_terms, flat, operation
 
 Reads = list[Any]  # an entry for each axis of one tensor
 EXACT, BOUND, UNKNOWN = "exact", "bound", "unknown"
@@ -238,15 +238,15 @@ def _batch(x: Tensor, count: int, out: Tensor, batch: int) -> Reads:
 
 def _equation(call: Call, out: Tensor) -> dict[int, Reads]:
     equation, *tensors = call.args
-    if not isinstance(equation, str) or "." in equation:
+    tensors = flat(tensors)
+    if not isinstance(equation, str):
         return {}
-    if len(tensors) == 1 and isinstance(tensors[0], tuple | list):
-        tensors = tensors[0]
-    terms, _, result = equation.replace(" ", "").partition("->")
-    if not result and out.ndim:
+    found_terms = einsum_terms(equation, [x.ndim for x in tensors], out.ndim)
+    if found_terms is None:
         return {}
+    *terms, result = found_terms
     found = {}
-    for term, x in zip(terms.split(","), tensors):
+    for term, x in zip(terms, tensors):
         if len(set(term)) < len(term) or id(x) in found:
             return {}
         found[id(x)] = [

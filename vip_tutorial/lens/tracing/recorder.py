@@ -69,6 +69,11 @@ _ABOUT = frozenset(
     "can_cast promote_types is_tensor is_storage _is_view is_non_overlapping_and_dense "
     "broadcast_shapes broadcast_tensors format repr".split()
 )
+# They make a tensor of numbers that Python or NumPy has.
+_TAKING_NUMBERS = frozenset(
+    "tensor as_tensor asarray from_numpy frombuffer full new_tensor new_full "
+    "scalar_tensor full_like fill_".split()
+)
 # What is seen from inside: the steps of its own Python code.
 _OPENED = frozenset(["multi_head_attention_forward"])
 # They stand for whole modules, and nothing is seen of what is in them.
@@ -121,6 +126,7 @@ class Recorder(TorchFunctionMode):
         self._hidden: set[int] = set()  # of which that is not known
         self._kept: list[Tensor] = []  # so that no id() is used again
         self._has_left = False  # whether numbers went where no trace can follow
+        self._left: set[float] = set()  # those that went as Python's
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -186,6 +192,7 @@ class Recorder(TorchFunctionMode):
             taken = [x for x in flat((args, kwargs)) if isinstance(x, Tensor)]
             if not is_about and any(map(self._has_followed, taken)):
                 self._has_left = True
+                self._left |= {x for x in flat(result) if isinstance(x, float)}
             return
         if name in _FUSED:
             self.missing.fused.add(name)
@@ -393,6 +400,10 @@ class Recorder(TorchFunctionMode):
             return
         inputs = [self._ids[id(x)] for x in followed]
         given, is_hidden = self._given(taken)
+        scalars = [x for x in flat((call.args, call.kwargs)) if isinstance(x, float)]
+        if not self._left.isdisjoint(scalars):
+            is_hidden = True
+            self.missing.back[name] = None
         written = {place_of(x) for inner in log for x in inner.written()}
         after = self.recording.tensors[self._register(output, numbers)]
         step = Step(
@@ -586,7 +597,9 @@ class Recorder(TorchFunctionMode):
 
     def _note_constant(self, name: str, taken: list[Tensor], output: Tensor) -> None:
         """Something was made from no input: a mask, or a parameter in another shape."""
-        if any(self._is_hidden(x) for x in taken):
+        if any(self._is_hidden(x) for x in taken) or (
+            self._has_left and name in _TAKING_NUMBERS
+        ):
             self._hidden.add(id(output))
         elif taken:
             before = self._constants.get(id(taken[0])) or self.names.of(taken[0])

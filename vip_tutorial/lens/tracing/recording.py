@@ -198,7 +198,8 @@ class Trace:
                 return None
             before += found
             first += size
-        return [before[k] if k >= 0 else -1 for k in step.picks]
+        found = [before[k] if k >= 0 else -1 for k in step.picks]
+        return found if any(k >= 0 for k in step.picks) else None
 
     def gradient(self, id: int) -> list[float] | None:
         """Gradient at tensor `id`; None if it was not asked for or left out.
