@@ -14,13 +14,21 @@ const EDGE = 2; // room for outlines
 /** What the colours and the numbers of the cells say. */
 export function coloursSaid({ born }) {
   if (born.said) return born.said;
+  if (born.walks === "W")
+    return "The hue is its column of the picture, and within a column it gets darker downwards: 01 is row 0, column 1.";
   if (born.axes.includes("H"))
     return "The hue is its row of the picture, and within a row it gets darker from left to right: 01 is row 0, column 1.";
   return "The hue is its place along axis 0 of the fresh tensor, and it gets darker along axis 1: 01 is place 0, then place 1.";
 }
 
 /** The axes that give a cell its hue and its lightness. @param {import("./puzzle_kinds.js").Born} born */
-function colourAxes({ axes, shape, hues }) {
+function colourAxes(born) {
+  const named = nameAxes(born);
+  return born.walks === "W" ? named.reverse() : named;
+}
+
+/** The axes that name a cell: its row and its column, where it has them. @param {import("./puzzle_kinds.js").Born} born */
+function nameAxes({ axes, shape, hues }) {
   if (hues) return hues;
   const [H, W] = [axes.indexOf("H"), axes.indexOf("W")];
   return H >= 0 && W >= 0 ? [H, W] : [0, Math.min(1, shape.length - 1)];
@@ -57,9 +65,10 @@ export function pictureHtml(picture, puzzle) {
 export function painted(picture, { born }, largest) {
   const { births, labels, mark } = picture;
   const [hue, light] = colourAxes(born);
+  const [first, second] = nameAxes(born);
   const birthName = (birth) => {
     const at = unravel(birth, born.shape);
-    return birth < 0 ? "" : `${at[hue]}${at[light]}`;
+    return birth < 0 ? "" : `${at[first]}${at[second]}`;
   };
   const { cell, width, height, place } = cellsOf(picture, largest);
   const drawing = new Drawing(width, height);

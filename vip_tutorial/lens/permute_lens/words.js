@@ -46,6 +46,7 @@ function forwardWords(run, state, step, index) {
   const [before, after] = [run.tensors[run.mainInput(step)], run.tensors[step.output]];
   const size = sizeOf(after.shape);
   const memory = memoryOf(run, step);
+  if (memory === "same") return "it gives back the tensor that it took. No number moves, and none is made.";
   if (isMove(step)) return moveWords(run, step, index, memory);
   const over = memory === "write" ? " They are written over what the tensor held." : "";
   if (step.known === "unknown")
@@ -65,7 +66,6 @@ function forwardWords(run, state, step, index) {
 function moveWords(run, step, index, memory) {
   const [before, after] = [run.tensors[step.inputs[0]], run.tensors[step.output]];
   const size = sizeOf(after.shape);
-  if (memory === "same") return "it gives back the tensor that it took. No number moves, and none is made.";
   if (step.kind === "collect") return collectWords(run, step, size, memory);
   if (memory === "write") return `${size} numbers, moved to where others were.`;
   if (memory === "view") {
