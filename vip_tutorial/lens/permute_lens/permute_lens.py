@@ -7,6 +7,7 @@ import traitlets
 
 from ..figure.host import BookWidget
 from ..tracing import Trace
+from .still import still
 
 
 class PermuteLens(BookWidget):
@@ -50,6 +51,9 @@ class PermuteLens(BookWidget):
         data = self._as_json(recording)
         self._check_run(data)
         self.recording = data
+
+    def still(self) -> str:
+        return still(self.recording)
 
     def _as_json(self, recording: Trace) -> dict[str, Any]:
         if not isinstance(recording, Trace):
