@@ -3,7 +3,7 @@
 
 import { axisColour } from "../figure/colours.js";
 import { firstFrameOf, choiceField, renderFigure } from "../figure/figure.js";
-import { escape } from "../figure/host.js";
+import { escape, offHtml } from "../figure/host.js";
 import { isCalm } from "../figure/motion.js";
 import { drawWhole, paintParts, paintSvg } from "../figure/paint.js";
 import { SIGNS, bornParts, partsHtml } from "../permute_lens/legend.js";
@@ -25,6 +25,7 @@ const HELP =
 
 export const figure = {
   kind: "module_map",
+  title: lens.title,
   watched: [...lens.watched, "here"],
   help: ({ here }) =>
     here
@@ -146,13 +147,17 @@ function mapOf({ run, plans, maps }, { open }) {
   return maps.get(open);
 }
 
+/** Whether the whole run is shown, rather than the last of its acts. */
+const seesWhole = ({ run }, { step, moving, playing, arrived }) =>
+  step >= run.steps.length && moving === undefined && !playing && !arrived;
+
 /** @returns {import("./map_picture.js").View & {progress: number}} */
 function viewOf(scene, state) {
   const { groups } = mapOf(scene, state);
   const position = state.moving ?? state.step;
   // On the way the next act has begun, where the last one has ended.
   const isIn = (group) => (state.moving === undefined ? position <= endOf(group) : position < endOf(group));
-  const isWhole = position >= scene.run.steps.length && state.moving === undefined && !state.playing;
+  const isWhole = seesWhole(scene, state);
   const current =
     (position <= 0 && state.moving === undefined) || isWhole ? -1 : groups.findIndex((group) => isIn(group));
   const start = current > 0 ? endOf(groups[current - 1]) : 0;
@@ -273,9 +278,9 @@ function tellingStep(run, group) {
 function playerHtml({ run }, state) {
   const { step } = state;
   return `<div class="vip-player vip-scripted">
-  <button type="button" data-do="back"${step <= 0 ? ' aria-disabled="true"' : ""}>◀ Back</button>
+  <button type="button" data-do="back"${offHtml(step <= 0)}>◀ Back</button>
   <button type="button" data-do="play" aria-pressed="${Boolean(state.playing)}">${state.playing ? "❚❚ Pause" : "▶ Play"}</button>
-  <button type="button" data-do="next"${step >= run.steps.length && !state.playing ? ' aria-disabled="true"' : ""}>Next ▶</button>
+  <button type="button" data-do="next"${offHtml(step >= run.steps.length && !state.playing)}>Next ▶</button>
   <input type="range" min="0" max="${run.steps.length}" step="0.01" value="${state.moving ?? step}" data-part="scrub" data-set="scrub" data-let-go="land"
     data-keys="scrub" aria-label="Scrub through the run" aria-valuetext="step ${step} of ${run.steps.length}">
   ${speedHtml(state.speed)}
@@ -286,12 +291,17 @@ function actOnMap(scene, state, { name, value, key, x, y, calm }) {
   const { run } = scene;
   const { groups } = mapOf(scene, state);
   const current = actAt(scene, state);
-  const to = (i, slowly = true) => ({ step: i < 0 ? 0 : endOf(groups[Math.min(i, groups.length - 1)]), slowly });
-  const asked = name === "walk" ? (KEYS[key.length === 1 ? key.toLowerCase() : key] ?? "") : name;
+  const to = (i, slowly = true) => ({
+    step: i < 0 ? 0 : endOf(groups[Math.min(i, groups.length - 1)]),
+    slowly,
+    arrived: true,
+  });
+  const keys = scene.here ? { Escape: "let go" } : KEYS; // a small map has no acts to walk through
+  const asked = name === "walk" ? (keys[key.length === 1 ? key.toLowerCase() : key] ?? "") : name;
   switch (asked) {
     case "play":
       if (state.playing) return { playing: false };
-      return { ...(current + 1 < groups.length ? {} : { step: 0 }), playing: true, slowly: false };
+      return { ...(current + 1 < groups.length ? {} : { step: 0 }), playing: true, slowly: false, arrived: false };
     case "next":
       return state.playing ? { playing: false } : to(current + 1);
     case "back":
@@ -299,7 +309,7 @@ function actOnMap(scene, state, { name, value, key, x, y, calm }) {
     case "first":
       return { step: 0 };
     case "last":
-      return { step: run.steps.length };
+      return { step: run.steps.length, arrived: false };
     case "let go":
       return { cell: -1 };
     case "fill":
@@ -313,15 +323,14 @@ function actOnMap(scene, state, { name, value, key, x, y, calm }) {
         const by = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[key];
         return by && to(current + by, false);
       }
-      const position = calm ? Math.round(value) : +value;
+      const position = +value;
       const step = endOf(groups.find((group) => position <= endOf(group)) ?? groups[groups.length - 1]);
-      return { step: position > 0 ? step : 0, moving: position > 0 && position < step ? position : undefined };
+      return { step: position > 0 ? step : 0, moving: !calm && position > 0 && position < step ? position : undefined };
     }
-    case "land":
-      return to(
-        groups.findIndex((group) => value <= endOf(group)),
-        false,
-      );
+    case "land": {
+      const act = groups.findIndex((group) => value <= endOf(group));
+      return { ...to(act, false), arrived: value < run.steps.length };
+    }
     case "glance":
       return { glance: value === "" ? undefined : value };
     case "follow": {
@@ -354,11 +363,13 @@ function mapWords(scene, state) {
   if (scene.here)
     return "The part that this chapter is about, in the whole module. Press one of its acts to open the lens there.";
   if (current < 0)
-    return `The input, ${tuple(axes)} = ${tuple(shape)}. Press Next for the first of ${groups.length} acts.`;
-  if (state.step >= run.steps.length && !state.playing)
-    return `The whole run: ${run.steps.length} steps in ${groups.length} acts. Press Play to see them one after the other.`;
+    return `The input, ${tuple(axes)} = ${tuple(shape)}. Press Next for the first of ${counted(groups.length, "act")}.`;
+  if (seesWhole(scene, state))
+    return `The whole run: ${counted(run.steps.length, "step")} in ${counted(groups.length, "act")}. Press Play to see ${groups.length > 1 ? "them one after the other" : "it"}.`;
   return `Act ${current + 1} of ${groups.length}: ${actWords(run, groups[current])}`;
 }
+
+const counted = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
 
 /** A sentence or two on an act. */
 function actWords(run, group) {
@@ -366,10 +377,12 @@ function actWords(run, group) {
   const [before, after] = [group.inputs[0], group.output].map((id) => tuple(run.tensors[id].axes));
   const moves = movesOf(run, group);
   if (moves.length === steps.length) return `${moves.join(", ")}. No number changes; ${before} becomes ${after}.`;
-  const mix = steps.find(({ kind }) => kind === "mix");
   const name = nameOf(run, group);
-  if (mix && steps.filter(({ kind }) => kind === "mix").length === 1) {
-    const { axes, shape } = run.tensors[mix.inputs[0]];
+  // Where numbers meet in no other step, and nothing is moved before they do.
+  const [first, ...others] = steps;
+  const isKept = ({ kind, inputs }) => kind === "move" || (kind === "pointwise" && new Set(inputs).size === 1);
+  if (first.kind === "mix" && others.every(isKept)) {
+    const { axes, shape } = run.tensors[first.inputs[0]];
     const home = moves.length ? ` Then ${moves.join(", ")}: ${after}.` : "";
     return `${name} mixes each row of ${shape[shape.length - 1]} numbers along ${axes[axes.length - 1]}; nothing else meets.${home}`;
   }
