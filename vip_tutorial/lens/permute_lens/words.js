@@ -57,8 +57,7 @@ function forwardWords(run, state, step, index) {
   if (step.kind === "reduce")
     return `${size} ${size === 1 ? "number remains" : "numbers remain"}${shareWords(run, step)}.`;
   if (step.kind === "pointwise") return pointwiseWords(run, step, size) + over;
-  if (memory === "view")
-    return `a view. Nothing is written; the same memory is read as ${size} other numbers.`;
+  if (memory === "view") return `a view. Nothing is written; the same memory is read as ${size} other numbers.`;
   if (over) return `${size} numbers.${over}`;
   if (/^(matmul|mm|bmm)$/.test(step.op))
     return `${size} new numbers, each a row of one tensor times a column of the other.`;
