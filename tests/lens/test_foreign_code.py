@@ -93,6 +93,11 @@ MOVES = {  # function, shape of x
     "max": (lambda x: x.max(0)[0], (3, 2)),
     "topk": (lambda x: x.topk(2, 1)[0], (2, 3)),
     "sort": (lambda x: x.sort(descending=True).values, (2, 3)),
+    "cummax": (lambda x: x.cummax(0)[0], (3, 2)),
+    "scatter_add": (
+        lambda x: torch.zeros(3, 2).scatter_add(0, torch.tensor([[2, 1], [0, 0]]), x),
+        (2, 2),
+    ),
     "embedding": (lambda x: F.embedding(torch.tensor([[1, 0], [2, 2]]), x), (3, 2)),
     "einsum": (lambda x: torch.einsum("abc->cab", x), (2, 3, 4)),
     "broadcast_to": (lambda x: torch.broadcast_to(x, (2, 3, 2)), (3, 2)),
@@ -114,7 +119,8 @@ def test_what_only_moves_is_followed(function, shape):
     x = torch.randn(shape).abs() + 1 if shape == (2, 3) else torch.randn(shape)
     if function is MOVES["where"][0]:
         x = torch.arange(1.0, 7.0).reshape(2, 3)  # as it is counted
-    chooses = function in [MOVES[name][0] for name in ("max", "topk", "sort")]
+    names = ("max", "topk", "sort", "cummax")
+    chooses = function in [MOVES[name][0] for name in names]
     if chooses:
         x = torch.arange(1.0, 7.0).reshape(shape)
     for mode in (torch.enable_grad, torch.inference_mode):

@@ -21,7 +21,8 @@ NORMS = frozenset(
 )
 REDUCTIONS = frozenset(
     "mean sum prod std var norm logsumexp nanmean nansum amax amin all any "
-    "count_nonzero vector_norm std_mean var_mean argmax argmin".split()
+    "count_nonzero vector_norm linalg_vector_norm std_mean var_mean argmax "
+    "argmin".split()
 )
 LONGEST = 400  # characters of a call or of a line that are kept
 
