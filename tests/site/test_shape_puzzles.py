@@ -429,6 +429,8 @@ def way_in(puzzles):
         'rearrange(x, "b h w (n s) -> b n w (h s)", n=4)',
         "'b h w (n s) -> b n w (h s)'",
         "b h w (n s t) -> b n w (h s t)",
+        "b n w (h s)",  # the left side is not what is asked
+        "B N W (H S)",
     ],
 )
 def test_a_pattern_in_any_notation(core, way_in, answer):
@@ -444,7 +446,9 @@ def test_a_pattern_in_any_notation(core, way_in, answer):
         ("b h w c -> b h w c", "makes the shape"),
         ("b h w n s -> b n w (h s)", "left side has 5 axes"),
         ("1 h w (n s) -> 1 n w (h s)", "has size 2"),
-        ("b h w (n s)", "one arrow"),
+        ("b h w (n s) -> b n -> w", "one arrow"),
+        ("b h w (n s)", "makes the shape"),
+        ("b h w n", "The axis s stands on the left only"),
         ("b h w (n s) -> b n w h", "stands on the left only"),
         ("b h w (n s) -> b n w (h s k)", "stands on the right only"),
         ("b h h (n s) -> b n h (h s)", "stands twice on the left"),
