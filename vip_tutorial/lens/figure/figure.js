@@ -15,6 +15,7 @@
 //   data-submit="name" on a form    its fields             {name, value: {...}}
 //   data-let-go="name"              a control that was let go  {name, value}
 //   data-point="name"               a click at a place in it, 0 to 1  {name, x, y, width}
+//   data-in-sight                   what shall be in sight while the figure moves, of several the one shown
 //   data-glance="value"             pointed at or focused, until it is no more  {name: "glance", value}
 // and of the page around the figure, which names an axis to be lit  {name: "light", value}
 
@@ -255,9 +256,15 @@ function bringFigureToLife(figure, model, el, again) {
     model.set("state", writeFields(figure.fields, state));
     model.save_changes?.();
     if (seek && el.getBoundingClientRect().top < 0) el.scrollIntoView(); // what took the picture's place is shorter
+    if (walks || (state.playing && slowly !== false)) seekMotion();
     if (walks) motion.walk(from, state[field], moveTo, rest, figure.motion.lasts?.(scene, state));
     else if (slowly !== false) rest();
     else if (changes.playing) playOn();
+  }
+  /** What moves is brought into sight, if the reader has set it going from elsewhere. */
+  function seekMotion() {
+    const place = [...el.querySelectorAll("[data-in-sight]")].find((one) => one.getClientRects().length);
+    place?.scrollIntoView({ block: "nearest", behavior: isCalm() ? "instant" : "smooth" });
   }
   /** For the time being, and not to be kept. */
   function glance(changes) {
