@@ -8,7 +8,7 @@ from vip_tutorial import figures, lens
 
 WORDS, LINES = 220, 20  # of text and of code that are read in a minute
 FIGURE = 1  # minutes
-UNSEEN = {"hide-input", "remove-input", "remove-cell", "setup"}
+UNSEEN = {"hide-input", "hide-cell", "remove-input", "remove-cell", "setup"}
 FIGURES = {name for room in (figures, lens) for name in room.__all__}
 
 

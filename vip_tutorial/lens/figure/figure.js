@@ -169,11 +169,19 @@ function wholeHtml(figure, scene, state, problem, asleep = false) {
   return `
 <div class="vip-title"><strong>${escape(scene.title)}</strong></div>
 <div class="vip-body" data-part="body">${partsOf(figure, scene, state, asleep).join("")}</div>
-<p class="vip-say" data-part="say" aria-live="polite">${escape(words)}</p>
+<p class="vip-say" data-part="say" aria-live="polite">${saidHtml(words)}</p>
 <p class="vip-unseen" data-part="heard" aria-live="polite"></p>
 <div class="vip-options vip-scripted" data-part="options">${optionsOf(figure, scene, state)}</div>
 ${line}
 <details class="vip-keys vip-scripted"><summary>Mouse and keys</summary>${typeof figure.help === "function" ? figure.help(scene) : figure.help}</details>${figure.foot?.(scene) ?? ""}`;
+}
+
+/** Nobody is asked to press what only a script would answer, if there is anything else to say. */
+function saidHtml(words) {
+  const asked = /Press [^.]*\./g;
+  return words.replace(asked, "").trim()
+    ? escape(words).replace(asked, '<span class="vip-scripted">$&</span>')
+    : escape(words);
 }
 
 const optionsOf = (figure, scene, state) => `${figure.options?.(scene, state) ?? ""}${linkHtml(scene.isPage).buttons}`;
