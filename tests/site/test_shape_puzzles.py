@@ -287,6 +287,28 @@ def test_a_wrong_order_says_what_a_row_holds(core, puzzles):
     raise AssertionError("no such puzzle")
 
 
+def test_rows_that_go_from_column_to_column_have_a_hue_for_each_column(core, puzzles):
+    seen = set()
+    for puzzle in [*puzzles("order"), *puzzles("einops")]:
+        born = puzzle["born"]
+        moves = puzzle["kind"] == "order" and puzzle["calls"][0]["op"] == "permute"
+        if moves or (puzzle["kind"] == "einops" and puzzle["level"] < 3):
+            assert "walks" not in born  # no rows are asked for
+            continue
+        if puzzle["axes"][-1] in ("H*S", "W*S"):  # the rows are what comes in
+            row = torch.arange(puzzle["shape"][-1])
+        else:
+            wanted = judged(core, puzzle, puzzle["answer"])[0]["wanted"]
+            row = torch.tensor(wanted["births"][: wanted["shape"][-1]])
+        at = dict(zip(born["axes"], torch.unravel_index(row, born["shape"])))
+        is_row = len(at["W"].unique()) > 1 == len(at["H"].unique())
+        assert (born.get("walks") == "W") == is_row
+        seen.add((puzzle["kind"], puzzle["level"], is_row))
+    assert {("einops", 3), ("einops", 4), ("order", 4)} <= {
+        (kind, level) for kind, level, is_row in seen if is_row
+    }
+
+
 # --- view or copy? ------------------------------------------------------------------
 
 
@@ -706,6 +728,21 @@ def test_an_address_is_answered_on_the_strip(core, open_figure):
         cells.nth(right).click()
         assert figure.said.startswith("Right.")
         assert sum(map(int, jumps.all_text_contents())) == right
+
+
+def test_an_address_is_answered_with_the_arrow_keys(core, open_figure):
+    for number in (1, 7):
+        right = int(answer_of(core, "address", number))
+        figure = opened_puzzle(open_figure, "address", number)
+        strip = figure.figure.get_by_role("application")
+        down, across = divmod(right, 10)
+        for key in ["ArrowRight", *["ArrowDown"] * down, *["ArrowRight"] * across]:
+            strip.press(key)  # the first one brings the mark to 0
+        assert figure.said.startswith(f"The mark is at address {right}.")
+        lit = figure.figure.locator(".vip-strip [data-do=answer] .vip-strip-lit")
+        assert lit.locator("..").get_attribute("data-value") == str(right)
+        strip.press("Enter")
+        assert figure.said.startswith("Right.")
 
 
 def test_three_hints_and_then_the_answer(core, open_figure):

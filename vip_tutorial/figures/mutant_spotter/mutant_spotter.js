@@ -231,7 +231,7 @@ function answerHtml(round, guess) {
   const isRight = guess === (round.visible ? NAMES[round.wrong] : "same");
   const known = round.known ? `<p class="vip-note">Met before in ${escape(round.known)}</p>` : "";
   return `
-<p class="vip-verdict ${isRight ? "vip-good" : "vip-bad"}">${isRight ? "✓ Right." : "✗ No."} <b>${escape(round.fault)}</b></p>
+<p class="vip-verdict ${isRight ? "vip-good" : "vip-bad"}">${isRight ? "✓" : "✗"} <b>${escape(round.fault)}</b></p>
 <p>${escape(round.seen)}</p>
 ${codeHtml(round)}
 ${known}`;

@@ -11,6 +11,7 @@ import {
   rowsCompared,
   sameList,
   axesSentence,
+  bornAlong,
   walkWords,
   notYet,
   otherOrder,
@@ -56,7 +57,12 @@ export function make(level, random) {
   const shape = shapeOfSide(begin, sizes);
   const axes = begin.map((group) => group.join("*").replace("N*S", "C"));
   const right = tensorsAlong(freshTensor(shape), calls, sizes).at(-1);
-  const born = { axes: begin.flat(), shape: begin.flat().map((name) => sizes[name]) };
+  const rows = (level === 4 ? begin : end).at(-1);
+  const born = {
+    axes: begin.flat(),
+    shape: begin.flat().map((name) => sizes[name]),
+    ...bornAlong(level > 2 ? rows : []),
+  };
   const answer = `${sideText(begin)} -> ${sideText(end)}`;
   return {
     ask: `${axesSentence(shape, true, axes)}${level > 2 ? `, with N = ${sizes.N} and S = ${sizes.S}` : ""}. Which einops pattern does the same as ${calls.length > 1 ? "these calls" : "this call"}?`,

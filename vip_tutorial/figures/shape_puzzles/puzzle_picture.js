@@ -18,14 +18,24 @@ const EDGE = 2; // room for outlines
 export function coloursSaid({ born, shape }) {
   if (born.said) return born.said;
   if (born.axes.includes("H")) {
+    const way =
+      born.walks === "W"
+        ? "The hue is its column of the picture, and within a column it gets darker downwards"
+        : "The hue is its row of the picture, and within a row it gets darker from left to right";
     const tight = cellsOf({ shape }).cell.width < ROOM ? " Narrow cells leave the channel out." : "";
-    return `The hue is its row of the picture, and within a row it gets darker from left to right: 012 is row 0, column 1, channel 2.${tight}`;
+    return `${way}: 012 is row 0, column 1, channel 2.${tight}`;
   }
   return "The hue is its place along axis 0 of the fresh tensor, and it gets darker along axis 1: 01 is place 0, then place 1.";
 }
 
 /** The axes that give a cell its hue and its lightness. @param {import("./puzzle_kinds.js").Born} born */
-function colourAxes({ axes, shape, hues }) {
+function colourAxes(born) {
+  const named = nameAxes(born);
+  return born.walks === "W" ? named.reverse() : named;
+}
+
+/** The axes that name a cell: its row and its column, where it has them. @param {import("./puzzle_kinds.js").Born} born */
+function nameAxes({ axes, shape, hues }) {
   if (hues) return hues;
   const [H, W] = [axes.indexOf("H"), axes.indexOf("W")];
   return H >= 0 && W >= 0 ? [H, W] : [0, Math.min(1, shape.length - 1)];
@@ -77,9 +87,10 @@ export function painted(picture, { born }, largest) {
   const { births, labels, mark } = picture;
   const [hue, light] = colourAxes(born);
   const { cell, width, height, place } = cellsOf(picture, largest);
+  const [first, second] = nameAxes(born);
   const birthName = (birth) => {
     const at = unravel(birth, born.shape);
-    return birth < 0 ? "" : `${at[hue]}${at[light]}${cell.width < ROOM ? "" : channelName(born, at)}`;
+    return birth < 0 ? "" : `${at[first]}${at[second]}${cell.width < ROOM ? "" : channelName(born, at)}`;
   };
   const drawing = new Drawing(width, height);
   births.forEach((birth, k) => {

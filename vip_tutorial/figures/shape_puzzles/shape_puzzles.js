@@ -3,6 +3,7 @@
 
 import { escape } from "../../lens/figure/host.js";
 import { choiceField, firstFrameOf, renderFigure, wholeField } from "../../lens/figure/figure.js";
+import { addressAct, addressSaid } from "./puzzle_address.js";
 import { placeAct, placeHtml, placeSaid, tokensAct, tokensHtml, tokensSaid } from "./puzzle_boards.js";
 import { chipsAct, chipsHtml, chipsSaid } from "./puzzle_chips.js";
 import { judgeAnswer, makePuzzle, KINDS } from "./puzzle_kinds.js";
@@ -18,7 +19,7 @@ const figure = {
   help:
     "Type an answer and press Enter. With focus on <b>Previous</b> or <b>Next</b> the arrow keys walk through the puzzles. " +
     "Drag an axis to its place; with focus on the row of axes, left and right choose one, and with Shift they move it. " +
-    "In a grid click a cell, or go there with the arrow keys and press Enter.",
+    "In a grid or a strip click a cell, or go there with the arrow keys and press Enter.",
   fields: {
     kind: choiceField("shape", (scene) => scene.kinds),
     number: wholeField(1, 1, LAST),
@@ -114,6 +115,7 @@ function nameHtml({ begins }, { kind, number }) {
 /** What takes the answers of a puzzle that is not only typed or chosen among words. */
 function answersOf(puzzle) {
   if (puzzle.choose) return { html: chipsHtml, act: chipsAct, said: chipsSaid };
+  if (puzzle.memory) return { html: () => "", act: addressAct, said: addressSaid };
   if (puzzle.empty) return { html: (_, ...rest) => placeHtml(...rest), act: placeAct, said: placeSaid };
   if (puzzle.tokens) return { html: tokensHtml, act: tokensAct, said: tokensSaid };
   return undefined;

@@ -206,8 +206,16 @@ function bringFigureToLife(figure, model, el, again) {
   let shown; // the parts of the body, as it is
   let lit = "";
   let isShowing = false; // what had focus may go, and tells of it in the middle of a change
+  let widthOfSay = 0;
+  /** A longer sentence makes room for itself, and a shorter one leaves it: what stands below moves once. */
+  function keepRoom() {
+    const { offsetWidth: width, offsetHeight: height, style } = part("say");
+    style.minHeight = width && width === widthOfSay ? `${height}px` : "";
+    widthOfSay = width;
+  }
   function show() {
     isShowing = true;
+    keepRoom();
     const parts = partsOf(figure, scene, state, false);
     const hadFocus = el.contains(document.activeElement);
     patch(part("body"), parts, shown);

@@ -12,27 +12,24 @@ import { sizeOf } from "../permute_lens/recording.js";
 export function endsOf(run, group) {
   const countOf = (id) => sizeOf(run.tensors[id].shape);
   const ends = new Map([[group.output, Array.from({ length: countOf(group.output) }, (_, k) => k)]]);
-  for (const i of [...group.steps].reverse()) {
-    const step = run.steps[i];
+  for (const number of [...group.steps].reverse()) {
+    const step = run.steps[number];
     const after = ends.get(step.output);
     if (!after) continue; // what nothing on the map is made from
-    for (const id of new Set(step.inputs)) {
+    step.inputs.forEach((id, i) => {
       const before = ends.get(id) ?? new Array(countOf(id)).fill(-1);
       ends.set(id, before);
       const homes = run.homes(id);
       if (homes && run.homes(step.output)) {
         homes.forEach((home, k) => (before[k] = after[run.whereIs(home, step.output)] ?? before[k]));
-        continue;
+        return;
       }
-      if (step.kind === "move" && !step.map) continue;
-      const sources = run.sources(step, id);
+      if ((step.kind === "move" && !step.map) || (step.kind === "collect" && !step.picks)) return;
+      const of = run.madeOf(step, i);
       after.forEach((end, k) => {
-        for (const offset of sources.offsets) {
-          const element = sources.base(k) + offset;
-          if (before[element] === -1) before[element] = end;
-        }
+        for (const element of of(k)) if (before[element] === -1) before[element] = end;
       });
-    }
+    });
   }
   return new Map(group.inputs.map((id) => [id, ends.get(id) ?? []]));
 }

@@ -4,6 +4,7 @@
 import { axisColour } from "../figure/colours.js";
 import { firstFrameOf, choiceField, renderFigure } from "../figure/figure.js";
 import { escape } from "../figure/host.js";
+import { isCalm } from "../figure/motion.js";
 import { drawWhole, paintParts, paintSvg } from "../figure/paint.js";
 import { SIGNS, bornParts, partsHtml } from "../permute_lens/legend.js";
 import { ARROWS, actionName } from "../permute_lens/lens_acts.js";
@@ -88,7 +89,10 @@ export const figure = {
   act(scene, state, action) {
     const { name, value } = action;
     if (name === "map") return { view: "map", dir: "", axis: -1, seek: true };
-    if (name === "open") return { view: "lens", step: +value, axis: -1, seek: true };
+    if (name === "open") {
+      const calm = isCalm() ? lens.motion.calm(state) : {};
+      return { view: "lens", step: +value, axis: -1, seek: true, ...calm };
+    }
     if (state.view === "lens") return lens.act.call(lens, scene, state, action);
     return actOnMap(scene, state, action);
   },
@@ -103,7 +107,7 @@ export const figure = {
     lasts: (scene, state) => (state.view === "map" ? SLOW / state.speed : lens.motion.lasts(scene, state)),
     shows: (scene, state) =>
       state.view === "map" ? String(viewOf(scene, state).current) : lens.motion.shows(scene, state),
-    calm: (start) => lens.motion.calm(start),
+    calm: () => ({}), // in the map nothing is written into the cells
   },
 
   lit: (scene, state) => (state.view === "lens" ? lens.lit(scene, state) : []),

@@ -107,7 +107,7 @@ export function noteWriter(plan, state, id, cell) {
   const size = Math.min(13, cell.height * 0.62, (cell.width - 3.5) / (Math.max(2, longest) * 0.58));
   if (size < SMALLEST) return null;
   const text = (k) => {
-    if (homes) return birthNote(birth, root, unravel(homes[k], root));
+    if (homes) return homes[k] < 0 ? "" : birthNote(birth, root, unravel(homes[k], root));
     return values ? shortNumber(values[k]) : "";
   };
   return { size, text };

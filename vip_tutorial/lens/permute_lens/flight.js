@@ -38,6 +38,13 @@ function pairsOf(run, step) {
   const main = run.mainInput(step);
   const [before, after] = [main, step.output].map((id) => run.tensors[id].shape);
   if (step.kind === "move") return step.map?.map((source, k) => [source, k]) ?? [];
+  if (step.kind === "collect") {
+    const first = step.inputs
+      .slice(0, step.inputs.indexOf(main))
+      .reduce((sum, id) => sum + sizeOf(run.tensors[id].shape), 0);
+    const own = (source) => source >= first && source < first + sizeOf(before);
+    return step.picks?.flatMap((source, k) => (own(source) ? [[source - first, k]] : [])) ?? [];
+  }
   const every = Array.from({ length: sizeOf(after) }, (_, k) => k);
   if (String(before) === String(after)) return every.map((k) => [k, k]);
   if (!step.mixed || step.kind === "mix") return [];

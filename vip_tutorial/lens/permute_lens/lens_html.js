@@ -7,6 +7,7 @@ import { drawWhole, paintSvg } from "../figure/paint.js";
 import { legendHtml } from "./legend.js";
 import { middleOf } from "./middle.js";
 import { fitsBlends, fitsNotes, groupOf, paneParts } from "./panes.js";
+import { isMove, memoryOf } from "./recording.js";
 import { litAxis, moment } from "./scene.js";
 import { sumWords } from "./sums.js";
 import { axisWords, cellWords, rowWords, stepWords, tuple } from "./words.js";
@@ -33,16 +34,16 @@ export function callHtml(run, state, asleep = false) {
   const pieces = step.call.split(/(-?\d+)/); // every other one is a number
   if (!["permute", "reshape", "view"].includes(step.op) || pieces.length !== 2 * axes.length + 1)
     return ranHtml(step, escape(step.call));
-  const html = pieces.map((number, i) => {
-    if (i % 2 === 0) return escape(number);
-    const axis = (i - 1) / 2;
+  const html = axes.map((_, axis) => {
     const lit = state.axis === axis;
+    const number = pieces[2 * axis + 1];
+    const [after, between] = pieces[2 * axis + 2].split(/(\s*$)/); // a comma or a bracket stays with its number
     return (
-      `<button type="button" data-do="axis" data-value="${axis}" data-glance="${axis}"${asleep ? " disabled" : ""} aria-pressed="${lit}" style="--axis:${axisColour(axes[axis])}" ` +
-      `aria-label="${number}: axis ${escape(axes[axis])} of the result">${number}<sub aria-hidden="true">${escape(axes[axis])}</sub></button>`
+      `<span class="vip-argument"><button type="button" data-do="axis" data-value="${axis}" data-glance="${axis}"${asleep ? " disabled" : ""} aria-pressed="${lit}" style="--axis:${axisColour(axes[axis])}" ` +
+      `aria-label="${number}: axis ${escape(axes[axis])} of the result">${number}<sub aria-hidden="true">${escape(axes[axis])}</sub></button>${escape(after)}</span>${between ?? ""}`
     );
   });
-  return ranHtml(step, html.join(""));
+  return ranHtml(step, escape(pieces[0]) + html.join(""));
 }
 
 function ranHtml({ source }, call) {
@@ -57,7 +58,8 @@ export function headHtml(run, state, side) {
   const now = moment(run, state, state.step);
   const id = side === "left" ? now.from : now.to;
   const lit = litAxis(run, state, now, id);
-  const label = side === "left" ? "before" : now.progress === 0 ? "to come" : "after";
+  const [here, there] = now.backward ? ["came out", "went in"] : ["before", "after"];
+  const label = side === "left" ? here : now.progress === 0 ? "to come" : there;
   const { axes, shape } = run.tensors[id];
   return `<span class="vip-label">${label}</span> ${axesHtml(axes, lit)}${shapeHtml(shape)}`;
 }
@@ -104,12 +106,12 @@ function betweenHtml(run, { step, backward }, { kind, id, name, sign, axes, shap
 export function memoryHtml(run, state) {
   const { step, index } = moment(run, state, state.step);
   if (state.backward)
-    return writes(step)
+    return writes(run, step)
       ? "Memory, by gradient: <b>below</b> of what the step wrote, <b>above</b> of what it read."
       : "Memory, by gradient: the step wrote nothing, so it is one strip.";
   const done = state.step === 0 || state.undone ? index : index + 1;
   const total = run.copies(run.steps.length);
-  const what = whyNoStrip(run, run.mainInput(step)) || (state.undone ? undoneTo(step) : doneTo(step));
+  const what = whyNoStrip(run, run.mainInput(step)) || (state.undone ? undoneTo(run, step) : doneTo(run, step));
   return `Memory: ${what}. <b>Copies so far: ${run.copies(done)} of ${total}.</b>`;
 }
 
@@ -119,15 +121,15 @@ export function stridesHtml(run, state) {
   return `Strides: ${before}${before === after ? " before and after" : ` before, ${after} after`}.`;
 }
 
-function doneTo(step) {
-  if (!writes(step)) return "the step writes nothing";
-  if (step.kind === "move") return "read above, written below";
-  return step.op.endsWith("_")
-    ? "one strip, above as it was and below as it is written over"
-    : "read above, new numbers below";
+function doneTo(run, step) {
+  const memory = memoryOf(run, step);
+  if (memory === "write") return "one strip, above as it was and below as it is written over";
+  if (memory !== "new") return "the step writes nothing";
+  return isMove(step) ? "read above, written below" : "read above, new numbers below";
 }
 
-const undoneTo = (step) => (writes(step) ? "what the step wrote below is taken back" : "the step wrote nothing");
+const undoneTo = (run, step) =>
+  writes(run, step) ? "what the step wrote below is taken back" : "the step wrote nothing";
 
 function whyNoStrip(run, id) {
   if (run.storage(id).length) return "";

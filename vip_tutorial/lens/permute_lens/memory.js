@@ -1,7 +1,7 @@
 // Draws the memory of a step: the strip of numbers that it reads, with the jumps of the
 // reading head, and under it the strip that it writes, if it writes one.
 
-import { sizeOf } from "./recording.js";
+import { memoryOf, sizeOf } from "./recording.js";
 import { inkOn } from "../figure/colours.js";
 import { shortNumber } from "./cells.js";
 import { fillOf, looksOf, markedRow, moment } from "./scene.js";
@@ -25,13 +25,13 @@ export function memoryParts(plan, state, position) {
   const read = state.backward ? soFar(run, input, now.progress) : Infinity;
   const written = state.backward ? sizeAfter : soFar(run, output, now.progress);
   const isRead = run.storage(input).length > 0;
-  const isWritten = isRead && writes(now.step) && run.storage(output).length > 0;
+  const isWritten = isRead && writes(run, now.step) && run.storage(output).length > 0;
   // The reading head, and the writing head under it, while the copy goes on.
   const headAt = isWritten && now.step.map && written > 0 && written < sizeAfter ? written : -1;
   const before = (drawing) => {
     if (!isRead) return;
     drawStrip(plan, drawing, state, now, input, ARC, read);
-    if (writes(now.step) && !state.backward && strip.cellWidth >= NARROWEST_JUMP)
+    if (writes(run, now.step) && !state.backward && strip.cellWidth >= NARROWEST_JUMP)
       drawJumps(plan, drawing, state, now, input);
     if (headAt >= 0) head(plan, drawing, run.place(input, now.step.map[headAt]), ARC);
   };
@@ -61,10 +61,8 @@ function soFar(run, id, progress) {
   );
 }
 
-/** Whether the step fills new memory. */
-export function writes(step) {
-  return step.kind !== "move" || step.copy;
-}
+/** Whether the step writes: to new memory, or over what was there. */
+export const writes = (run, step) => ["new", "write"].includes(memoryOf(run, step));
 
 function cellOfMemory({ strip }, place, top) {
   const x = strip.left + (place % strip.perLine) * strip.cellWidth;

@@ -201,7 +201,9 @@ function cellPairs(plan, state, { left, right, between, middle }, pairs) {
 export function groupOf(run, state, now) {
   const { step, backward, from } = now;
   if (backward || step.kind === "move" || step.kind === "mix" || !step.mixed?.length) return [];
-  const { base, offsets } = run.sources(step, from);
+  const sources = run.sources(step, from);
+  if (!sources) return [];
+  const { base, offsets } = sources;
   const start = base(focusIn(run, state, now));
   return offsets.map((offset) => start + offset);
 }

@@ -119,7 +119,11 @@ ${stageHtml(
     return `${fill}${optionsHtml("numbers", "Write in it", numbers, now.numbers)}${run.hasGradient() ? backward : ""}`;
   },
 
-  foot: ({ run }) => run.omitted.map((sentence) => `<p class="vip-omitted">${escape(sentence)}</p>`).join(""),
+  foot: ({ run }) =>
+    [run.failed, ...run.omitted]
+      .filter(Boolean)
+      .map((sentence) => `<p class="${sentence === run.failed ? "vip-failed" : "vip-omitted"}">${escape(sentence)}</p>`)
+      .join(""),
 
   say: ({ run, plans }, state, body) =>
     sayText(run, lensState(state), body && plans[formatOf(stageOf(body, "panes").clientWidth)]),

@@ -5,7 +5,8 @@
 export const MOST_DRAWN = 2048;
 
 const LONGEST_STRIP = 4 * MOST_DRAWN; // of memory, with the gaps between the elements
-const KINDS = ["move", "mix", "pointwise", "reduce", "other"];
+const KINDS = ["move", "collect", "mix", "pointwise", "norm", "reduce", "other"];
+const KEEPING = ["mix", "pointwise", "norm"]; // with as many outputs as inputs they keep places
 export const MASK_BITS = 24; // a multiple of the number of hues, so that a bit tells its hue
 
 /** Number of elements of a shape. @param {number[]} shape */
@@ -26,6 +27,22 @@ export function unravel(index, shape) {
 /** Row-major number of the element at `coordinates`. */
 export function ravel(coordinates, shape) {
   return coordinates.reduce((index, c, axis) => index * shape[axis] + c, 0);
+}
+
+/** Whether a step makes no number, but moves some. */
+export const isMove = ({ kind }) => kind === "move" || kind === "collect";
+
+/**
+ * What a step did to memory: "new" if its result has some of its own, "write" if what was there
+ * was written over, "view" if it is seen in another way, "same" if nothing is different at all.
+ */
+export function memoryOf(run, step) {
+  if (step.copy) return "new";
+  const [before, after] = [step.inputs[0], step.output].map((id) => run.tensors[id]);
+  // Old recordings do not say what was written to; the name of a call tells it.
+  if (step.writes ?? (step.kind !== "move" && (step.op.endsWith("_") || step.op === "setitem"))) return "write";
+  const isSame = ["shape", "strides", "offset", "storage"].every((key) => String(before[key]) === String(after[key]));
+  return isSame ? "same" : "view";
 }
 
 /** How far apart two neighbours along `axis` are in row-major order. */
@@ -55,7 +72,11 @@ export function readRun(json) {
   const { tensors, steps, inputs, operands = [] } = json;
   if (![tensors, steps, inputs].every(Array.isArray)) throw new Error("this recording holds no steps");
   if (!steps.length)
-    throw new Error(["this recording holds no steps", ...[json.omitted ?? []].flat()].join(". ").replace(/\.$/, ""));
+    throw new Error(
+      ["this recording holds no steps", ...[json.omitted ?? []].flat(), ...[json.failed ?? []].flat()]
+        .join(". ")
+        .replace(/\.$/, ""),
+    );
   tensors.forEach((tensor, i) => {
     if (!isTensor(tensor) || tensor.id !== i) throw new Error(`tensor ${i} of this recording is damaged`);
   });
@@ -78,6 +99,7 @@ export function readRun(json) {
   if (!isWhole(inputs, tensors.length)) throw new Error("this recording has no such inputs");
   if (!(json.omitted ?? []).every?.((text) => typeof text === "string"))
     throw new Error("what this recording left out is damaged");
+  if (typeof (json.failed ?? "") !== "string") throw new Error("what broke off this recording is damaged");
   if (typeof (json.name ?? "") !== "string") throw new Error("the name of this recording is damaged");
   return new Run(json);
 }
@@ -107,6 +129,8 @@ function isNumber(value) {
 function isStep(step, tensors) {
   const { op, call, kind, inputs, output, order, mixed, source, module } = step ?? {};
   if (![op, call, kind, module ?? ""].every((text) => typeof text === "string")) return false;
+  if (!["exact", "bound", "unknown", undefined].includes(step.known)) return false;
+  if (![step.writes, step.backward].every((flag) => [true, false, undefined].includes(flag))) return false;
   // A step makes something new of what was there before it.
   if (!isWhole([output], tensors.length) || !isWhole(inputs, output) || !inputs.length) return false;
   const [before, after] = [inputs[0], output].map((id) => tensors[id].shape);
@@ -119,11 +143,45 @@ function isStep(step, tensors) {
     (kind === "move" || (order == null && step.map == null)) &&
     (order == null || isOrder()) &&
     (mixed == null || isWhole(mixed, rank)) &&
+    (step.picks == null || (kind === "collect" && arePicks(step, tensors))) &&
+    (step.reads == null || areReads(step, tensors)) &&
     (source == null ||
       ([source.text, source.file, source.function].every((text) => typeof text === "string") &&
         isWhole([source.line, source.start, source.end]) &&
         source.start <= source.end &&
         source.end <= source.text.length))
+  );
+}
+
+/** Whether each element is one of those that went in, counted through, or -1. */
+function arePicks({ picks, inputs, output }, tensors) {
+  const count = inputs.reduce((sum, id) => sum + sizeOf(tensors[id].shape), 0);
+  return (
+    Array.isArray(picks) &&
+    picks.length === sizeOf(tensors[output].shape) &&
+    picks.every((k) => Number.isInteger(k) && k >= -1 && k < count)
+  );
+}
+
+/** Whether what is said of the axes of each input fits their lengths. */
+function areReads({ reads, inputs, output }, tensors) {
+  const after = tensors[output].shape;
+  const fits = (entry, size) => {
+    if (entry === null) return true;
+    if (Number.isInteger(entry)) return entry >= 0 && entry < after.length && after[entry] <= size;
+    const { axis, at } = entry ?? {};
+    if (!isWhole([axis], after.length) || !Array.isArray(at) || at.length !== after[axis]) return false;
+    return at.every((places) => isWhole(places, size));
+  };
+  return (
+    Array.isArray(reads) &&
+    reads.length === inputs.length &&
+    reads.every((entries, i) => {
+      const { shape } = tensors[inputs[i]];
+      return (
+        Array.isArray(entries) && entries.length === shape.length && entries.every((e, axis) => fits(e, shape[axis]))
+      );
+    })
   );
 }
 
@@ -140,6 +198,8 @@ class Run {
     }));
     this.outputs = Array.isArray(json.outputs) ? json.outputs : [];
     this.omitted = json.omitted ?? [];
+    /** Where the run broke off and why; "" if it did not. */
+    this.failed = json.failed ?? "";
     this.root = json.inputs[0] ?? json.steps[0].inputs[0];
     this.maker = new Map(json.steps.map((step) => [step.output, step]));
     this.memory = new Map();
@@ -209,11 +269,28 @@ class Run {
       if (id === this.root) return Array.from({ length: size }, (_, k) => k);
       const step = this.maker.get(id);
       if (!step) return null;
+      if (step.kind === "collect") return this.#collected(step, (input) => this.homes(input));
       const before = this.homes(this.mainInput(step));
       if (step.kind === "move") return before && step.map && step.map.map((k) => before[k]);
       const same = String(this.tensors[this.mainInput(step)].shape) === String(this.tensors[id].shape);
-      return same && (step.kind === "mix" || step.kind === "pointwise") ? before : null;
+      return same && KEEPING.includes(step.kind) ? before : null;
     });
+  }
+
+  /** What a collection takes from its inputs, -1 for what comes from none; null if that is not known. */
+  #collected({ picks, inputs }, of) {
+    if (!picks || picks.every((k) => k < 0)) return null;
+    let first = 0;
+    const all = [];
+    for (const id of inputs) {
+      const size = sizeOf(this.tensors[id].shape);
+      const isUsed = picks.some((k) => k >= first && k < first + size);
+      const found = isUsed ? of(id) : new Array(size).fill(-1);
+      if (!found) return null;
+      all.push(...found);
+      first += size;
+    }
+    return picks.map((k) => (k < 0 ? -1 : all[k]));
   }
 
   /** Which element of tensor `id` has the place of input element `home`; -1 if none. */
@@ -227,7 +304,7 @@ class Run {
             .reverse(),
         ),
     );
-    return places.get(home) ?? -1;
+    return home < 0 ? -1 : (places.get(home) ?? -1);
   }
 
   /** Values of tensor `id`, in logical order; null if they were left out. */
@@ -248,7 +325,7 @@ class Run {
       const { gradient, shape } = this.tensors[id];
       if (gradient) return gradient.map(toNumber);
       const uses = this.steps.filter((step) => step.inputs.includes(id));
-      if (!uses.length || uses.some((step) => !step.map)) return null;
+      if (!uses.length || uses.some((step) => !step.map || step.backward === false)) return null;
       const total = new Array(sizeOf(shape)).fill(0);
       for (const step of uses) {
         const after = this.gradient(step.output);
@@ -259,33 +336,36 @@ class Run {
     });
   }
 
-  /** The input elements that element `k` of tensor `id` depends on; null if not recorded. */
+  /** The input elements that element `k` of tensor `id` is made from; null if that is not known exactly. */
   seen(id, k) {
-    if (!this.#isFollowed(id)) return null;
+    return this.knowledge(id) === "exact" ? this.#reached(id, k) : null;
+  }
+
+  /** The input elements that element `k` of tensor `id` is made from at most; null if not even that is known. */
+  seenAtMost(id, k) {
+    return this.knowledge(id) === "unknown" ? null : this.#reached(id, k);
+  }
+
+  #reached(id, k) {
     const wanted = new Map([[id, new Set([k])]]);
     // From the last step to the first, each tensor comes after all that it went into.
     for (const step of [...this.steps].reverse())
-      for (const input of new Set(wanted.has(step.output) ? step.inputs : [])) {
-        const sources = this.sources(step, input);
+      step.inputs.forEach((input, i) => {
+        const of = wanted.has(step.output) ? this.madeOf(step, i) : () => [];
         const found = wanted.get(input) ?? new Set();
-        const done = new Set();
-        for (const element of wanted.get(step.output)) {
-          const base = sources.base(element);
-          if (!done.has(base)) for (const offset of sources.offsets) found.add(base + offset);
-          done.add(base);
-        }
+        for (const element of wanted.get(step.output) ?? []) for (const source of of(element)) found.add(source);
         wanted.set(input, found);
-      }
+      });
     return wanted.get(this.root) ?? new Set();
   }
 
   /**
    * For every element of tensor `id` a bit mask: which values (modulo MASK_BITS) the
-   * input's coordinate along `axis` takes among all that the element has seen; null if
-   * not recorded.
+   * input's coordinate along `axis` takes among all that the element is made from; null if
+   * that is not known exactly.
    */
   seenAlong(id, axis) {
-    if (!this.#isFollowed(id)) return null;
+    if (this.knowledge(id) !== "exact") return null;
     return this.#once(`seen ${id} ${axis}`, () => {
       const { shape } = this.tensors[id];
       const size = sizeOf(shape);
@@ -293,61 +373,96 @@ class Run {
         return Array.from({ length: size }, (_, k) => 1 << ((unravel(k, shape)[axis] ?? 0) % MASK_BITS));
       const masks = new Array(size).fill(0);
       const step = this.maker.get(id);
-      for (const input of new Set(step?.inputs)) {
+      step?.inputs.forEach((input, i) => {
         const before = this.seenAlong(input, axis);
-        const sources = this.sources(step, input);
         const known = new Map();
+        const of = this.madeOf(step, i);
         for (let k = 0; k < size; k++) {
-          const base = sources.base(k);
-          if (!known.has(base))
+          const sources = of(k);
+          if (!known.has(sources))
             known.set(
-              base,
-              sources.offsets.reduce((mask, offset) => mask | before[base + offset], 0),
+              sources,
+              sources.reduce((mask, element) => mask | before[element], 0),
             );
-          masks[k] |= known.get(base);
+          masks[k] |= known.get(sources);
         }
-      }
+      });
       return masks;
     });
   }
 
-  /** Whether everything that tensor `id` was made from is recorded, and can be drawn. */
-  #isFollowed(id) {
-    return this.#once(`followed ${id}`, () => {
-      if (sizeOf(this.tensors[id].shape) > MOST_DRAWN) return false;
-      if (id === this.root || this.inputs.includes(id)) return true;
+  /** How well it is known what the elements of a tensor are made from: "exact", "bound" or "unknown". */
+  knowledge(id) {
+    return this.#once(`known ${id}`, () => {
+      if (sizeOf(this.tensors[id].shape) > MOST_DRAWN) return "unknown";
+      if (id === this.root || this.inputs.includes(id)) return "exact";
       const step = this.maker.get(id);
-      if (!step || (step.kind === "move" && !step.map)) return false;
-      return step.inputs.every((input) => this.#isFollowed(input));
+      if (!step || (step.kind === "move" && !step.map) || (step.kind === "collect" && !step.picks)) return "unknown";
+      const found = step.inputs.map((input) => this.knowledge(input));
+      // Old recordings do not say; there an operation without axes was not looked into.
+      found.push(step.known ?? (step.kind === "other" && !step.mixed ? "bound" : "exact"));
+      return ["unknown", "bound"].find((word) => found.includes(word)) ?? "exact";
     });
   }
 
   /**
-   * Which elements of `input` each element of the output of `step` is made from: those
-   * at `base(k)` plus each of the `offsets`.
+   * A function that gives, for an element of the output of `step`, the elements of its input
+   * number `i` that it is made from.
+   * @returns {(k: number) => number[]}
    */
-  sources(step, input) {
+  madeOf(step, i) {
+    return this.#once(`made of ${step.output} ${i}`, () => {
+      if (step.kind === "move") return i ? () => [] : (k) => [step.map[k]];
+      if (step.kind === "collect") {
+        const sizes = step.inputs.map((id) => sizeOf(this.tensors[id].shape));
+        const first = sizes.slice(0, i).reduce((sum, n) => sum + n, 0);
+        return (k) => (step.picks[k] >= first && step.picks[k] < first + sizes[i] ? [step.picks[k] - first] : []);
+      }
+      const regular = this.sources(step, step.inputs[i], i);
+      const groups = new Map();
+      const once = (key, make) => {
+        if (!groups.has(key)) groups.set(key, make());
+        return groups.get(key);
+      };
+      if (regular) return (k) => once(regular.base(k), () => regular.offsets.map((offset) => regular.base(k) + offset));
+      const { shape } = this.tensors[step.inputs[i]];
+      const out = this.tensors[step.output].shape;
+      const placesOf = (entry, axis, at) => {
+        if (entry === null) return Array.from({ length: shape[axis] }, (_, c) => c);
+        return typeof entry === "number" ? [at[entry]] : entry.at[at[entry.axis]];
+      };
+      return (k) => {
+        const at = unravel(k, out);
+        const places = step.reads[i].map((entry, axis) => placesOf(entry, axis, at));
+        const steps = shape.map((_, axis) => stepAlong(axis, shape));
+        return once(places.join("|"), () =>
+          places.reduce((found, those, axis) => found.flatMap((k) => those.map((c) => k + c * steps[axis])), [0]),
+        );
+      };
+    });
+  }
+
+  /**
+   * Which elements of `input` each element of the output of `step` is made from: those at
+   * `base(k)` plus each of the `offsets`; null if they do not follow each other so evenly.
+   */
+  sources(step, input, i = step.inputs.indexOf(input)) {
+    if (step.kind === "collect" || (step.kind === "move" && !step.map)) return null;
     if (step.kind === "move") {
       const offsets = input === step.inputs[0] ? [0] : [];
       return { base: (k) => step.map[k], offsets };
     }
-    return this.#once(`sources ${step.output} ${input}`, () => {
+    return this.#once(`sources ${step.output} ${i}`, () => {
       const { shape } = this.tensors[input];
       const out = this.tensors[step.output].shape;
-      const every = shape.map((_, axis) => axis);
-      const same = step.kind === "pointwise" || input === step.inputs[0];
-      const mixed = new Set((same && step.mixed) || every);
-      // A reduction drops its axes; what remains stands in the same order.  Otherwise
-      // axes line up from the right, as in broadcasting.
-      const kept = every.filter((axis) => !mixed.has(axis));
-      const dropped = mixed.size > 0 && shape.length - out.length === mixed.size;
+      const reads = step.reads?.[i] ?? this.#usualReads(step, input);
+      if (reads.some((entry) => entry !== null && typeof entry !== "number")) return null;
       const weights = new Array(out.length).fill(0);
-      for (const axis of kept) {
-        const target = dropped ? kept.indexOf(axis) : axis + out.length - shape.length;
-        if (out[target] === shape[axis]) weights[target] = stepAlong(axis, shape);
-        else if (shape[axis] > 1) mixed.add(axis);
-      }
-      const offsets = [...mixed].reduce((found, axis) => found.flatMap((k) => lineAlong(k, axis, shape)), [0]);
+      reads.forEach((entry, axis) => {
+        if (entry !== null) weights[entry] += stepAlong(axis, shape);
+      });
+      const whole = reads.flatMap((entry, axis) => (entry === null ? [axis] : []));
+      const offsets = whole.reduce((found, axis) => found.flatMap((k) => lineAlong(k, axis, shape)), [0]);
       const base = (k) => {
         let sum = 0;
         for (let axis = out.length - 1; axis >= 0; axis--) {
@@ -357,6 +472,23 @@ class Run {
         return sum;
       };
       return { base, offsets };
+    });
+  }
+
+  /** What a step reads that does not say so: along the axes that it mixes, everything. */
+  #usualReads(step, input) {
+    const { shape } = this.tensors[input];
+    const out = this.tensors[step.output].shape;
+    const every = shape.map((_, axis) => axis);
+    const same = step.kind === "pointwise" || input === step.inputs[0];
+    const mixed = new Set((same && step.mixed) || every);
+    // A reduction drops its axes; what remains stands in the same order.  Otherwise
+    // axes line up from the right, as in broadcasting.
+    const kept = every.filter((axis) => !mixed.has(axis));
+    const dropped = mixed.size > 0 && shape.length - out.length === mixed.size;
+    return every.map((axis) => {
+      const target = dropped ? kept.indexOf(axis) : axis + out.length - shape.length;
+      return kept.includes(axis) && out[target] === shape[axis] ? target : null;
     });
   }
 
@@ -402,7 +534,7 @@ class Run {
 
   /** How many of the first `count` steps copied to new memory. */
   copies(count) {
-    return this.steps.slice(0, count).filter((step) => step.kind === "move" && step.copy).length;
+    return this.steps.slice(0, count).filter((step) => isMove(step) && step.copy).length;
   }
 
   #once(key, compute) {

@@ -103,7 +103,7 @@ export function focusIn(run, state, { step, backward, from, to }) {
   if (here >= 0 || before < 0) return Math.max(0, here);
   const [given, made] = [from, to].map((id) => run.tensors[id].shape);
   if (String(given) === String(made)) return before;
-  if (step.kind === "move" || !step.mixed) return 0;
+  if (step.kind === "move" || !step.mixed || !run.sources(step, from)) return 0;
   const { base, offsets } = run.sources(step, from);
   for (let k = 0; k < sizeOf(made); k++) if (offsets.includes(before - base(k))) return k;
   return 0;
@@ -189,6 +189,7 @@ function computeLooks({ run, birth, options }, id, fill) {
   const root = run.tensors[run.root].shape;
   const count = birth.marks.reduce((product, axis) => product * root[axis], 1);
   const born = homes.map((home) => {
+    if (home < 0) return null; // it comes from none of the input
     const at = unravel(home, root);
     const place = birth.marks.reduce((sum, axis) => sum * root[axis] + at[axis], 0);
     return [at[birth.hue] ?? 0, at[birth.light] ?? 0, place]; // a single number has no axes
@@ -216,6 +217,7 @@ function computeLooks({ run, birth, options }, id, fill) {
   // Cells that were born at one place and have seen the same look the same.
   const known = new Map();
   return born.map((at, k) => {
+    if (!at) return { fill: "faint" };
     const key = `${at} ${rows?.[k]} ${columns?.[k]} ${marks?.[k]}`;
     if (!known.has(key)) known.set(key, look(at, k));
     return known.get(key);

@@ -1,10 +1,9 @@
 // What the lens says: the same sentences for the page, the live region and the picture's
 // description, so that they cannot drift apart.
 
-import { writes } from "./memory.js";
 import { middleOf } from "./middle.js";
 import { moment } from "./scene.js";
-import { lineAlong, sizeOf, unravel } from "./recording.js";
+import { isMove, lineAlong, memoryOf, sizeOf, unravel } from "./recording.js";
 
 /** "(B, N, W, H*S)" */
 export function tuple(parts) {
@@ -14,6 +13,7 @@ export function tuple(parts) {
 /** "h2 w1 c5": where an element of the input was born. */
 export function birthName(run, home) {
   const { axes, shape } = run.tensors[run.root];
+  if (home < 0) return "none of the input";
   return unravel(home, shape)
     .map((c, axis) => (shape[axis] > 1 ? coordinate(axes[axis], c) : ""))
     .filter(Boolean)
@@ -35,7 +35,7 @@ export function stepWords(run, state) {
   if (state.step === count && state.backward)
     return "The gradient arrives at the output. Press Next to send it back through the steps.";
   const { step, index } = moment(run, state, state.step);
-  const name = `Step ${index + 1} of ${count}, ${step.call.replace(/\((tensor|weight).*/, "")}`;
+  const name = `Step ${index + 1} of ${count}, ${step.call.replace(/\(+(tensor|weight).*/, "")}`;
   if (state.undone) return `${name.replace("Step", "Back over step")}: what it did is undone.`;
   return state.backward
     ? `${name}, backward: ${backwardWords(run, step)}`
@@ -45,22 +45,73 @@ export function stepWords(run, state) {
 function forwardWords(run, state, step, index) {
   const [before, after] = [run.tensors[run.mainInput(step)], run.tensors[step.output]];
   const size = sizeOf(after.shape);
-  if (step.kind === "move" && !step.copy) {
+  const memory = memoryOf(run, step);
+  if (memory === "same") return "it gives back the tensor that it took. No number moves, and none is made.";
+  if (isMove(step)) return moveWords(run, step, index, memory);
+  const over = memory === "write" ? " They are written over what the tensor held." : "";
+  if (step.known === "unknown")
+    return `${size} numbers. Something that no step made went in, so what they are made from is not known.${over}`;
+  if (step.kind === "mix") return mixWords(run, state, step, before, after) + over;
+  if (step.kind === "norm")
+    return `each number is set against the mean and the spread of those that it shares them with. It keeps its place.${over}`;
+  if (step.kind === "reduce") return `${size} numbers remain; each has seen all that it was made from.`;
+  if (step.kind === "pointwise") return pointwiseWords(run, step, size) + over;
+  if (memory === "view" || memory === "same")
+    return `a view. Nothing is written; the same memory is read as ${size} other numbers.`;
+  if (over) return `${size} numbers.${over}`;
+  const bound = step.known === "bound" ? " Each is made from some or all of the numbers that went in." : "";
+  return `${size} new numbers.${bound}`;
+}
+
+function moveWords(run, step, index, memory) {
+  const [before, after] = [run.tensors[step.inputs[0]], run.tensors[step.output]];
+  const size = sizeOf(after.shape);
+  if (step.kind === "collect") return collectWords(run, step, size, memory);
+  if (memory === "write") return `${size} numbers, moved to where others were.`;
+  if (memory === "view") {
     const same = tuple(before.strides) === tuple(after.strides);
     const way = same
       ? "the strides stay, too"
       : `only the strides change, from ${tuple(before.strides)} to ${tuple(after.strides)}`;
     return `a view. No number moves in memory; ${way}.`;
   }
-  if (step.kind === "move")
-    return (
-      `a copy, number ${run.copies(index + 1)} of ${run.copies(run.steps.length)}. No strides over the old memory read ` +
-      `${tuple(after.axes)} in this order, so all ${size} numbers are written anew.`
-    );
-  if (step.kind === "mix") return mixWords(run, state, step, before, after);
-  if (step.kind === "reduce") return `${size} numbers remain; each has seen every number that it sums up.`;
-  if (step.kind === "pointwise") return pointwiseWords(run, step, size);
-  return step.op.endsWith("_") ? `${size} numbers, written over those that the tensor held.` : `${size} new numbers.`;
+  const why = {
+    none: `No strides over the old memory read ${tuple(after.axes)} in this order, so all ${size} numbers are written anew.`,
+    some: `Strides could read the old memory in this order; ${step.op} writes all ${size} numbers anew all the same.`,
+    backward: `It runs backward, and PyTorch has no strides that do, so all ${size} numbers are written anew.`,
+    unknown: `All ${size} numbers are written anew.`,
+  }[stridesFor(run, step)];
+  return `a copy, number ${run.copies(index + 1)} of ${run.copies(run.steps.length)}. ${why}`;
+}
+
+function collectWords(run, step, size, memory) {
+  const where = memory === "write" ? "written into memory that was there" : "written to new memory";
+  if (!step.picks) return `${size} numbers are collected and ${where}; which came from where is not recorded.`;
+  let first = 0;
+  const from = new Set();
+  for (const id of step.inputs) {
+    const end = first + sizeOf(run.tensors[id].shape);
+    if (step.picks.some((k) => k >= first && k < end)) from.add(id);
+    first = end;
+  }
+  const fresh = step.picks.filter((k) => k < 0).length;
+  const sources = from.size === 1 ? "one tensor" : `${from.size} tensors`;
+  const moved = size > fresh ? `${size - fresh} numbers are taken from ${sources}` : "";
+  const new_ = fresh ? `${fresh} ${fresh === 1 ? "comes" : "come"} from none of what went in` : "";
+  return `${[moved, new_].filter(Boolean).join(", and ")}. They are ${where}, and nothing is mixed.`;
+}
+
+/** Whether strides over the memory of its input read the result of a move: "none" do, "some", or only "backward". */
+function stridesFor(run, { map, inputs, output }) {
+  const { shape } = run.tensors[output];
+  if (!map?.length) return "unknown";
+  const at = map.map((k) => run.address(inputs[0], k));
+  const steps = shape.map((n, axis) => (n > 1 ? at[sizeOf(shape.slice(axis + 1))] - at[0] : 0));
+  const isEven = at.every(
+    (address, k) => address === unravel(k, shape).reduce((sum, c, axis) => sum + c * steps[axis], at[0]),
+  );
+  if (!isEven) return "none";
+  return steps.some((n) => n < 0) ? "backward" : "some";
 }
 
 function pointwiseWords(run, step, size) {
@@ -108,15 +159,21 @@ export function cellWords(run, state) {
   const k = run.whereIs(state.cell, input);
   const j = run.whereIs(state.cell, output);
   if (k >= 0) parts.push(`address ${run.address(input, k)} before the step`);
-  if (j >= 0)
-    parts.push(writes(step) ? `address ${run.address(output, j)} in new memory after it` : "the same address after it");
+  if (j >= 0) {
+    const [address, memory] = [run.address(output, j), memoryOf(run, step)];
+    const isMoved = memory === "write" && address !== run.address(input, k);
+    if (memory === "new") parts.push(`address ${address} in new memory after it`);
+    else parts.push(isMoved ? `address ${address} after it` : "the same address after it");
+  }
   const id = state.backward ? to : state.step === 0 ? from : to;
   const at = run.whereIs(state.cell, id);
   const numbers = state.backward ? run.gradient(id) : run.values(id);
   if (at >= 0 && numbers) parts.push(`${state.backward ? "gradient" : "value"} ${round(numbers[at])}`);
   if (!state.backward && state.step > 0 && j >= 0) {
-    const seen = run.seen(output, j);
+    const [seen, most] = [run.seen(output, j), run.seenAtMost(output, j)];
     if (seen?.size > 1) parts.push(`it has seen ${seenWords(run, seen)}`);
+    else if (!most) parts.push("what it is made from is not known");
+    else if (!seen) parts.push(`it is made from at most ${seenWords(run, most)}`);
   }
   return parts.join(", ") + ".";
 }
@@ -131,7 +188,7 @@ function seenWords(run, seen) {
     const [low, high] = [Math.min(...values), Math.max(...values)];
     return `${name.toLowerCase()} ${low}${high > low ? ` to ${high}` : ""}`;
   });
-  return `${seen.size} numbers: ${spans.filter(Boolean).join(", ")}`;
+  return `${seen.size} ${seen.size === 1 ? "number" : "numbers"}: ${spans.filter(Boolean).join(", ")}`;
 }
 
 /** What lights up for axis `axis` of the step's output. */

@@ -13,8 +13,8 @@ the permutes is told a second time.
 It works on any code that calls tensors, not only on this package's.
 """
 
-from .recorder import trace
 from .recording import Operand, Step, TensorRecord, Trace
+from .run import trace
 from .source import SourceLine
 
 __all__ = ["Operand", "SourceLine", "Step", "TensorRecord", "Trace", "trace"]

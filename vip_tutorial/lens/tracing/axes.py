@@ -3,22 +3,79 @@
 A name follows its axis, whatever the code calls the result: if `x` is (B, H, W, N, S)
 and nothing was permuted, then `x.reshape(B, N, W, H * S)` is (B, H, W, N*S) still.
 The names in the code are taken where an axis is new: cut out of another, or stretched.
+A part that the code has no name for carries its parent's, and its size: "H:2".
+
+Names never follow from equal sizes.  Where it is not known what an axis is, its name
+is its size.
 """
 
 import ast
+import math
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-from .calls import Call
-from .recording import Step, TensorRecord
+from .beneath import CHOOSERS
+from .calls import NORMS, Call, einsum_terms
+from .recording import Step
 
 _PERMUTATIONS = frozenset(
-    "permute transpose swapaxes swapdims movedim moveaxis t T mT H mH adjoint".split()
+    "permute transpose swapaxes swapdims movedim moveaxis t T mT H mH adjoint "
+    "transpose_ swapaxes_ swapdims_ t_".split()
 )
-_RESHAPES = frozenset("reshape view unflatten flatten ravel view_as reshape_as".split())
+_RESHAPES = frozenset(
+    "reshape view unflatten flatten ravel view_as reshape_as _unsafe_view "
+    "_reshape_alias".split()
+)
 _PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41)
+_KEPT = NORMS.union("softmax log_softmax softmin safe_softmax cumsum cumprod".split())
+
+
+@dataclass(eq=False)
+class Atom:
+    """A piece that axes are made of: a whole axis of an input, or a part of one.
+
+    Attributes:
+        name: What it is called.
+        size: How long it is.
+        parts: It and its siblings, in order, if it is a part that the code has no name
+            for.
+        whole: What it is a part of.
+        made_of: What was merged into it, if the code then gave it a name of its own.
+    """
+
+    name: str
+    size: int
+    parts: tuple["Atom", ...] = ()
+    whole: "Atom | None" = None
+    made_of: tuple["Atom", ...] = ()
+
+
+Axis = tuple[Atom, ...]
+
+
+@dataclass
+class Named:
+    """The shape of a tensor and what its axes are made of."""
+
+    shape: list[int]
+    axes: list[Axis] = field(default_factory=list)
+
+    @classmethod
+    def by(cls, names: Sequence[str], shape: Sequence[int]) -> "Named":
+        """With new axes of these names; "H*S" is no sum of two that are known."""
+        return cls(list(shape), [(Atom(n, s),) for n, s in zip(names, shape)])
+
+    def names(self) -> list[str]:
+        return ["*".join(atom.name for atom in axis) for axis in self.axes]
+
+
+def by_size(shape: Sequence[int]) -> Named:
+    """Axes of which nothing is known but how long they are."""
+    return Named.by([str(size) for size in shape], shape)
 
 
 def unpacked_names(line: str) -> list[str] | None:
@@ -32,6 +89,33 @@ def unpacked_names(line: str) -> list[str] | None:
             names = [_expression_name(element) for element in elements]
             return None if None in names or "_" in names else names
     return None
+
+
+def pattern_names(step: Step, call: Call, operand: int) -> list[str] | None:
+    """`["b", "h*p", "w", "c"]` for `rearrange(x, "b (h p) w c -> ...", p=2)`.
+
+    Also for what einsum's letters say of one of its operands.
+    """
+    if step.op == "einsum" and isinstance(call.args[0], str):
+        terms = call.args[0].replace(" ", "").partition("->")[0].split(",")
+        return list(terms[operand]) if "." not in call.args[0] else None
+    groups = _pattern(step)
+    return groups and ["*".join(group) or "1" for group in groups]
+
+
+def _pattern(step: Step) -> list[list[str]] | None:
+    """What the left side of an einops pattern says, in the line that made a call."""
+    line = step.source
+    call = line and _parsed(line.text[line.start : line.end].lstrip("."), "eval")
+    if not isinstance(call, ast.Call):
+        return None
+    texts = [x.value for x in call.args if isinstance(x, ast.Constant)]
+    pattern = next((t for t in texts if isinstance(t, str) and "->" in t), None)
+    left = pattern and pattern.partition("->")[0]
+    if not left or not re.fullmatch(r"[\w\s()]*", left):
+        return None
+    pieces = re.findall(r"\(([^()]*)\)|(\w+)", left)
+    return [(inside or one).split() for inside, one in pieces]
 
 
 def permutation(name: str, call: Call, ndim: int) -> list[int] | None:
@@ -49,44 +133,72 @@ def permutation(name: str, call: Call, ndim: int) -> list[int] | None:
 def names_after(
     step: Step,
     call: Call,
-    operands: list[TensorRecord | None],
+    operands: Sequence[Named | None],
     after: list[int],
-    sizes: dict[str, int],
-) -> list[str]:
-    """Names of the axes of a step's output.
+    picks: torch.Tensor | None,
+) -> Named:
+    """What the axes of a step's output are made of.
 
     Args:
         step: The step, complete but for these names.
         call: The call that it was.
-        operands: For each tensor that went in its record, if it has one.
+        operands: For each tensor that went in its axes, if it is followed.
         after: Shape of what came out.
-        sizes: Size of each name that was met so far.
+        picks: Where each element came from, of those that are followed.
     """
-    inputs = [record for record in operands if record is not None]
+    inputs = [named for named in operands if named is not None]
     first = inputs[0]
-    if step.order is not None:
-        return [first.axes[k] for k in step.order]
-    if step.kind == "move" and step.op in _RESHAPES:
-        claims = _claims(step, len(after))
-        return _reshaped(first.axes, first.shape, after, claims, sizes)
+    name = step.op.strip("_")
     if step.op == "einsum" and isinstance(call.args[0], str):
-        return _of_equation(call.args[0], operands, after)
-    if step.op in ("matmul", "mm", "bmm") and len(inputs) == 2:
+        ndims = [x.ndim for x in call.tensors()]
+        return _of_equation(call.args[0], ndims, operands, after)
+    if step.order is not None:
+        return Named(after, [first.axes[k] for k in step.order])
+    if step.kind == "move" and step.op in _RESHAPES:
+        return _reshaped(first, after, _claims(step, len(after)))
+    if step.kind in ("move", "collect"):
+        if picks is None or 0 in after:
+            return _unmapped(step, call, first, after)
+        chooses = name in CHOOSERS
+        named = _followed(inputs, after, picks, _claims(step, len(after)), chooses)
+        return _with_ones(step, call, first, named)
+    if name in ("matmul", "mm", "bmm") and len(inputs) == 2:
         return _of_product(*inputs, after)
-    if step.op in ("rot90", "take", "as_strided"):
-        return [str(size) for size in after]
-    if first.shape == after:
-        return list(first.axes)
-    if step.kind == "move" and not step.copy and len(first.shape) <= len(_PRIMES):
-        claims = _claims(step, len(after))
-        return _viewed(first, after, _view_strides(call, first.shape), claims)
+    is_product = name in ("matmul", "mm", "bmm", "linear") and operands[0] is first
+    if is_product and len(first.shape) == len(after):
+        return _keeping(first, after, range(len(after)))
     if step.kind == "pointwise":
         return _broadcast(inputs, after)
     if step.kind == "reduce" and step.mixed is not None:
-        if len(after) == len(first.axes):  # keepdim
-            return ["1" if k in step.mixed else n for k, n in enumerate(first.axes)]
-        return [n for k, n in enumerate(first.axes) if k not in step.mixed]
-    return _matched(first.axes, first.shape, after)
+        kept = [k for k in range(len(first.axes)) if k not in step.mixed]
+        if len(after) == len(kept) or len(after) != len(first.axes):
+            return _keeping(first, after, kept)
+    if (step.kind in ("norm", "reduce") or name in _KEPT) and first.shape == after:
+        return Named(after, list(first.axes))
+    return _as_read(step, inputs, after)
+
+
+def _keeping(first: Named, after: list[int], kept: Sequence[int]) -> Named:
+    """The axes of an input, in order, and sizes where they have changed."""
+    if len(kept) != len(after):
+        return by_size(after)
+    axes = [
+        first.axes[k] if first.shape[k] == size else (Atom(str(size), size),)
+        for k, size in zip(kept, after)
+    ]
+    return Named(after, axes)
+
+
+def _as_read(step: Step, inputs: list[Named], after: list[int]) -> Named:
+    """An axis that elements keep their coordinate along keeps its name."""
+    named = by_size(after)
+    if step.known != "exact" or not step.reads:
+        return named
+    for input_, reads in zip(reversed(inputs), reversed(step.reads)):
+        for k, entry in enumerate(reads):
+            if type(entry) is int and after[entry] == input_.shape[k] > 1:
+                named.axes[entry] = input_.axes[k]
+    return named
 
 
 def _claims(step: Step, count: int) -> list[str | None]:
@@ -97,6 +209,10 @@ def _claims(step: Step, count: int) -> list[str | None]:
     nothing = [None] * count
     line = step.source
     call = line and _parsed(line.text[line.start : line.end].lstrip("."), "eval")
+    groups = _pattern(step)
+    if groups is not None:
+        single = [name for group in groups for name in group or ["1"]]
+        return single if len(single) == count else nothing
     match call:
         case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name), args=args):
             if name != step.op or not args:
@@ -121,143 +237,283 @@ def _claims(step: Step, count: int) -> list[str | None]:
     return nothing
 
 
-def _reshaped(
-    names: list[str],
-    before: list[int],
-    after: list[int],
-    claims: list[str | None],
-    sizes: dict[str, int],
-) -> list[str]:
+def _reshaped(before: Named, after: list[int], claims: list[str | None]) -> Named:
     """Cut both shapes into the shortest runs of equal product, and name each run."""
-    if 0 in before or 0 in after:
-        return [str(size) for size in after]
+    named = by_size(after)
+    if 0 in before.shape or 0 in after:
+        return named
     # Axes of size 1 can stand anywhere: such a one keeps its name if it stays between
     # the same neighbours.
-    ones: list[tuple[int, str]] = []
-    factors: list[tuple[str, int]] = []
+    ones: list[tuple[int, Axis]] = []
+    atoms: list[Atom] = []
     product = 1
-    for name, size in zip(names, before):
+    for axis, size in zip(before.axes, before.shape):
         if size == 1:
-            ones.append((product, name))
+            ones.append((product, axis))
         else:
-            factors += _factors(name, size, sizes)
+            atoms += axis
         product *= size
-    taken = {name for name, _ in factors}
-    result = [str(size) for size in after]
-    run: list[str] = []
+    taken = {atom.name for atom in atoms}
+    run: list[Atom] = []
     cut: list[int] = []
     left = right = 1
     for k, size in enumerate(after):
         if size == 1:
             same = next((one for one in ones if one[0] == right), None)
-            result[k] = same[1] if same else claims[k] or "1"
             if same:
                 ones.remove(same)
+            named.axes[k] = same[1] if same else (Atom(claims[k] or "1", 1),)
             continue
         cut.append(k)
         right *= size
         while left < right:
-            name, factor = factors.pop(0)
-            run.append(name)
-            left *= factor
+            atom = atoms.pop(0)
+            run.append(atom)
+            left *= atom.size
         if left == right:
-            for k in cut:
-                claim = claims[k]
-                fresh = claim and taken.isdisjoint(claim.split("*"))
-                if len(cut) > 1 or run[0].isdigit():  # a new axis
-                    result[k] = claim if fresh else str(after[k])
-                elif len(run) > 1 and fresh and "*" not in claim:  # a new name
-                    result[k] = claim
-                else:
-                    result[k] = "*".join(run)
+            pieces = _dealt(run, [after[j] for j in cut])
+            for j, piece in zip(cut, pieces):
+                named.axes[j] = _claimed(piece, claims[j], taken, len(cut) > 1)
             run, cut = [], []
-    return result
+    return named
 
 
-def _factors(name: str, size: int, sizes: dict[str, int]) -> list[tuple[str, int]]:
-    """`[("H", 4), ("S", 3)]` for the axis H*S of size 12."""
-    parts = [(n, int(n) if n.isdigit() else sizes.get(n, 0)) for n in name.split("*")]
-    product = 1
-    for _, part in parts:
-        product *= part
-    return [p for p in parts if p[1] > 1] if product == size else [(name, size)]
+def _dealt(atoms: list[Atom], sizes: list[int]) -> list[Axis]:
+    """Atoms dealt out to axes of these sizes, in order, and cut where need be."""
+    left = [part for atom in atoms for part in (atom.made_of or (atom,))]
+    left = atoms if len(sizes) == 1 else left
+    dealt: list[list[Atom]] = []
+    cuts: dict[Atom, list[tuple[int, int]]] = {}  # of an atom: axis and size of parts
+    for k, size in enumerate(sizes):
+        dealt.append([])
+        for atom in left:
+            gone = 1
+            for _, part in cuts.get(atom, ()):
+                gone *= part
+            rest = atom.size // gone
+            if rest == 1 or size == 1:
+                continue
+            if size % rest == 0:
+                part = rest
+            elif rest % size == 0:
+                part = size
+            else:
+                return [(Atom(str(n), n),) for n in sizes]
+            cuts.setdefault(atom, []).append((k, part))
+            dealt[k].append(atom)
+            size //= part
+    parts = {atom: _parts(atom, [n for _, n in found]) for atom, found in cuts.items()}
+    next_part = {atom: iter(found) for atom, found in parts.items()}
+    return [_joined([next(next_part[atom]) for atom in axis]) for axis in dealt]
 
 
-def _viewed(
-    before: TensorRecord,
+def _parts(atom: Atom, sizes: list[int]) -> tuple[Atom, ...]:
+    if len(sizes) == 1:
+        return (atom,)
+    label = "" if atom.name.isdigit() else f"{atom.name}:"
+    parts = tuple(Atom(f"{label}{size}", size, whole=atom) for size in sizes)
+    for part in parts:
+        part.parts = parts
+    return parts
+
+
+def _joined(atoms: list[Atom]) -> Axis:
+    """Parts that stand together again, all and in order, are the whole."""
+    for i, atom in enumerate(atoms):
+        count = len(atom.parts)
+        if count and tuple(atoms[i : i + count]) == atom.parts:
+            return _joined([*atoms[:i], atom.whole, *atoms[i + count :]])
+    return tuple(atoms)
+
+
+def _claimed(piece: Axis, claim: str | None, taken: set[str], is_cut: bool) -> Axis:
+    """With the name that the code has for an axis, if the axis is a new one."""
+    fresh = claim and taken.isdisjoint(claim.split("*"))
+    is_part = len(piece) == 1 and (piece[0].whole is not None or is_cut)
+    if not fresh:
+        return piece
+    if is_part or piece[0].name.isdigit():
+        return (Atom(claim, piece[0].size if len(piece) == 1 else _size(piece)),)
+    if len(piece) > 1 and "*" not in claim:
+        return (Atom(claim, _size(piece), made_of=piece),)
+    return piece
+
+
+def _size(axis: Axis) -> int:
+    return math.prod(atom.size for atom in axis)
+
+
+def _followed(
+    inputs: list[Named],
     after: list[int],
-    strides: Sequence[int],
+    at: torch.Tensor,
     claims: list[str | None],
-) -> list[str]:
-    """An axis with the stride and the size of an axis of the source is that axis."""
-    left = dict(zip(_PRIMES, zip(before.axes, before.shape)))
-    names = [str(size) for size in after]
-    for k in reversed(range(len(after))):
-        name, size = left.get(strides[k], ("", None))
-        if size == after[k]:
-            names[k] = name
-            del left[strides[k]]
-        elif strides[k] == 0 and claims[k]:
-            names[k] = claims[k]
-    return names
+    chooses: bool,
+) -> Named:
+    """An axis of an input is where its coordinate goes, and no other's does.
+
+    All inputs that elements came from have to say the same.  Where a call chooses along
+    an axis, the coordinate that it chose follows no axis, and says nothing.
+    """
+    named = by_size(after)
+    first = 0
+    said: list[list[Axis]] = [[] for _ in after]
+    is_read = [False] * len(after)
+    for input_ in inputs:
+        count = math.prod(input_.shape)
+        here = ((at >= first) & (at < first + count)).reshape(after)
+        came = torch.unravel_index((at - first).clamp(0, count - 1), input_.shape)
+        first += count
+        if not here.any():
+            continue
+        ways = [
+            [_way(coordinate.reshape(after), here, a) for a in range(len(after))]
+            for coordinate in came
+        ]
+        if chooses:
+            ways = [
+                along
+                if any(way.is_function for way in along)
+                else [_Way(True, 1)] * len(after)
+                for along in ways
+            ]
+        for a, size in enumerate(after):
+            sources = [k for k, along in enumerate(ways) if along[a].distinct > 1]
+            is_read[a] |= bool(sources)
+            alone = sources[0] if len(sources) == 1 else None
+            if alone is not None and ways[alone][a].is_function:
+                whole = ways[alone][a].distinct == size == input_.shape[alone]
+                said[a].append(input_.axes[alone] if whole else ())
+            elif size > 1:
+                said[a].append(())
+    for a, size in enumerate(after):
+        labels = {"*".join(atom.name for atom in axis) for axis in said[a]}
+        if len(labels) == 1 and "" not in labels:
+            named.axes[a] = said[a][0]
+        elif claims[a] and not is_read[a]:
+            named.axes[a] = (Atom(claims[a], size),)
+    return named
 
 
-def _view_strides(call: Call, shape: list[int]) -> Sequence[int]:
-    """Strides of the view that the call makes of a tensor with strides `_PRIMES`."""
-    strides = _PRIMES[: len(shape)]
+@dataclass
+class _Way:
+    """How a coordinate of what went in goes along an axis of the result."""
+
+    is_function: bool  # it follows from the place along this axis alone
+    distinct: int  # how many values it takes along it; 1 if it does not depend on it
+
+
+def _way(coordinate: torch.Tensor, here: torch.Tensor, axis: int) -> _Way:
+    """`here` says which elements of the result come from the tensor at all."""
+    low = coordinate.where(here, torch.iinfo(torch.int64).max)
+    high = coordinate.where(here, -1)
+    along = high.amax(axis), low.amin(axis)
+    if bool((along[0] <= along[1]).all()):
+        return _Way(False, 1)
+    others = [k for k in range(coordinate.ndim) if k != axis]
+    low = low.amin(others) if others else low
+    high = high.amax(others) if others else high
+    met = high >= 0
+    is_function = bool((low[met] == high[met]).all())
+    return _Way(is_function, int(high[met].unique().numel()) if is_function else 2)
+
+
+def _unmapped(step: Step, call: Call, first: Named, after: list[int]) -> Named:
+    """Of a move whose elements were not followed: what the strides of a view tell."""
+    named = by_size(after)
+    if step.op == "contiguous" or step.op == "clone" or step.op == "detach":
+        return Named(after, list(first.axes)) if first.shape == after else named
+    if step.kind != "move" or step.copy or len(first.shape) > len(_PRIMES):
+        return named
+    for k, source in enumerate(_view_sources(call, first)):
+        if source is not None and first.shape[source] == after[k]:
+            named.axes[k] = first.axes[source]
+    return named
+
+
+def _with_ones(step: Step, call: Call, first: Named, named: Named) -> Named:
+    """Axes of size 1 have no coordinate to follow; the strides of a view tell them."""
+    new = [k for k, size in enumerate(named.shape) if size == 1]
+    if not new or 1 not in first.shape:
+        return named
+    if named.shape == first.shape:  # nothing went where it could be taken for another
+        for k in new:
+            named.axes[k] = first.axes[k]
+        return named
+    if step.kind != "move" or step.copy or len(first.shape) > len(_PRIMES):
+        return named
+    sources = _view_sources(call, first)
+    if len(sources) == len(named.shape):
+        for k in new:
+            if sources[k] is not None and first.shape[sources[k]] == 1:
+                named.axes[k] = first.axes[sources[k]]
+    return named
+
+
+def _view_sources(call: Call, first: Named) -> list[int | None]:
+    """For each axis of a view the axis that it was, as its stride tells."""
+    strides = _PRIMES[: len(first.shape)]
     # Memory is needed only where an index is a tensor, which is read.
     device = "cpu" if len(call.tensors()) > 1 else "meta"
-    return call.on(torch.empty_strided(shape, strides, device=device)).stride()
+    probe = torch.empty_strided(first.shape, strides, device=device)
+    left = {stride: k for k, stride in enumerate(strides)}
+    sources = [left.pop(s, None) for s in reversed(call.on(probe).stride())]
+    return sources[::-1]
 
 
-def _broadcast(inputs: list[TensorRecord], after: list[int]) -> list[str]:
+def _broadcast(inputs: list[Named], after: list[int]) -> Named:
     """Each axis is named by the first tensor that has it in full."""
-    names = []
+    named = by_size(after)
+    inputs = sorted(inputs, key=lambda input_: input_.shape != after)
     for back in range(len(after), 0, -1):
         found = [
-            record.axes[-back]
-            for record in inputs
-            if len(record.shape) >= back and record.shape[-back] == after[-back]
+            input_.axes[-back]
+            for input_ in inputs
+            if len(input_.shape) >= back and input_.shape[-back] == after[-back]
         ]
-        found.sort(key=str.isdigit)
-        names.append(found[0] if found else str(after[-back]))
-    return names
+        found.sort(key=lambda axis: axis[0].name.isdigit())
+        if found:
+            named.axes[-back] = found[0]
+    return named
 
 
 def _of_equation(
-    equation: str, operands: list[TensorRecord | None], after: list[int]
-) -> list[str]:
-    """Names after `einsum("bhwns,hg->...", ...)`: a letter stands for an axis."""
-    terms, _, result = equation.replace(" ", "").partition("->")
-    names: dict[str, str] = {}
-    for term, record in zip(terms.split(","), operands):
-        if record is not None:
-            names |= dict(zip(term, record.axes))
-    if "." in equation or len(result) != len(after):
-        return [str(size) for size in after]
-    return [names.get(letter, str(size)) for letter, size in zip(result, after)]
+    equation: str,
+    ndims: list[int],
+    operands: Sequence[Named | None],
+    after: list[int],
+) -> Named:
+    """Names after `einsum("bhwns,hg->...", ...)`: a letter stands for an axis.
+
+    It is also a name, for an axis that has none.
+    """
+    found = einsum_terms(equation, ndims, len(after))
+    if found is None:
+        return by_size(after)
+    *terms, result = found
+    names: dict[str, Axis] = {}
+    for term, named in zip(terms, operands):
+        if named is not None:
+            for letter, axis in zip(term, named.axes):
+                is_unnamed = re.fullmatch(r"d?\d+", axis[0].name) and len(axis) == 1
+                if is_unnamed and letter.isalpha():
+                    axis = (Atom(letter, axis[0].size),)
+                names.setdefault(letter, axis)
+    axes = [
+        names.get(letter, (Atom(str(size), size),))
+        for letter, size in zip(result, after)
+    ]
+    return Named(after, axes)
 
 
-def _of_product(left: TensorRecord, right: TensorRecord, after: list[int]) -> list[str]:
+def _of_product(left: Named, right: Named, after: list[int]) -> Named:
     """Names after `left @ right`, where a row of the left meets a column."""
     if len(right.shape) > 1 and len(left.shape) == len(after):
-        return [*left.axes[:-1], right.axes[-1]]
-    return [str(size) for size in after]
-
-
-def _matched(names: list[str], before: list[int], after: list[int]) -> list[str]:
-    """Keep the name of every axis whose size stands; name the others by their size."""
-    left = 0
-    while left < min(len(before), len(after)) and before[left] == after[left]:
-        left += 1
-    right = 0
-    while (
-        right < min(len(before), len(after)) - left
-        and before[-1 - right] == after[-1 - right]
-    ):
-        right += 1
-    middle = [str(size) for size in after[left : len(after) - right]]
-    return [*names[:left], *middle, *names[len(names) - right :]]
+        last = right.axes[-1]
+        named = _keeping(left, after, range(len(after)))
+        named.axes[-1] = last
+        return named
+    return by_size(after)
 
 
 def _expression_name(node: ast.AST) -> str | None:

@@ -1,52 +1,29 @@
 """One call of the torch API: what it is, what it says, what it does to elements."""
 
-import math
-import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch._ops import OpOverload
 from torch._subclasses import FakeTensor
 
-# What each operation does to the elements; any other operation is of kind "other".
-KINDS = {
-    # Only moves elements.  Which one goes where is not written down here: it is found
-    # by running the same call on a tensor of element numbers.
-    "move": frozenset(
-        "reshape view permute transpose swapaxes swapdims movedim moveaxis t T mT H mH "
-        "flatten unflatten squeeze unsqueeze contiguous clone expand expand_as view_as "
-        "reshape_as flip roll rot90 repeat tile narrow select getitem chunk split "
-        "unbind index_select gather unfold diagonal take ravel detach data "
-        "tensor_split hsplit vsplit dsplit repeat_interleave take_along_dim "
-        "masked_select".split()
-    ),
-    # A linear map along the last axis.
-    "mix": frozenset(["linear"]),
-    # Output element k depends on element k of each input, up to broadcasting.
-    "pointwise": frozenset(
-        "add sub mul div radd rsub rmul rdiv truediv rtruediv iadd isub imul idiv "
-        "itruediv neg pow rpow exp log sqrt rsqrt square reciprocal abs sign sin cos "
-        "erf tanh sigmoid relu leaky_relu elu gelu silu softplus dropout clamp round "
-        "floor ceil remainder where maximum minimum eq ne lt le gt ge isnan isinf "
-        "isfinite logical_and logical_or logical_not nan_to_num masked_fill to float "
-        "double half bfloat16 int long bool cpu cuda add_ sub_ mul_ div_ neg_ exp_ "
-        "clamp_ relu_ zero_ fill_ masked_fill_".split()
-    ),
-    # Takes some axes together.
-    "reduce": frozenset("mean sum amax amin prod std var norm logsumexp".split()),
-}
-ALONG_AXIS = frozenset(["softmax", "log_softmax", "cumsum"])
+# What a step does to the elements: it moves those of one tensor; moves those of
+# several, or some that come from nowhere; is a linear map along the last axis; takes
+# element k of each input to element k; scales each by what its group holds; takes axes
+# together.
+KINDS = ("move", "collect", "mix", "pointwise", "norm", "reduce", "other")
+# Named as PyTorch's functions are, without the underscore of those that write in place.
+MIXES = frozenset(["linear"])
+NORMS = frozenset(
+    "layer_norm rms_norm group_norm batch_norm instance_norm normalize".split()
+)
+REDUCTIONS = frozenset(
+    "mean sum prod std var norm logsumexp nanmean nansum amax amin all any "
+    "count_nonzero vector_norm std_mean var_mean argmax argmin".split()
+)
 LONGEST = 400  # characters of a call or of a line that are kept
-
-
-def kind_of(name: str, call: "Call") -> str:
-    if call.kwargs.get("out") is not None:
-        return "other"  # made again, it would write to the reader's tensor again
-    if name == "unfold" and call.func is not Tensor.unfold:
-        return "other"  # F.unfold pads and gathers patches
-    return next((kind for kind, names in KINDS.items() if name in names), "other")
 
 
 @dataclass
@@ -72,51 +49,40 @@ class Call:
         """What the call makes of `x`."""
         args = (x, *_fitted(self.args[1:], x)) if self.args else ()
         kwargs = _fitted(self.kwargs, x) | ({} if self.args else {"input": x})
+        return self._result(args, kwargs)
+
+    def with_tensors(self, others: dict[int, Tensor], dtype: torch.dtype) -> Tensor:
+        """What the call makes of other tensors.
+
+        Args:
+            others: What stands for each of its tensors, by `id()`.
+            dtype: Theirs; it stands for each dtype that the call names.
+        """
+
+        def put(value: Any) -> Any:
+            if isinstance(value, Tensor):
+                return others[id(value)]
+            return dtype if isinstance(value, torch.dtype) else value
+
+        return self._result(replaced(self.args, put), replaced(self.kwargs, put))
+
+    def _result(self, args: tuple, kwargs: dict[str, Any]) -> Tensor:
         result = self.func(*args, **kwargs)
+        if operation(self.func) == "setitem":
+            return args[0]
         return result if self.index is None else flat(result)[self.index]
 
 
 def operation(func: Callable) -> str | None:
     """Name of the torch call, None for attribute reads that make no tensor."""
+    if isinstance(func, OpOverload):
+        return func._schema.name.split("::")[-1]
     name = func.__name__
     if name in ("__get__", "__set__"):
         # Python's own properties had no name before 3.13.
         name = getattr(func.__self__, "__name__", None) if name == "__get__" else None
         return None if name in ("grad", "_base") else name
     return name.removeprefix("__").removesuffix("__")
-
-
-def element_map(call: Call, shape: list[int]) -> list[int] | None:
-    """Make the same call on element numbers: what comes out is the map."""
-    others = flat((call.args[1:], call.kwargs))
-    if any(isinstance(x, Tensor) and is_empty_shell(x) for x in others):
-        return None
-    numbers = torch.arange(math.prod(shape), device="cpu").reshape(shape)
-    moved = call.on(numbers)
-    return None if is_empty_shell(moved) else moved.reshape(-1).tolist()
-
-
-def mixed_axes(name, kind, before, call) -> list[int] | None:
-    args, kwargs = call.args, call.kwargs
-    rank = len(before.shape)
-    if kind == "pointwise":
-        return []
-    if kind == "mix":
-        return [rank - 1]
-    if name in ("layer_norm", "rms_norm"):
-        shape = args[1] if len(args) > 1 else kwargs["normalized_shape"]
-        return list(range(rank - len(shape), rank))
-    if kind == "reduce" or name in ALONG_AXIS:
-        dim = args[1] if len(args) > 1 else None
-        dim = kwargs.get("dim", kwargs.get("axis", dim))
-        if dim is None or isinstance(dim, bool):
-            return list(range(rank))
-        dims = dim if isinstance(dim, tuple | list) else [dim]
-        if not dims:
-            return list(range(rank))
-        # An index may be a number of NumPy, which is no int and not JSON.
-        return [operator.index(d) % rank for d in dims] if rank else []
-    return None
 
 
 def call_text(name: str, call: Call) -> str:
@@ -157,6 +123,32 @@ def _argument_text(value: Any) -> str:
     return type(value).__name__ if " at 0x" in text else text
 
 
+def einsum_terms(equation: str, ndims: list[int], out: int) -> list[str] | None:
+    """The letters of each tensor of an einsum, and last those of its result.
+
+    An ellipsis is written out, in characters that no equation has; None if the letters
+    do not fit the tensors.
+
+    Args:
+        equation: E.g. "bhwc,cd->bhwd" or "...ij,...jk".
+        ndims: How many axes each tensor has that it was given.
+        out: How many the result has.
+    """
+    left, arrow, result = equation.replace(" ", "").partition("->")
+    terms = left.split(",")
+    if not arrow:
+        single = sorted(c for c in set(left) - set(",.") if left.count(c) == 1)
+        result = ("..." if "..." in left else "") + "".join(single)
+    found = []
+    for term, ndim in zip([*terms, result], [*ndims, out]):
+        more = ndim - len(term.replace("...", ""))
+        written = "".join(chr(0x2460 + k) for k in reversed(range(max(more, 0))))
+        found.append(term.replace("...", written))
+    fits = len(terms) == len(ndims)
+    fits &= all(len(term) == n for term, n in zip(found, [*ndims, out]))
+    return found if fits else None
+
+
 def is_plain(x: Tensor) -> bool:
     """Whether a tensor has strides and a piece of memory that can be looked at."""
     if x.layout != torch.strided or x.is_nested or x.is_quantized:
@@ -174,11 +166,26 @@ def is_empty_shell(x: Tensor) -> bool:
 
 
 def flat(value: Any) -> list[Any]:
+    """The leaves of tuples, lists, dicts and dataclasses."""
     if isinstance(value, dict):
         value = list(value.values())
+    elif is_dataclass(value) and not isinstance(value, type):
+        value = [getattr(value, field.name, None) for field in fields(value)]
     if isinstance(value, tuple | list):
         return [leaf for item in value for leaf in flat(item)]
     return [value]
+
+
+def replaced(value: Any, put: Callable[[Any], Any]) -> Any:
+    """The same tuples, lists and dicts with other leaves."""
+    if isinstance(value, dict):
+        return {k: replaced(v, put) for k, v in value.items()}
+    if isinstance(value, torch.Size):
+        return value
+    if isinstance(value, tuple | list):
+        values = [replaced(v, put) for v in value]
+        return values if isinstance(value, list) else tuple(values)
+    return put(value)
 
 
 def _fitted(value: Any, x: Tensor) -> Any:
@@ -186,13 +193,10 @@ def _fitted(value: Any, x: Tensor) -> Any:
 
     A move that names a dtype, x.view(torch.float32), names that of its subject.
     """
-    if isinstance(value, Tensor):
-        return value.to(x.device)
-    if isinstance(value, torch.dtype):
-        return x.dtype
-    if isinstance(value, dict):
-        return {k: _fitted(v, x) for k, v in value.items()}
-    if isinstance(value, tuple | list) and not isinstance(value, torch.Size):
-        values = [_fitted(v, x) for v in value]
-        return values if isinstance(value, list) else tuple(values)
-    return value
+
+    def put(leaf: Any) -> Any:
+        if isinstance(leaf, Tensor):
+            return leaf.to(x.device)
+        return x.dtype if isinstance(leaf, torch.dtype) else leaf
+
+    return replaced(value, put)

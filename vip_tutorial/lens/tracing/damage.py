@@ -4,6 +4,7 @@ import math
 import reprlib
 import sys
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 from .calls import KINDS
@@ -45,6 +46,7 @@ def check_recording(data: Any) -> None:
         _check_ids(f"inputs of {where}", step["inputs"], output)
         _check_ids(f"operands of {where}", step["operands"], len(data["operands"]))
         _check_moves(where, step, *(tensors[i]["shape"] for i in _ends(step)))
+        _check_sources(where, step, [tensor["shape"] for tensor in tensors])
         last = output
 
 
@@ -79,6 +81,8 @@ def _check_moves(
     order, map_, mixed = step["order"], step["map"], step["mixed"]
     if step["kind"] != "move" and (map_ is not None or order is not None):
         raise ValueError(f"{where} is no move and has a map or an order")
+    if step["picks"] is not None and step["kind"] != "collect":
+        raise ValueError(f"{where} is no collection and has picks")
     if map_ is not None:
         _check_length(f"map of {where}", map_, math.prod(after))
         _check_ids(f"map of {where}", map_, math.prod(before))
@@ -87,6 +91,30 @@ def _check_moves(
         if not is_order or [before[axis] for axis in order] != after:
             raise ValueError(f"order of {where} is {order}, from {before} to {after}")
     _check_ids(f"mixed of {where}", mixed or [], len(before))
+
+
+def _check_sources(where: str, step: dict[str, Any], shapes: list[list[int]]) -> None:
+    """Check what it says of several inputs, and of their axes."""
+    inputs, after = [shapes[i] for i in step["inputs"]], shapes[step["output"]]
+    picks, reads = step["picks"], step["reads"]
+    if picks is not None:
+        _check_length(f"picks of {where}", picks, math.prod(after))
+        _check_ids(f"picks of {where}", picks, sum(map(math.prod, inputs)))
+    if reads is None:
+        return
+    _check_length(f"reads of {where}", reads, len(inputs))
+    for entries, shape in zip(reads, inputs):
+        _check_length(f"reads of {where}", entries, len(shape))
+        for entry, size in zip(entries, shape):
+            axis = entry["axis"] if isinstance(entry, dict) else entry
+            _check_ids(f"reads of {where}", [axis or 0], max(len(after), 1))
+            if axis is not None and axis >= len(after):
+                raise ValueError(f"reads of {where}: there is no axis {axis}")
+            if isinstance(entry, dict):
+                _check_length(f"reads of {where}", entry["at"], after[axis])
+                _check_ids(f"reads of {where}", list(chain(*entry["at"])), size)
+            elif axis is not None and after[axis] > size:
+                raise ValueError(f"reads of {where}: {after[axis]} of {size}")
 
 
 def _check_ids(where: str, ids: list[int], limit: int) -> None:
@@ -130,6 +158,14 @@ def _is_source(x: Any) -> bool:
     return x["start"] <= x["end"] <= len(x["text"])
 
 
+def _is_entry(x: Any) -> bool:
+    if isinstance(x, dict):
+        _check_fields("an axis of a step", x, _ENTRY)
+        return True
+    return x is None or _is_whole(x)
+
+
+_ENTRY = {"axis": _is_whole, "at": _list_of(_list_of(_is_whole))}
 _SOURCE = {
     **dict.fromkeys(("file", "function", "text"), _is_text),
     **dict.fromkeys(("line", "start", "end"), _is_whole),
@@ -149,17 +185,22 @@ _OPERAND = {
 _STEP = {
     **dict.fromkeys(("op", "call"), _is_text),
     **dict.fromkeys(("map", "order", "mixed"), _or_none(_list_of(_is_whole))),
-    "kind": lambda x: _is_text(x) and x in (*KINDS, "other"),
+    "kind": lambda x: _is_text(x) and x in KINDS,
     "inputs": _list_of(_is_whole),
     "output": _is_whole,
     "copy": lambda x: isinstance(x, bool),
     "source": _or_none(_is_source),
     "operands": _list_of(_is_whole),
     "module": _or_none(_is_text),
+    "picks": _or_none(_list_of(lambda x: x == -1 or _is_whole(x))),
+    "reads": _or_none(_list_of(_list_of(_is_entry))),
+    "known": lambda x: _is_text(x) and x in ("exact", "bound", "unknown"),
+    **dict.fromkeys(("writes", "backward"), lambda x: isinstance(x, bool)),
 }
 _RECORDING = {
     **dict.fromkeys(("tensors", "steps", "operands"), lambda x: isinstance(x, list)),
     **dict.fromkeys(("inputs", "outputs"), _list_of(_is_whole)),
     "name": _is_text,
+    "failed": _or_none(_is_text),
     "omitted": _list_of(_is_text),
 }

@@ -11,6 +11,7 @@ from .source import SourceLine
 
 FORMAT = "vip-trace"
 VERSION = 1
+WIDEST_CALL = 64  # characters of a call in a table
 
 
 @dataclass
@@ -67,11 +68,13 @@ class Step:
         op: Its name, e.g. "permute"; "written" where a tensor was written to through
             another view of its memory.
         call: The call with the values that it ran with, "permute(0, 3, 2, 1, 4)".
-        kind: "move", "mix" (a linear map), "pointwise", "reduce" or "other".
-        inputs: Ids of the recorded tensors that went in.
+        kind: "move", "collect" (it moves elements of several tensors, or some come from
+            none), "mix" (a linear map), "pointwise", "norm", "reduce" or "other".
+        inputs: Ids of the recorded tensors that went in; for a move the one first that
+            the elements come from.
         output: Id of the tensor that came out.
         copy: Whether the result has memory of its own.  False: it is a view, or its
-            input, written to in place.
+            input, written to in place; `writes` tells them apart.
         map: For a move, `map[k]` is the element of the first input that the output's
             element `k` shows, both counted in logical order; None if left out.
         order: For a permutation of axes, `order[k]` is the input's axis that the
@@ -83,6 +86,14 @@ class Step:
             those that no step made, such as a weight; without those that are large.
         module: Name of the module at work, e.g. "reweight.fc1"; "" for the one that is
             traced, None if it is none.
+        picks: For a collection, where each element came from: the elements of all its
+            inputs are counted through, and -1 stands for none of them.
+        writes: Whether it wrote to memory that was there before.
+        reads: For what is no move, for each of its inputs which of its elements an
+            element of the result is made from, see `tracing/reads.py`.
+        known: Whether `reads`, `map` or `picks` are "exact"; a "bound", if elements may
+            be made from fewer; or "unknown", if more may have gone in than is recorded.
+        backward: Whether the gradient comes back through a move as it went.
     """
 
     op: str
@@ -97,6 +108,20 @@ class Step:
     source: SourceLine | None = None
     operands: list[int] = field(default_factory=list)
     module: str | None = None
+    picks: list[int] | None = None
+    writes: bool = False
+    reads: list[Any] | None = None
+    known: str = "exact"
+    backward: bool = True
+
+    @property
+    def memory(self) -> str:
+        """ "new" if the result has memory of its own, "write" if what was there was
+        written over, "view" if it is seen in another way, or as it was.
+        """
+        if self.copy:
+            return "new"
+        return "write" if self.writes else "view"
 
 
 @dataclass
@@ -111,6 +136,7 @@ class Trace:
         outputs: Ids of the tensors that were returned.
         operands: What the calls took besides: weights, biases, masks.
         omitted: A sentence for each thing that was left out; empty if nothing was.
+        failed: Where the run broke off and why, if it raised; see `trace(partial=)`.
         result: What the function returned, unchanged.  Not serialised.
     """
 
@@ -121,6 +147,7 @@ class Trace:
     outputs: list[int] = field(default_factory=list)
     operands: list[Operand] = field(default_factory=list)
     omitted: list[str] = field(default_factory=list)
+    failed: str | None = None
     result: Any = None
 
     @property
@@ -133,7 +160,10 @@ class Trace:
         return self._follow(id, lambda record: record.values)
 
     def homes(self, id: int) -> list[int] | None:
-        """For a tensor that only moves made: which input element each element is."""
+        """For a tensor that only moves made: which input element each element is.
+
+        -1 stands for an element that comes from nowhere, as the zeros of a padding.
+        """
         return self._follow(
             id,
             lambda record: (
@@ -148,10 +178,28 @@ class Trace:
         if found is not None:
             return found
         for step in self.steps:
-            if step.output == id and step.map is not None:
+            if step.output != id:
+                continue
+            if step.map is not None:
                 before = self._follow(step.inputs[0], known)
                 return before and [before[source] for source in step.map]
+            if step.picks is not None:
+                return self._collected(step, known)
         return None
+
+    def _collected(self, step: Step, known: Callable) -> list | None:
+        before: list = []
+        first = 0
+        for id_ in step.inputs:
+            size = math.prod(self.tensors[id_].shape)
+            is_used = any(first <= k < first + size for k in step.picks)
+            found = self._follow(id_, known) if is_used else [-1] * size
+            if found is None:
+                return None
+            before += found
+            first += size
+        found = [before[k] if k >= 0 else -1 for k in step.picks]
+        return found if any(k >= 0 for k in step.picks) else None
 
     def gradient(self, id: int) -> list[float] | None:
         """Gradient at tensor `id`; None if it was not asked for or left out.
@@ -162,7 +210,7 @@ class Trace:
         if self.tensors[id].gradient is not None:
             return self.tensors[id].gradient
         uses = [step for step in self.steps if id in step.inputs]
-        if not uses or any(step.map is None for step in uses):
+        if not uses or any(step.map is None or not step.backward for step in uses):
             return None
         total = [0.0] * math.prod(self.tensors[id].shape)
         for step in uses:
@@ -203,18 +251,36 @@ class Trace:
             result=None,
         )
 
-    def table(self) -> str:
-        """The steps as text: call, view or copy, axes, shape, strides."""
+    def table(self, last: int | None = None) -> str:
+        """The steps as text: call, what it did to memory, axes, shape, strides.
+
+        Args:
+            last: Leave out all steps but the last so many.
+        """
         rows = [("", "", "axes", "shape", "strides")]
         for i in self.inputs:
             rows.append(("input", "", *_describe(self.tensors[i])))
-        for step in self.steps:
-            old, new = ("view", "copy") if step.kind == "move" else ("same", "new")
-            memory = new if step.copy else old
-            rows.append((step.call, memory, *_describe(self.tensors[step.output])))
+        steps = self.steps if last is None else self.steps[-last:]
+        if len(steps) < len(self.steps):
+            rows.append((f"... {len(self.steps) - len(steps)} more", *[""] * 4))
+        for step in steps:
+            call = step.call
+            if len(call) > WIDEST_CALL:
+                call = call[: WIDEST_CALL - 1] + "…"
+            what = self.tensors[step.output]
+            rows.append((call, self._memory(step), *_describe(what)))
         widths = [max(map(len, column)) for column in zip(*rows)]
         lines = ("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-        return "\n".join([*lines, *self.omitted])
+        return "\n".join([*lines, *self.omitted, *filter(None, [self.failed])])
+
+    def _memory(self, step: Step) -> str:
+        """ "copy" for numbers moved to new memory, "same" where nothing differs."""
+        if step.copy and step.kind in ("move", "collect"):
+            return "copy"
+        before, after = self.tensors[step.inputs[0]], self.tensors[step.output]
+        kept = ("shape", "strides", "offset", "storage")
+        is_same = all(getattr(before, key) == getattr(after, key) for key in kept)
+        return "same" if is_same and step.memory == "view" else step.memory
 
     def to_json(self) -> dict[str, Any]:
         """The recording as JSON types, with numbers to six significant digits."""
@@ -256,12 +322,13 @@ class Trace:
 
 def _completed(data: dict[str, Any]) -> dict[str, Any]:
     """With what recordings of vip_tutorial 0.1 lack: nothing was known of it then."""
-    usual = {"operands": [], "module": None}
+    usual = {"operands": [], "module": None, "picks": None, "reads": None}
+    usual |= {"writes": False, "known": "exact", "backward": True}
     steps = data.get("steps")
     if isinstance(steps, list):
         steps = [usual | step if isinstance(step, dict) else step for step in steps]
         data = data | {"steps": steps}
-    return {"operands": []} | data
+    return {"operands": [], "failed": None} | data
 
 
 def _tensor_record(data: dict[str, Any]) -> TensorRecord:

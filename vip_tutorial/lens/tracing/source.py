@@ -14,6 +14,8 @@ import torch
 from .calls import LONGEST
 
 _PACKAGE = Path(__file__).parents[2]
+# What writes calls for the reader: his own line is the one that called it.
+_WRAPPERS = tuple(f"{os.sep}{name}{os.sep}" for name in ("einops", "opt_einsum"))
 # With the separator at the end, or torchvision would pass for torch.
 _FOLDERS = tuple(str(Path(f).parent) + os.sep for f in (torch.__file__, __file__))
 
@@ -41,11 +43,11 @@ class SourceLine:
 
 
 def calling_line() -> SourceLine | None:
-    """The innermost line outside torch and the recorder that is on the stack."""
+    """The innermost line on the stack outside torch, einops and the recorder."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
         file = frame.f_code.co_filename
-        if not file.startswith(_FOLDERS):
+        if not file.startswith(_FOLDERS) and not any(w in file for w in _WRAPPERS):
             return _line(frame)
         frame = frame.f_back
     return None
