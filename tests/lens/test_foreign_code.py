@@ -219,6 +219,27 @@ def test_no_strides_is_said_where_none_read_it(said):
     assert "No strides" not in backward and "runs backward" in backward
 
 
+def test_a_view_that_begins_elsewhere_says_so(said):
+    for function, words in (
+        (lambda x: x.mT, "only the strides change"),
+        (lambda x: x[:, 1:], "it is read from address 8 on, not from 0."),
+        (
+            lambda x: x[0, 1],
+            "the strides change, from (32, 8, 2, 1) to (2, 1), and it is",
+        ),
+        (lambda x: x.clone().view(4, 8).view(32), "only the strides change"),
+        (lambda x: x.view_as(x), "gives back the tensor"),
+    ):
+        assert words in said(trace(function, X))["step"]
+
+
+def test_an_assignment_is_written_as_one(said):
+    recording = trace(lambda x: _written(x.clone()), X)
+    assert recording.steps[-1].call == "[:, 0] = 0"
+    recording = trace(lambda x: rows_one_by_one(x)[0], torch.randn(2, 3))
+    assert recording.steps[0].call == "[1] = tensor of (2, 3)"
+
+
 def test_a_call_is_told_without_half_a_bracket(said):
     assert ", cat: " in said(trace(lambda x: torch.cat([x, x], 1), X))["step"]
 

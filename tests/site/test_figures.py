@@ -240,6 +240,33 @@ def test_everything_can_be_reached_by_key(example, open_figure):
     assert reached >= targets.count() > 2
 
 
+@pytest.mark.parametrize(
+    "kind, state, button, presses",
+    [
+        ("shape_puzzles", "v1;kind=order;number=3", '[data-do="walk"]', 3),
+        ("shape_puzzles", "v1;kind=order;number=1", '[data-do="move"]:last-child', 3),
+        ("shape_puzzles", "v1;kind=order;number=1", '[data-do="hint"]', 5),
+        ("cost_calculator", "v1;H=14;W=13;N=14;C=392", '[data-do="fit"]', 2),
+        ("branch_matrix", "v1;step=1", '[data-do="go"]', 2),
+        ("module_map", "v1;step=3", '[data-do="back"]', 2),
+        ("permute_lens", "v1;step=6", '[data-do="next"]', 2),
+    ],
+)
+def test_a_button_that_has_done_all_keeps_the_focus(
+    kind, state, button, presses, open_figure
+):
+    widget = EXAMPLES[kind][0]()
+    opened = open_figure(widget, f"{widget.name}={state}")
+    at = opened.figure.locator(button).first
+    for _ in range(presses):
+        at.press("Enter")
+        opened.settle()
+    opened.page.clock.run_for(100)  # the browser takes it away with its next picture
+    assert at.is_disabled()
+    focused = opened.page.evaluate("document.activeElement.outerHTML")
+    assert focused == at.evaluate("(el) => el.outerHTML")
+
+
 def test_python_and_the_page_agree_on_the_state(example):
     widget = type(example)  # a trait that can be observed and linked, like any other
     assert {"state", "start", "title", "name"} <= set(

@@ -49,6 +49,9 @@ def test_act_after_act_to_the_end_and_back(module_map, open_figure):
         opened.page.clock.fast_forward(5000)
         ends.append(int(opened.state.partition("step=")[2]))
     assert ends == [3, 7, 10, 14, 15, 18, 27, 35, 37]
+    assert opened.said.startswith("Act 9 of 9: proj")
+    opened.part("map").press("End")
+    assert opened.said.startswith("The whole run: 37 steps in 9 acts.")
     opened.press("back")
     assert opened.state == "v1;step=35"
     # A cell that is followed is found in every tensor that has it.
@@ -74,7 +77,7 @@ def test_the_slider_lands_on_the_nearest_act(module_map, open_figure):
         (4.5, 3),
         (22, 18),
         (23, 27),
-        (37, 37),
+        (36.4, 37),
     ):
         slider.evaluate(slide, [value, False])
         assert opened.state == f"v1;step={step}", value
@@ -132,7 +135,7 @@ def test_what_plays_is_brought_into_sight_and_the_player_stays(module_map, open_
         seen.append(opened.button("play").evaluate(is_seen))
         opened.page.clock.run_for(3300)
     assert all(seen)
-    assert opened.said.startswith("Act 9 of 9: proj")
+    assert opened.said.startswith("The whole run")
     assert opened.page.evaluate("scrollY") > 100
 
 
@@ -146,3 +149,16 @@ def test_what_is_not_shown_harms_nothing(module_map, open_figure):
     opened.page.clock.run_for(300)
     canvas = opened.part("panes").locator("canvas")
     assert canvas.evaluate("(one) => one.width > 100")
+
+
+def test_without_motion_an_act_is_there_at_once(module_map, open_figure):
+    link = f"{module_map.name}=v1;step=0"
+    opened = open_figure(module_map, link, reduced_motion="reduce")
+    picture, slider = opened.part("map"), opened.part("scrub")
+    picture.press("n")
+    assert opened.said.startswith("Act 1 of 9") and slider.input_value() == "3"
+    picture.press("Alt+n")  # what is the browser's stays the browser's
+    assert opened.said.startswith("Act 1 of 9")
+    moving = open_figure(module_map, link)
+    moving.part("map").press("n")
+    assert float(moving.part("scrub").input_value()) < 3

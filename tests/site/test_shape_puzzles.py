@@ -399,6 +399,11 @@ def test_addresses_are_pytorchs(core, puzzles):
         there = tuple((x == wrong).nonzero()[0].tolist())
         said = [v["words"] for v in judged(core, puzzle, str(wrong), every[-2], "1 2")]
         assert said[0].startswith(f"At {wrong} lies x{list(there)}.")
+        if (counted := memory.reshape(shape)[at].item()) != right:
+            hint = judged(core, puzzle, str(counted))[0]["words"]
+            assert hint.endswith(
+                "You counted as if x had just been made; its strides are others."
+            )
         assert said[1].endswith(f"{len(memory)} lies outside.")
         assert said[2] == "An address is one number; you gave 2."
 
@@ -512,8 +517,11 @@ def test_places_are_pytorchs(core, puzzles):
         there = itertools.product(*map(range, made.shape))
         every = [str(place) for place in there]
         truth = [answer == puzzle["answer"] for answer in every]
-        verdicts = judged(core, puzzle, *every)
+        far = [str((*at[:a], size, *at[a + 1 :])) for a, size in enumerate(made.shape)]
+        *verdicts, first, _, _ = judged(core, puzzle, *every, *far[:3])
         assert [verdict["right"] for verdict in verdicts] == truth
+        assert first["words"].startswith(f"Axis 0 of the result has {len(made)} place")
+        assert first["words"].endswith(f"counted from 0; there is no {len(made)}.")
         element = torch.unravel_index(torch.tensor(0), made.shape)
         stands = torch.unravel_index(made[element], tuple(puzzle["shape"]))
         if not truth[0]:

@@ -1,7 +1,7 @@
 // Shape puzzles: a question about a line of reshapes and permutes, an answer that is
 // checked, and beside what was asked for a picture of what the answer would do.
 
-import { escape } from "../../lens/figure/host.js";
+import { escape, offHtml } from "../../lens/figure/host.js";
 import { choiceField, firstFrameOf, renderFigure, wholeField } from "../../lens/figure/figure.js";
 import { addressAct, addressSaid } from "./puzzle_address.js";
 import { placeAct, placeHtml, placeSaid, tokensAct, tokensHtml, tokensSaid } from "./puzzle_boards.js";
@@ -41,9 +41,9 @@ const figure = {
     return `
 ${kindsHtml(scene, puzzle, off)}
 <div class="vip-puzzle-row vip-scripted" data-keys="walk">
-  <button type="button" data-do="walk" data-value="-1"${asleep || state.number === 1 ? " disabled" : ""}>◂ Previous</button>
+  <button type="button" data-do="walk" data-value="-1"${off || offHtml(state.number === 1)}>◂ Previous</button>
   <strong>${nameHtml(scene, puzzle)}</strong>
-  <button type="button" data-do="walk" data-value="1"${asleep || state.number === LAST ? " disabled" : ""}>Next ▸</button>
+  <button type="button" data-do="walk" data-value="1"${off || offHtml(state.number === LAST)}>Next ▸</button>
   <span class="vip-note">level ${puzzle.level} of 4${state.solved?.length ? `; solved: ${state.solved.length}` : ""}</span>
 </div>
 <p class="vip-ask" aria-live="polite">${escape(puzzle.ask)}</p>
@@ -131,7 +131,7 @@ function kindsHtml({ kinds }, puzzle, off) {
 }
 
 function answerHtml(scene, puzzle, work, id, off) {
-  const hint = `<button type="button" data-do="hint" class="vip-scripted"${off || (work.last === "answer" ? " disabled" : "")}>${work.hints < HINTS ? "A hint" : "The answer"}</button>`;
+  const hint = `<button type="button" data-do="hint" class="vip-scripted"${off || offHtml(work.last === "answer")}>${work.hints < HINTS ? "A hint" : "The answer"}</button>`;
   if (puzzle.options) {
     const option = (word) =>
       `<button type="button" data-do="answer" data-value="${word}" class="vip-scripted"${off}>A ${word}</button>`;

@@ -11,7 +11,7 @@ const REDUCTIONS = { mean: "averaged", sum: "summed", amax: "reduced to the larg
 /**
  * @param {*} run
  * @param {import("./map_graph.js").Group[]} groups
- * @param {{step: number, cell: number, open: string, playing?: boolean, moving?: number, reached?: boolean}} state
+ * @param {{step: number, cell: number, open: string, playing?: boolean, moving?: number, arrived?: boolean}} state
  * @param {number} current act that the state has reached, -1 for none
  */
 export function mapWords(run, groups, state, current) {
@@ -20,19 +20,24 @@ export function mapWords(run, groups, state, current) {
   const isEnd = state.step >= run.steps.length && state.moving === undefined && !state.playing;
   if (current < 0)
     return join(
-      `The input, ${tuple(axes)} = ${tuple(shape)}. Press Next for the first of ${groups.length} ${unit}s.`,
+      `The input, ${tuple(axes)} = ${tuple(shape)}. Press Next for the first of ${counted(groups.length, unit)}.`,
       followWords(run, state.cell, run.root),
     );
-  if (isEnd && !state.reached) {
-    const acts = unit === "act" ? ` in ${groups.length} acts` : "";
+  if (isEnd && !state.arrived) {
+    const acts = unit === "act" ? ` in ${counted(groups.length, "act")}` : "";
     const follow = state.cell < 0 ? "" : `You follow ${birthName(run, state.cell)}, framed wherever it has a place.`;
-    return join(`The whole run: ${run.steps.length} steps${acts}. Press Play to see them one after the other.`, follow);
+    return join(
+      `The whole run: ${counted(run.steps.length, "step")}${acts}. Press Play to see ${groups.length > 1 ? "them one after the other" : "it"}.`,
+      follow,
+    );
   }
   const name = `${unit === "act" ? "Act" : "Step"} ${current + 1} of ${groups.length}`;
   const end = isEnd ? "That was the whole run." : "";
   const group = groups[current];
   return join(`${name}: ${actWords(run, group)}`, end, followWords(run, state.cell, group.output));
 }
+
+const counted = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
 
 const join = (...sentences) => sentences.filter(Boolean).join(" ");
 
@@ -42,9 +47,11 @@ function actWords(run, group) {
   const [before, after] = [group.inputs[0], group.output].map((id) => tuple(run.tensors[id].axes));
   const moves = movesOf(run, group);
   if (moves.length === steps.length) return `${moves.join(", ")}. No number changes; ${before} becomes ${after}.`;
-  const mix = steps.find(({ kind }) => kind === "mix");
-  if (mix && steps.filter(({ kind }) => kind === "mix").length === 1) {
-    const { axes, shape } = run.tensors[mix.inputs[0]];
+  // Where numbers meet in no other step, and nothing is moved before they do.
+  const [first, ...rest] = steps;
+  const isKept = ({ kind, inputs }) => kind === "move" || (kind === "pointwise" && new Set(inputs).size === 1);
+  if (first.kind === "mix" && rest.every(isKept)) {
+    const { axes, shape } = run.tensors[first.inputs[0]];
     const home = moves.length ? ` Then ${moves.join(", ")}: ${after}.` : "";
     return `${nameOf(run, group)} mixes each row of ${shape[shape.length - 1]} numbers along ${axes[axes.length - 1]}; nothing else meets.${home}`;
   }
@@ -78,8 +85,8 @@ function doneBy(run, { kind, op, module, inputs, mixed }) {
 
 /** How many numbers that leaves, where it is so many for each place along one axis. */
 function leftBy(run, steps) {
-  const step = [...steps].reverse().find(({ kind, op }) => kind === "reduce" || op === "softmax");
-  if (!step) return "";
+  const step = [...steps].reverse().find(({ kind }) => kind !== "move");
+  if (step?.kind !== "reduce" && step?.op !== "softmax") return "";
   const isSoftmax = step.op === "softmax";
   const { axes, shape } = run.tensors[step.output];
   const long = axes.filter((_, axis) => shape[axis] > 1 && !(isSoftmax && step.mixed?.includes(axis)));

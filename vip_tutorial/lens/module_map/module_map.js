@@ -3,7 +3,7 @@
 
 import { axisColour } from "../figure/colours.js";
 import { firstFrameOf, choiceField, renderFigure } from "../figure/figure.js";
-import { escape } from "../figure/host.js";
+import { escape, offHtml } from "../figure/host.js";
 import { isCalm } from "../figure/motion.js";
 import { drawWhole, paintParts, paintSvg } from "../figure/paint.js";
 import { SIGNS, bornParts, partsHtml } from "../permute_lens/legend.js";
@@ -29,6 +29,7 @@ const HELP =
 
 export const figure = {
   kind: "module_map",
+  title: lens.title,
   watched: [...lens.watched, "here"],
   help: ({ here }) =>
     here
@@ -102,7 +103,7 @@ export const figure = {
     next(scene, state) {
       if (state.view === "lens") return lens.motion.next(scene, state);
       const next = mapOf(scene, state).groups[actAt(scene, state) + 1];
-      return next ? { step: endOf(next), slowly: true, reached: true } : undefined;
+      return next ? { step: endOf(next), slowly: true } : undefined;
     },
     lasts: (scene, state) => (state.view === "map" ? SLOW / state.speed : lens.motion.lasts(scene, state)),
     shows: (scene, state) =>
@@ -157,13 +158,17 @@ function mapOf({ run, plans, maps }, { open }) {
   return maps.get(open);
 }
 
+/** Whether the whole run is shown, rather than the last of its acts. */
+const seesWhole = ({ run }, { step, moving, playing, arrived }) =>
+  step >= run.steps.length && moving === undefined && !playing && !arrived;
+
 /** @returns {import("./map_picture.js").View & {progress: number}} */
 function viewOf(scene, state) {
   const { groups } = mapOf(scene, state);
   const position = state.moving ?? state.step;
   // On the way the next act has begun, where the last one has ended.
   const isIn = (group) => (state.moving === undefined ? position <= endOf(group) : position < endOf(group));
-  const isWhole = position >= scene.run.steps.length && state.moving === undefined && !state.playing;
+  const isWhole = seesWhole(scene, state);
   const current =
     (position <= 0 && state.moving === undefined) || isWhole ? -1 : groups.findIndex((group) => isIn(group));
   const start = current > 0 ? endOf(groups[current - 1]) : 0;
@@ -301,9 +306,9 @@ function tellingStep(run, group) {
 function playerHtml({ run }, state) {
   const { step } = state;
   return `<div class="vip-player vip-scripted">
-  <button type="button" data-do="back"${step <= 0 ? ' aria-disabled="true"' : ""}>◀ Back</button>
+  <button type="button" data-do="back"${offHtml(step <= 0)}>◀ Back</button>
   <button type="button" data-do="play" aria-pressed="${Boolean(state.playing)}">${state.playing ? "❚❚ Pause" : "▶ Play"}</button>
-  <button type="button" data-do="next"${step >= run.steps.length && !state.playing ? ' aria-disabled="true"' : ""}>Next ▶</button>
+  <button type="button" data-do="next"${offHtml(step >= run.steps.length && !state.playing)}>Next ▶</button>
   <input type="range" min="0" max="${run.steps.length}" step="0.01" value="${state.moving ?? step}" data-part="scrub" data-set="scrub" data-let-go="land"
     data-keys="scrub" aria-label="Scrub through the run" aria-valuetext="step ${step} of ${run.steps.length}">
   ${speedHtml(state.speed)}
@@ -316,12 +321,14 @@ function actOnMap(scene, state, action) {
   const { groups } = mapOf(scene, state);
   const current = actAt(scene, state);
   const stepOf = (i) => (i < 0 ? 0 : endOf(groups[Math.min(i, groups.length - 1)]));
-  // The last act is told of when one gets there, and not where one begins.
-  const to = (i, slowly = true) => ({ step: stepOf(i), slowly, reached: true });
-  switch (actionName(action)) {
+  const to = (i, slowly = true) => ({ step: stepOf(i), slowly, arrived: true });
+  const asked = actionName(action);
+  // A small map has no acts to walk through.
+  if (scene.here && action.name === "walk" && !["walk", "let go"].includes(asked)) return undefined;
+  switch (asked) {
     case "play":
       if (state.playing) return { playing: false };
-      return { ...(current + 1 < groups.length ? {} : { step: 0 }), playing: true, slowly: false };
+      return { ...(current + 1 < groups.length ? {} : { step: 0 }), playing: true, slowly: false, arrived: false };
     case "next":
       return state.playing ? { playing: false } : to(current + 1);
     case "back":
@@ -329,7 +336,7 @@ function actOnMap(scene, state, action) {
     case "first":
       return { step: 0 };
     case "last":
-      return { step: run.steps.length, reached: false };
+      return { step: run.steps.length, arrived: false };
     case "let go":
       return { cell: -1 };
     case "fill":
@@ -343,15 +350,15 @@ function actOnMap(scene, state, action) {
         const by = STEPS_OF_SLIDER[key];
         return by && to(current + by, false);
       }
-      const position = calm ? Math.round(value) : +value;
+      const position = +value;
       const next = groups.findIndex((group) => position <= endOf(group));
       const step = position > 0 ? stepOf(next < 0 ? groups.length : next) : 0;
-      return { step, moving: position < step ? position : undefined, reached: true };
+      return { step, moving: !calm && position < step ? position : undefined };
     }
     case "land": {
       const away = (i) => Math.abs(value - stepOf(i));
       const nearest = groups.reduce((best, _, i) => (away(i) < away(best) ? i : best), -1);
-      return to(nearest, false);
+      return { ...to(nearest, false), arrived: value < run.steps.length };
     }
     case "glance":
       return { glance: value === "" ? undefined : value };
