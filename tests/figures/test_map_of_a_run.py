@@ -263,13 +263,23 @@ WORDS = [
         36,
         "proj mixes each row of 8 numbers along C; nothing else meets.<",
     ),
-    (*RUNS["module"], 19, "Act 7 of 9: reweight · softmax: (B, C) becomes (3, B, 1"),
-    (Gate(), RUNS["module"][1], 1, "Act 1 of 2: gate: (d0, d1, d2, d3) becomes (d0, 1"),
+    (
+        *RUNS["module"],
+        18,
+        "averaged over H and W: (B, C), one number for each channel.",
+    ),
+    (*RUNS["module"], 19, "(3, B, 1, 1, C), 3 shares for each channel."),
+    (
+        Gate(),
+        RUNS["module"][1],
+        1,
+        "(d0, d1, d2, d3) is taken through gate: (d0, 1, 1, d3).",
+    ),
     (
         Attention(),
         RUNS["attention"][1],
         1,
-        "Act 1 of 9: norm: (B, T, C) becomes (B, T, C).",
+        "Act 1 of 9: (B, T, C) is taken through norm: (B, T, C).",
     ),
     (torch.relu, torch.zeros(2), 0, "Press Next for the first of 1 act."),
     (

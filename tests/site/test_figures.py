@@ -154,7 +154,9 @@ def test_it_comes_to_life_without_a_jump(example, open_figure, protocol):
 def test_the_living_picture_is_the_first_frame(example, open_figure):
     still = open_figure(example, java_script_enabled=False)
     frame = still.locator("[data-part=body]").inner_html()
-    assert still.locator("[data-part=say]").inner_text().strip()
+    words = still.locator("[data-part=say]").inner_text()
+    assert words.strip()
+    assert " Press " not in words  # a button that is not there
     assert not still.locator(".vip-options").is_visible()
     living = open_figure(example)
     assert drawn_anew(living.html()) == drawn_anew(frame)

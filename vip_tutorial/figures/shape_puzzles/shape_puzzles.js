@@ -7,9 +7,7 @@ import { addressAct, addressSaid } from "./puzzle_address.js";
 import { placeAct, placeHtml, placeSaid, tokensAct, tokensHtml, tokensSaid } from "./puzzle_boards.js";
 import { chipsAct, chipsHtml, chipsSaid } from "./puzzle_chips.js";
 import { judgeAnswer, makePuzzle, KINDS } from "./puzzle_kinds.js";
-import { coloursSaid, pictureHtml } from "./puzzle_picture.js";
-import { freshTensor } from "./strided.js";
-import { tuple } from "../../lens/permute_lens/words.js";
+import { coloursSaid, pictureHtml, startPicture } from "./puzzle_picture.js";
 
 const LAST = 999;
 const HINTS = 3;
@@ -32,7 +30,9 @@ const figure = {
     const kinds = get("kinds");
     if (!Array.isArray(kinds) || !kinds.length || !kinds.every((kind) => Object.hasOwn(KINDS, kind)))
       throw new Error(`its kinds of puzzles are none of ${Object.keys(KINDS).join(", ")}`);
-    return { kinds };
+    // A chapter may begin further on; its reader counts from there.
+    const said = (key, usual) => new RegExp(`;${key}=(\\w+)`).exec(get("start") ?? "")?.[1] ?? usual;
+    return { kinds, begins: { [said("kind", "shape")]: Number(said("number", 1)) } };
   },
 
   html(scene, state, asleep) {
@@ -42,7 +42,7 @@ const figure = {
 ${kindsHtml(scene, puzzle, off)}
 <div class="vip-puzzle-row vip-scripted" data-keys="walk">
   <button type="button" data-do="walk" data-value="-1"${off || offHtml(state.number === 1)}>◂ Previous</button>
-  <strong>Puzzle ${puzzle.number}</strong>
+  <strong>${nameHtml(scene, puzzle)}</strong>
   <button type="button" data-do="walk" data-value="1"${off || offHtml(state.number === LAST)}>Next ▸</button>
   <span class="vip-note">level ${puzzle.level} of 4${state.solved?.length ? `; solved: ${state.solved.length}` : ""}</span>
 </div>
@@ -104,6 +104,12 @@ function current(scene, state) {
   if (scene.made?.id !== id) scene.made = { id, puzzle: makePuzzle(kind, state.seed, state.number) };
   const work = state.work?.id === id ? state.work : { hints: 0 };
   return { puzzle: scene.made.puzzle, work, id, kind };
+}
+
+/** A puzzle's number, as the reader counts; what comes before a chapter's first is there to warm up. */
+function nameHtml({ begins }, { kind, number }) {
+  const first = begins[kind] ?? 1;
+  return number < first ? `Warm-up ${number}` : `Puzzle ${number - first + 1}`;
 }
 
 /** What takes the answers of a puzzle that is not only typed or chosen among words. */
@@ -172,17 +178,6 @@ function pairHtml(pictures, puzzle) {
     .filter(Boolean)
     .map((picture) => pictureHtml(picture, puzzle))
     .join("")}</div>`;
-}
-
-function startPicture(puzzle) {
-  const { shape, axes, strides, strip } = puzzle;
-  const births = strip
-    ? shape.reduce(
-        (list, n, axis) => list.flatMap((a) => Array.from({ length: n }, (_, c) => a + c * strides[axis])),
-        [0],
-      )
-    : freshTensor(shape).strip;
-  return { caption: `x: ${axes ? `${tuple(axes)} = ` : ""}${tuple(shape)}`, shape, births, mark: puzzle.mark };
 }
 
 export const render = renderFigure(figure);

@@ -7,20 +7,24 @@ import { escape, offHtml } from "../figure/host.js";
 import { isCalm } from "../figure/motion.js";
 import { drawWhole, paintParts, paintSvg } from "../figure/paint.js";
 import { SIGNS, bornParts, partsHtml } from "../permute_lens/legend.js";
+import { ARROWS, actionName } from "../permute_lens/lens_acts.js";
 import { figure as lens, speedHtml } from "../permute_lens/permute_lens.js";
-import { formatOf } from "../permute_lens/scene.js";
-import { tuple } from "../permute_lens/words.js";
+import { formatOf, neighbour } from "../permute_lens/scene.js";
 import { groupsOf, movesOf, nameOf } from "./map_graph.js";
 import { layOut } from "./map_layout.js";
 import { listingOf } from "./map_listing.js";
 import { drawMap } from "./map_picture.js";
+import { mapWords } from "./map_words.js";
 
 const SLOW = 2800; // milliseconds of an act
-const KEYS = { n: "next", p: "back", Home: "first", End: "last", " ": "play", Escape: "let go" };
+const MOST_IN_SIGHT = 380; // of the height of the picture
+const STEPS_OF_SLIDER = { ArrowRight: 1, ArrowUp: 1, PageUp: 1, ArrowLeft: -1, ArrowDown: -1, PageDown: -1 };
 
 const HELP =
   "Point at a line of code, or at an act of the picture, to see them together; press it to open the lens there, which shows the step large. " +
-  "Click a cell to follow it through the whole run. On the picture: N and P go from act to act, Home and End jump, Space plays, Escape lets go. " +
+  "Click a cell of a tensor to follow its number through the run; where it is blended with others, it is said what it has gone into. " +
+  "On the picture: arrow keys follow the neighbour along the last two axes, Shift and arrow keys along the two before them, Escape lets go; " +
+  "N and P go from act to act, Home and End jump, Space plays. " +
   `In the lens: ${lens.help}`;
 
 export const figure = {
@@ -59,7 +63,7 @@ export const figure = {
     const view = viewOf(scene, state);
     if (scene.here) return `<div class="vip-map vip-here">${pictureHtml(scene, state, view, asleep)}</div>`;
     return [
-      `<div class="vip-map">${pictureHtml(scene, state, view, asleep)}${playerHtml(scene, state)}${codeHtml(scene, state, view, asleep)}</div>`,
+      `<div class="vip-map">${pictureHtml(scene, state, view, asleep)}<div class="vip-map-left">${playerHtml(scene, state)}${codeHtml(scene, state, view, asleep)}</div></div>`,
     ];
   },
 
@@ -80,7 +84,7 @@ export const figure = {
   foot: lens.foot,
 
   say(scene, state, body) {
-    return state.view === "lens" ? lens.say(scene, state, body) : mapWords(scene, state);
+    return state.view === "lens" ? lens.say(scene, state, body) : wordsOf(scene, state);
   },
 
   act(scene, state, action) {
@@ -129,6 +133,13 @@ export const figure = {
     );
   },
 };
+
+/** What a map says of a state; a small one does not change. */
+function wordsOf(scene, state) {
+  if (scene.here)
+    return "The part that this chapter is about, in the whole module. Press one of its acts to open the lens there.";
+  return mapWords(scene.run, mapOf(scene, state).groups, state, actAt(scene, state));
+}
 
 const endOf = ({ steps }) => steps[steps.length - 1] + 1;
 
@@ -194,24 +205,30 @@ function codeHtml(scene, state, view, asleep) {
   const act = mapOf(scene, state).groups[view.current];
   const isLit = (steps) => steps.some((i) => view.lit.includes(i));
   const groups = listing.functions.map(({ name, lines }) => {
-    const rows = lines.map((index) => {
-      const { text, steps } = listing.lines[index];
+    const rows = lines.map((index, i) => {
+      const { text, steps, line } = listing.lines[index];
+      const previous = listing.lines[lines[i - 1]];
+      const isGap = previous && line > previous.line + previous.text.split("\n").length;
+      const gap = isGap ? '<li class="vip-map-gap" aria-hidden="true">…</li>' : "";
       const now = act && steps.some((i) => act.steps.includes(i));
       const marks = `${isLit(steps) || now ? ' class="vip-lit"' : ""}`;
       const doing = asleep ? " disabled" : "";
       return (
-        `<li><button type="button" data-do="open" data-value="${steps[0] + 1}" data-glance="l${index}"${marks}${doing}>` +
+        `${gap}<li><button type="button" data-do="open" data-value="${steps[0] + 1}" data-glance="l${index}"${marks}${doing}>` +
         `<code>${escape(text)}</code></button></li>`
       );
     });
     return `<li><b style="--axis:${branchColour(name)}">${escape(name)}</b><ol>${rows.join("")}</ol></li>`;
   });
-  return `<ol class="vip-map-code" aria-label="The lines that ran">${groups.join("")}</ol>`;
+  return (
+    `<div class="vip-map-code"><p class="vip-note">The lines that make steps; “…” stands for others.</p>` +
+    `<ol aria-label="The lines that make steps">${groups.join("")}</ol></div>`
+  );
 }
 
 function pictureHtml(scene, state, view, asleep) {
   const map = mapOf(scene, state);
-  const label = `${scene.title}. ${mapWords(scene, state)}`;
+  const label = `${scene.title}. ${wordsOf(scene, state)}`;
   const svg = (format) => paintSvg(drawWhole(pictureOf(map[format], view)), `vip-${format}`, label);
   const picture = asleep ? svg("wide") + svg("narrow") : '<canvas aria-hidden="true"></canvas>';
   const awake = asleep
@@ -220,11 +237,22 @@ function pictureHtml(scene, state, view, asleep) {
   const ratio = (format) => `${map[format].layout.width} / ${map[format].layout.height}`;
   const acts = (format) =>
     `<div class="vip-map-acts vip-${format}">${map.groups.map((group, i) => actHtml(scene, map[format], group, i, view, asleep, format)).join("")}</div>`;
+  const inSight = (format) => inSightHtml(map[format].layout, map.groups[view.current], format);
   return (
     `<div class="vip-map-side"><div class="vip-stage" style="--wide:${ratio("wide")};--narrow:${ratio("narrow")}">` +
-    `<div class="vip-map-canvas" data-part="map" ${awake}>${picture}</div>${acts("wide")}${acts("narrow")}</div>` +
+    `<div class="vip-map-canvas" data-part="map" ${awake}>${picture}</div>${acts("wide")}${acts("narrow")}${inSight("wide")}${inSight("narrow")}</div>` +
     `${scene.here ? "" : `<p class="vip-looks">${legendHtml(scene, view)}</p>`}</div>`
   );
+}
+
+/** The part of the picture in which an act happens: its output, and as much above as a small window can show. */
+function inSightHtml({ stations, height }, group, format) {
+  if (!group) return "";
+  const end = stations.get(group.output);
+  const bottom = end.y + end.height + 16;
+  const top = Math.max(bottom - MOST_IN_SIGHT, Math.min(...group.inputs.map((id) => stations.get(id).y)));
+  const percent = (y) => ((100 * y) / height).toFixed(2);
+  return `<i class="vip-map-now vip-${format}" data-in-sight style="top:${percent(top)}%;height:${percent(bottom - top)}%"></i>`;
 }
 
 /** What the looks of the map's cells mean. */
@@ -287,17 +315,16 @@ function playerHtml({ run }, state) {
 </div>`;
 }
 
-function actOnMap(scene, state, { name, value, key, x, y, calm }) {
+function actOnMap(scene, state, action) {
+  const { value, key, shift, x, y, calm } = action;
   const { run } = scene;
   const { groups } = mapOf(scene, state);
   const current = actAt(scene, state);
-  const to = (i, slowly = true) => ({
-    step: i < 0 ? 0 : endOf(groups[Math.min(i, groups.length - 1)]),
-    slowly,
-    arrived: true,
-  });
-  const keys = scene.here ? { Escape: "let go" } : KEYS; // a small map has no acts to walk through
-  const asked = name === "walk" ? (keys[key.length === 1 ? key.toLowerCase() : key] ?? "") : name;
+  const stepOf = (i) => (i < 0 ? 0 : endOf(groups[Math.min(i, groups.length - 1)]));
+  const to = (i, slowly = true) => ({ step: stepOf(i), slowly, arrived: true });
+  const asked = actionName(action);
+  // A small map has no acts to walk through.
+  if (scene.here && action.name === "walk" && !["walk", "let go"].includes(asked)) return undefined;
   switch (asked) {
     case "play":
       if (state.playing) return { playing: false };
@@ -320,22 +347,30 @@ function actOnMap(scene, state, { name, value, key, x, y, calm }) {
       return { open: value ? "all" : "" };
     case "scrub": {
       if (key !== undefined) {
-        const by = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[key];
+        const by = STEPS_OF_SLIDER[key];
         return by && to(current + by, false);
       }
       const position = +value;
-      const step = endOf(groups.find((group) => position <= endOf(group)) ?? groups[groups.length - 1]);
-      return { step: position > 0 ? step : 0, moving: !calm && position > 0 && position < step ? position : undefined };
+      const next = groups.findIndex((group) => position <= endOf(group));
+      const step = position > 0 ? stepOf(next < 0 ? groups.length : next) : 0;
+      return { step, moving: !calm && position < step ? position : undefined };
     }
     case "land": {
-      const act = groups.findIndex((group) => value <= endOf(group));
-      return { ...to(act, false), arrived: value < run.steps.length };
+      const away = (i) => Math.abs(value - stepOf(i));
+      const nearest = groups.reduce((best, _, i) => (away(i) < away(best) ? i : best), -1);
+      return { ...to(nearest, false), arrived: value < run.steps.length };
     }
     case "glance":
       return { glance: value === "" ? undefined : value };
     case "follow": {
       const cell = hitMap(mapOf(scene, state)[scene.format], x, y);
       return cell === undefined ? undefined : { cell: cell === state.cell ? -1 : cell };
+    }
+    case "walk": {
+      const [fromEnd, by] = ARROWS[key] ?? [];
+      if (!by) return undefined;
+      const now = { ...state, moving: undefined, backward: false };
+      return { cell: neighbour(run, now, fromEnd + (shift ? 2 : 0), by) ?? state.cell };
     }
   }
 }
@@ -353,41 +388,6 @@ function hitMap({ run, layout }, x, y) {
     });
     if (k >= 0) return homes[k];
   }
-}
-
-function mapWords(scene, state) {
-  const { run } = scene;
-  const { groups } = mapOf(scene, state);
-  const current = actAt(scene, state);
-  const { axes, shape } = run.tensors[run.root];
-  if (scene.here)
-    return "The part that this chapter is about, in the whole module. Press one of its acts to open the lens there.";
-  if (current < 0)
-    return `The input, ${tuple(axes)} = ${tuple(shape)}. Press Next for the first of ${counted(groups.length, "act")}.`;
-  if (seesWhole(scene, state))
-    return `The whole run: ${counted(run.steps.length, "step")} in ${counted(groups.length, "act")}. Press Play to see ${groups.length > 1 ? "them one after the other" : "it"}.`;
-  return `Act ${current + 1} of ${groups.length}: ${actWords(run, groups[current])}`;
-}
-
-const counted = (count, what) => `${count} ${what}${count === 1 ? "" : "s"}`;
-
-/** A sentence or two on an act. */
-function actWords(run, group) {
-  const steps = group.steps.map((i) => run.steps[i]);
-  const [before, after] = [group.inputs[0], group.output].map((id) => tuple(run.tensors[id].axes));
-  const moves = movesOf(run, group);
-  if (moves.length === steps.length) return `${moves.join(", ")}. No number changes; ${before} becomes ${after}.`;
-  const name = nameOf(run, group);
-  // Where numbers meet in no other step, and nothing is moved before they do.
-  const [first, ...others] = steps;
-  const isKept = ({ kind, inputs }) => kind === "move" || (kind === "pointwise" && new Set(inputs).size === 1);
-  if (first.kind === "mix" && others.every(isKept)) {
-    const { axes, shape } = run.tensors[first.inputs[0]];
-    const home = moves.length ? ` Then ${moves.join(", ")}: ${after}.` : "";
-    return `${name} mixes each row of ${shape[shape.length - 1]} numbers along ${axes[axes.length - 1]}; nothing else meets.${home}`;
-  }
-  if (group.inputs.length > 1) return `${name} puts ${group.inputs.length} tensors together: ${after}.`;
-  return `${name}: ${before} becomes ${after}.`;
 }
 
 export const render = renderFigure(figure);
