@@ -8,7 +8,9 @@ from vip_tutorial import figures, lens
 
 WORDS, LINES = 220, 20  # of text and of code that are read in a minute
 FIGURE = 1  # minutes
-UNSEEN = {"hide-input", "remove-input", "remove-cell", "setup"}
+GLANCE = 0.25  # at a small map that says where the reader is
+FOLDED = "hide-cell"  # with its figure
+UNSEEN = {"hide-input", "remove-input", "remove-cell", "setup", FOLDED}
 FIGURES = {name for room in (figures, lens) for name in room.__all__}
 
 
@@ -29,9 +31,11 @@ def minutes(notebook: dict) -> float:
             open_text = re.sub("<details>.*?</details>", "", text, flags=re.DOTALL)
             total += len(open_text.split()) / WORDS
             continue
-        if not UNSEEN & set(cell["metadata"].get("tags", [])):
+        tags = set(cell["metadata"].get("tags", []))
+        if not UNSEEN & tags:
             total += sum(bool(line.strip()) for line in text.splitlines()) / LINES
-        total += FIGURE * draws(text)
+        if draws(text) and FOLDED not in tags:
+            total += GLANCE if "here=" in text else FIGURE
     return total
 
 

@@ -61,6 +61,10 @@ WRAPPINGS = {
     "module": lambda state: {
         "state_dict": {f"module.{k}": v for k, v in state.items()}
     },
+    "compiled": lambda state: {f"_orig_mod.module.{k}": v for k, v in state.items()},
+    "compiled blocks": lambda state: {
+        k.replace(".attn.", "._orig_mod.attn."): v for k, v in state.items()
+    },
 }
 
 

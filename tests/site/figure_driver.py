@@ -7,6 +7,13 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 
+# Some figures of a chapter are folded, and drawn when they are opened.
+UNFOLD = """(figure) => {
+  const fold = figure.closest("details");
+  if (fold) fold.open = true;
+}"""
+
+
 class Figure:
     """A living figure.  Its clock must be Playwright's, see `open_page`."""
 
@@ -15,6 +22,7 @@ class Figure:
         self.name = name
         self.figure = page.locator(f"#{name}")
         self.box = self.figure.locator(".vip")
+        self.figure.evaluate(UNFOLD)
         self.figure.locator("[data-ready]").wait_for()
 
     def part(self, name: str) -> "Locator":

@@ -131,7 +131,7 @@ def test_no_figure_takes_text_for_html(kind, engine_of):
     def frames(data: dict) -> list[str]:
         """As the page is built, and as a script draws it then."""
         call = f"{constant(module)}.firstFrame({json.dumps(data)}"
-        return [engine.eval(f"{call}, {asleep})") for asleep in ("true", "false")]
+        return [engine.eval(f"{call}, {is_awake})") for is_awake in ("false", "true")]
 
     state = json.loads(json.dumps(FIGURES[kind]().page_state()))
     if kind == "permute_lens":
@@ -166,7 +166,7 @@ def test_a_living_lens_takes_no_text_for_html(open_page, places):
     texts = [
         path
         for path, value in leaves(state["recording"]["steps"], ("recording", "steps"))
-        if isinstance(value, str) and path[-1] != "kind" and path[-1] != "op"
+        if isinstance(value, str) and path[-1] not in ("kind", "op", "known")
     ]
     texts += [path for path, _ in leaves(state) if "axes" in path]
     data = changed(state, [*texts, ("title",)])

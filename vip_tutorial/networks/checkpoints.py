@@ -52,8 +52,8 @@ def read_checkpoint(path: str | os.PathLike) -> tuple[dict[str, Tensor], int | N
     Args:
         path: A safetensors file, or one that `torch.save` wrote: a state dict, or a
             dict with one under "state_dict".  Its content tells which, not its name.
-            A leading "module." of the names, left by data-parallel training, is
-            dropped.
+            What data-parallel training and `torch.compile` add to names, "module." in
+            front and "_orig_mod." anywhere, is dropped.
 
     Returns:
         The weights by name, and the side of the images that they are for; None if the
@@ -303,7 +303,7 @@ def _read(
 
 
 def _state_dict(content: Any, source: str) -> dict[str, Tensor]:
-    """The weights by name in what `torch.load` gave, without a leading "module."."""
+    """The weights by name in what `torch.load` gave, without what wrappers added."""
     for wrapper in _WRAPPERS:
         if isinstance(content, Mapping) and isinstance(content.get(wrapper), Mapping):
             content = content[wrapper]
@@ -320,7 +320,11 @@ def _state_dict(content: Any, source: str) -> dict[str, Tensor]:
                 "state dict has tensors by name: is the state dict under another key "
                 f"than {', '.join(map(repr, _WRAPPERS))}?"
             )
-    return _renamed(content, lambda name: name.removeprefix("module."), source)
+    return _renamed(content, _unwrapped, source)
+
+
+def _unwrapped(name: str) -> str:
+    return name.replace("_orig_mod.", "").removeprefix("module.")
 
 
 def _renamed(

@@ -119,7 +119,10 @@ export function hydrate(renderers) {
       const begin = (more) => renderers[kind]({ model: pageModel({ ...data, ...more }), el });
       if (!data.apart) begin({});
       else whenNear(figure, () => loadApart(data.apart).then(begin, () => stayStill(el)));
-      if (findInFragment(location.hash, data.name) !== null) figure.scrollIntoView();
+      if (findInFragment(location.hash, data.name) === null) continue;
+      const fold = figure.closest("details");
+      if (fold) fold.open = true;
+      figure.scrollIntoView();
     } catch (error) {
       el.textContent = `This figure's data is damaged (${error.message}); the rest of the page works without it.`;
     }

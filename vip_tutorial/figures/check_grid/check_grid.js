@@ -54,6 +54,7 @@ const figure = {
     const counts = checks.map(({ name }) => mutants.filter(({ said }) => Object.hasOwn(said, name)).length);
     return `
 <p class="vip-note"><span class="vip-check-key vip-caught"><i>x</i></span> the check catches it, <span class="vip-check-key"><i>·</i></span> it passes. Below: how many each check catches.</p>
+<p class="vip-note vip-check-more">The grid goes on to the right.</p>
 <div class="vip-scroll vip-check-scroll" tabindex="0" role="group" data-keys="marks" aria-label="Mutants and checks. Arrow keys go from mark to mark."><table>
 <thead><tr><td></td>${checks.map(head).join("")}</tr></thead>
 <tbody>${mutants.map(line).join("\n")}</tbody>

@@ -52,10 +52,26 @@ export function make(level, random) {
 
 const LINE = 10; // cells, so that the lines begin at 0, 10, 20, ...
 
+const WAYS = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -LINE, ArrowDown: LINE };
+
+/** What an action changes in a reader's work, if it is on the strip; `given` if it is an answer. */
+export function addressAct({ strip }, work, { name, key, value }) {
+  if (name === "typed") return { typed: value, at: undefined };
+  if (name !== "cells") return undefined;
+  const at = work.at ?? 0;
+  if (key === "Enter" || key === " ") return { at, typed: String(at), given: String(at) };
+  if (!WAYS[key]) return undefined;
+  const to = work.at === undefined ? 0 : at + WAYS[key];
+  return to in strip ? { at: to, typed: String(to), last: "moved" } : undefined;
+}
+
+/** Where the mark is now, in a sentence. */
+export const addressSaid = (_, { at }) => `The mark is at address ${at}. Press Enter to choose it.`;
+
 /**
  * The strip to click in: bare as long as it is asked about, then with its colours and the jumps.
  * @param {*} asked
- * @param {{given?: string, looked?: boolean}} work
+ * @param {{given?: string, looked?: boolean, at?: number}} work
  */
 function memoryHtml(asked, work, asleep) {
   const { turned, fresh, at, right } = asked;
@@ -70,22 +86,24 @@ function memoryHtml(asked, work, asleep) {
       fill,
       ink: open ? inkOn(fill) : "var(--vip-ink)",
       label: open && address === right ? address : missed ? "✗" : "",
-      lit: open && address === right,
+      lit: open ? address === right : address === work.at,
       attributes: asleep ? "" : `data-do="answer" data-value="${address}"`,
     };
   });
-  const words = `The strip, ${cells.length} cells in lines of ${LINE}. ${open ? `The jumps lead to ${right}.` : "Click a cell, or type its address."}`;
+  const words = `The strip, ${cells.length} cells in lines of ${LINE}. ${open ? `The jumps lead to ${right}.` : "Click a cell, type its address, or go there with the arrow keys and press Enter."}`;
   const how = open
     ? `The jumps: ${sumHtml(turned, at)} = <b>${right}</b>`
     : "The strip; each line begins with its address. Click the cell, or type.";
   return (
     `<p class="vip-caption">${how}</p>` +
+    `<div class="vip-strip-board"${asleep ? "" : ` tabindex="0" role="application" data-keys="cells" aria-label="${words}"`}>` +
     stripSvg(cells, {
       perLine: Math.min(LINE, cells.length),
       jumps: open ? jumpsTo(turned, at) : [],
       lines: true,
-      attributes: `role="img" aria-label="${words}"`,
-    })
+      attributes: asleep ? `role="img" aria-label="${words}"` : 'aria-hidden="true"',
+    }) +
+    "</div>"
   );
 }
 

@@ -11,6 +11,7 @@ import {
   rowsCompared,
   sameList,
   axesSentence,
+  bornAlong,
   walkWords,
   notYet,
   otherOrder,
@@ -56,7 +57,12 @@ export function make(level, random) {
   const shape = shapeOfSide(begin, sizes);
   const axes = begin.map((group) => group.join("*").replace("N*S", "C"));
   const right = tensorsAlong(freshTensor(shape), calls, sizes).at(-1);
-  const born = { axes: begin.flat(), shape: begin.flat().map((name) => sizes[name]) };
+  const rows = (level === 4 ? begin : end).at(-1);
+  const born = {
+    axes: begin.flat(),
+    shape: begin.flat().map((name) => sizes[name]),
+    ...bornAlong(level > 2 ? rows : []),
+  };
   const answer = `${sideText(begin)} -> ${sideText(end)}`;
   return {
     ask: `${axesSentence(shape, true, axes)}${level > 2 ? `, with N = ${sizes.N} and S = ${sizes.S}` : ""}. Which einops pattern does the same as ${calls.length > 1 ? "these calls" : "this call"}?`,
@@ -74,12 +80,12 @@ export function make(level, random) {
       `The left side is ${sideText(begin)}.`,
       `On the right the same letters stand in this order: ${end.flat().join(" ").toLowerCase()}. ${end.some((group) => group.length > 1) ? "Put brackets around those that become one axis." : "No brackets: nothing is merged."}`,
     ],
-    judge: (text) => judge({ shape, right, born, sizes }, text),
+    judge: (text) => judge({ shape, right, born, sizes, given: sideText(begin) }, text),
   };
 }
 
-function judge({ shape, right, born, sizes }, text) {
-  const { sides, problem } = readPattern(text, shape.length);
+function judge({ shape, right, born, sizes, given }, text) {
+  const { sides, problem } = readPattern(text, shape.length, given);
   if (problem) return notYet(problem);
   const [left, end] = sides;
   if (left.length !== shape.length)

@@ -37,7 +37,7 @@ import { tidyAnswer } from "./puzzle_reading.js";
  * @property {string} example how an answer may look
  * @property {string} answer a right answer, as it would be typed
  * @property {string[]} hints three of them
- * @property {(work: {given?: string, looked?: boolean}, asleep: boolean) => string} [memory] its strip,
+ * @property {(work: {given?: string, looked?: boolean, at?: number}, asleep: boolean) => string} [memory] its strip,
  *   drawn, where an answer may be given by a click
  * @property {(text: string) => Verdict} judge
  *
@@ -45,6 +45,8 @@ import { tidyAnswer } from "./puzzle_reading.js";
  * @property {string[]} axes
  * @property {number[]} shape
  * @property {number[]} [hues] the axes that give a cell its hue and its lightness
+ * @property {"W"} [walks] the rows that are asked for go from column to column: these have a hue each, so that
+ *   a row that is right has them all
  * @property {string} [said] what the colours say, if it is not the usual
  *
  * @typedef {object} Verdict

@@ -13,6 +13,7 @@ import {
   rowsCompared,
   sameList,
   axesSentence,
+  bornAlong,
   walkWords,
   notYet,
 } from "./puzzle_parts.js";
@@ -41,6 +42,7 @@ export function make(level, random, number) {
     : [{ op: "reshape", args: mergedLast(given.map((axis) => axes[axis])) }];
   const names = given.map((axis) => axes[axis]);
   const rows = walkWords(names.slice(-2));
+  const born = { axes, shape, ...bornAlong(undo ? [] : names.slice(-2)) };
   const begin = freshTensor(shape);
   const right = undo ? begin : applyCall(permuted(begin, order), calls[0], sizes);
   return {
@@ -50,7 +52,7 @@ export function make(level, random, number) {
     shape,
     strides: begin.strides,
     axes,
-    born: { axes, shape },
+    born,
     sizes,
     calls,
     code: undo ? `${codeOf(calls)}.permute(?)` : `x.permute(?)${callText(calls[0])}`,
@@ -76,11 +78,11 @@ export function make(level, random, number) {
           `In x they stand as ${tuple(axes)}: ${axes.map((name, axis) => `${name} is ${axis}`).join(", ")}.`,
           `It begins with ${order.slice(0, -2).join(", ")}.`,
         ],
-    judge: (text) => judge({ shape, axes, order, undo, calls, sizes, names, begin, right, rank }, text),
+    judge: (text) => judge({ born, axes, order, undo, calls, sizes, names, begin, right, rank }, text),
   };
 }
 
-function judge({ shape, axes, order, undo, calls, sizes, names, begin, right, rank }, text) {
+function judge({ born, axes, order, undo, calls, sizes, names, begin, right, rank }, text) {
   const now = undo ? names : axes;
   const places = Object.fromEntries(now.map((name, place) => [name, place]));
   const { numbers, problem } = readNumbers(text, places);
@@ -111,7 +113,7 @@ function judge({ shape, axes, order, undo, calls, sizes, names, begin, right, ra
   const mine = applyCall(turned, calls[0], sizes);
   const words = sameList(birthsIn(mine), birthsIn(right))
     ? `Here, with B = 1, that gives the same numbers. With two pictures it would not: the axes must stand as ${tuple(names)}, and yours stand as ${tuple(stand)}.`
-    : rowsCompared(mine, right, { axes, shape });
+    : rowsCompared(mine, right, born);
   return notYet(words, gridPicture(mine, `yours: ${tuple(stand)}, merged`), wanted);
 }
 

@@ -17,6 +17,9 @@ function rowsOfBirths(tensor) {
   return Array.from({ length: births.length / length }, (_, row) => births.slice(row * length, (row + 1) * length));
 }
 
+/** @returns {{walks?: "W"}} whether rows that walk along these axes go from column to column */
+export const bornAlong = (names) => (names.includes("W") && !names.includes("H") ? { walks: "W" } : {});
+
 /** "one segment of one column": what a row that walks along these axes holds. */
 export function walkWords(names) {
   const has = (name) => names.includes(name);

@@ -86,6 +86,7 @@ const stills = new WeakMap(); // canvas: what lay still under its first part tha
  */
 export function paintParts(canvas, { width, height, parts }, scale, theme, looks) {
   const [across, down] = [Math.round(width * scale), Math.round(height * scale)];
+  if (!across || !down) return; // folded away; when it opens it gets another size
   if (canvas.width !== across || canvas.height !== down) {
     [canvas.width, canvas.height] = [across, down]; // which empties it
     paintedParts.delete(canvas);

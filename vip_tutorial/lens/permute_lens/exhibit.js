@@ -10,6 +10,7 @@ const STRIP = 16; // above a matrix: the row that meets it
 const TOO_FLAT = 1.8; // a cell may be so many times as wide as high before blocks stand side by side
 const HIGHEST = 190; // matrix; a tall one would make all pictures of its run tall
 const BARS = { wide: { width: 64, height: 44 }, narrow: { width: 36, height: 34 } }; // cells that hold a bar
+const BAR_ROWS = 3; // that have this size; fewer share their room
 
 /**
  * @typedef {object} Place of a tensor
@@ -42,7 +43,7 @@ export function makeExhibit({ run, size, format, birth }, step, backward) {
   const placeOf = (id, x) => {
     const { shape, axes } = run.tensors[id];
     if (!run.isComplete(id)) return { id, x, y: MARGIN, width: pane, cell: size.cell, layout: null };
-    const largest = run.homes(id) ? size.cell : BARS[format];
+    const largest = run.homes(id) ? size.cell : barOf(shape, format);
     const cut = cutsOf(run, birth, shape, axes);
     return { id, x, y: MARGIN, width: pane, ...fitted(shape, pane - 2 * MARGIN, high, largest, cut) };
   };
@@ -63,6 +64,12 @@ export function makeExhibit({ run, size, format, birth }, step, backward) {
         : null;
   const extents = [left, right, between].map((place) => (place?.layout ? place.y + place.layout.height : 40));
   return { left, right, middle, between, height: Math.ceil(Math.max(...extents)) + MARGIN };
+}
+
+function barOf(shape, format) {
+  const { width, height } = BARS[format];
+  const more = Math.max(1, BAR_ROWS / Math.max(1, sizeOf(shape.slice(0, -1))));
+  return { width: width * more, height: height * more };
 }
 
 /** How many blocks of the outermost axis may stand side by side: any, unless they are rows of the picture. */

@@ -4,7 +4,7 @@ import { hit } from "./panes.js";
 import { formatOf, neighbour } from "./scene.js";
 
 const KEYS = { n: "next", p: "back", Home: "first", End: "last", " ": "play", Escape: "let go" };
-const ARROWS = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 1], ArrowUp: [1, -1] };
+export const ARROWS = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 1], ArrowUp: [1, -1] };
 
 /** The name of an action; that of a key on the picture is what the key stands for. */
 export const actionName = ({ name, key }) =>

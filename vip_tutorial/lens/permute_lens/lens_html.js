@@ -34,16 +34,16 @@ export function callHtml(run, state, asleep = false) {
   const pieces = step.call.split(/(-?\d+)/); // every other one is a number
   if (!["permute", "reshape", "view"].includes(step.op) || pieces.length !== 2 * axes.length + 1)
     return ranHtml(step, escape(step.call));
-  const html = pieces.map((number, i) => {
-    if (i % 2 === 0) return escape(number);
-    const axis = (i - 1) / 2;
+  const html = axes.map((_, axis) => {
     const lit = state.axis === axis;
+    const number = pieces[2 * axis + 1];
+    const [after, between] = pieces[2 * axis + 2].split(/(\s*$)/); // a comma or a bracket stays with its number
     return (
-      `<button type="button" data-do="axis" data-value="${axis}" data-glance="${axis}"${asleep ? " disabled" : ""} aria-pressed="${lit}" style="--axis:${axisColour(axes[axis])}" ` +
-      `aria-label="${number}: axis ${escape(axes[axis])} of the result">${number}<sub aria-hidden="true">${escape(axes[axis])}</sub></button>`
+      `<span class="vip-argument"><button type="button" data-do="axis" data-value="${axis}" data-glance="${axis}"${asleep ? " disabled" : ""} aria-pressed="${lit}" style="--axis:${axisColour(axes[axis])}" ` +
+      `aria-label="${number}: axis ${escape(axes[axis])} of the result">${number}<sub aria-hidden="true">${escape(axes[axis])}</sub></button>${escape(after)}</span>${between ?? ""}`
     );
   });
-  return ranHtml(step, html.join(""));
+  return ranHtml(step, escape(pieces[0]) + html.join(""));
 }
 
 function ranHtml({ source }, call) {
@@ -58,7 +58,8 @@ export function headHtml(run, state, side) {
   const now = moment(run, state, state.step);
   const id = side === "left" ? now.from : now.to;
   const lit = litAxis(run, state, now, id);
-  const label = side === "left" ? "before" : now.progress === 0 ? "to come" : "after";
+  const [here, there] = now.backward ? ["came out", "went in"] : ["before", "after"];
+  const label = side === "left" ? here : now.progress === 0 ? "to come" : there;
   const { axes, shape } = run.tensors[id];
   return `<span class="vip-label">${label}</span> ${axesHtml(axes, lit)}${shapeHtml(shape)}`;
 }

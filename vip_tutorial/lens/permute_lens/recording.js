@@ -75,12 +75,13 @@ export function lineAlong(index, axis, shape) {
  */
 export function readRun(json) {
   if (!json || json.format !== "vip-trace") throw new Error("this is not a recorded run");
-  if (json.version !== 1) throw new Error(`this recording has version ${json.version}; the figure reads version 1`);
+  const version = JSON.stringify(json.version)?.slice(0, 40);
+  if (version !== "1") throw new Error(`this recording has version ${version}; the figure reads version 1`);
   const { tensors, steps, inputs, operands = [] } = json;
   if (![tensors, steps, inputs].every(Array.isArray)) throw new Error("this recording holds no steps");
   if (!steps.length)
     throw new Error(
-      ["this recording holds no steps", ...[json.omitted ?? []].flat(), ...[json.failed ?? []].flat()]
+      ["this recording holds no steps", ...[json.omitted, json.failed].flat().filter(isText)]
         .join(". ")
         .replace(/\.$/, ""),
     );
@@ -92,8 +93,8 @@ export function readRun(json) {
   });
   operands.forEach((operand, i) => {
     const { name, shape, values } = operand ?? {};
-    const isRead = values == null || (isNumbers(values) && values.length === sizeOf(shape));
-    if (!isText(name) || !isWhole(shape) || !isRead) throw new Error(`operand ${i} of this recording is damaged`);
+    const isRead = () => values == null || (isNumbers(values) && values.length === sizeOf(shape));
+    if (!isText(name) || !isWhole(shape) || !isRead()) throw new Error(`operand ${i} of this recording is damaged`);
   });
   steps.forEach((step, i) => {
     const isNew = step?.output > (steps[i - 1]?.output ?? -1) && !inputs.includes(step.output);

@@ -31,12 +31,13 @@ _FROM = {
     "upsample_nearest3d _upsample_nearest_exact1d _upsample_nearest_exact2d "
     "_upsample_nearest_exact3d tril triu tril_ triu_ narrow_copy _unsafe_view "
     "_reshape_copy _reshape_alias embedding alias lift lift_fresh lift_fresh_copy "
-    "_unsafe_index _pad_circular",
+    "_unsafe_index _pad_circular diag_embed",
     (0, 1): "copy copy_ cat stack slice_scatter select_scatter diagonal_scatter "
     "as_strided_scatter block_diag column_stack hstack vstack dstack",
     (0, 2): "index_put index_put_ _index_put_impl_ _unsafe_index_put masked_fill "
-    "masked_fill_ masked_scatter masked_scatter_",
-    (0, 3): "index_copy index_copy_ scatter scatter_",
+    "masked_fill_ masked_scatter masked_scatter_ put put_",
+    (0, 3): "index_copy index_copy_ scatter scatter_ index_add index_add_ scatter_add "
+    "scatter_add_",
     (1, 2): "where",
 }
 MOVERS = {name: at for at, names in _FROM.items() for name in names.split()}
@@ -47,7 +48,9 @@ _WHOLE = frozenset(
     "narrow_copy _unsafe_view _reshape_copy _reshape_alias _to_copy".split()
 )
 # Operations that choose elements by their size and say which: values and indices.
-CHOOSERS = frozenset("max min sort topk kthvalue median nanmedian mode".split())
+CHOOSERS = frozenset(
+    "max min sort topk kthvalue median nanmedian mode cummax cummin".split()
+)
 # They read the shape of a tensor and none of its elements.
 _OBLIVIOUS = frozenset(
     "zeros_like ones_like empty_like full_like rand_like randn_like randint_like "
@@ -182,14 +185,11 @@ def reads_none(log: list[Inner], followed: Sequence[Tensor]) -> bool:
     return bool(log) and all(inner.name in _OBLIVIOUS for inner in taking)
 
 
-def choosers(log: list[Inner], followed: Iterable[Tensor]) -> set[tuple]:
-    """Places of the memory that operations took to choose, and for nothing else."""
-    chose, given = set(), set()
-    for inner in log:
-        data = {place_of(x) for x in inner.data()}
-        given |= data
-        chose |= {place_of(x) for x in inner.tensors()} - data
-    return chose - given
+def choosers(log: list[Inner], followed: Sequence[Tensor]) -> set[tuple]:
+    """Places of memory that nothing can come out of: it was taken to choose by."""
+    taken = {place_of(x) for inner in log for x in inner.tensors()}
+    data = {place_of(x) for inner in at_work(log, followed) for x in inner.data()}
+    return taken - data
 
 
 def _followed(
@@ -237,9 +237,10 @@ class Beneath(TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         if not getattr(_own, "depth", 0) and _is_compound(func):
-            with self:  # its parts are what is looked for
-                return func.decompose(*args, **kwargs)
-        result = func(*args, **kwargs)
+            with self, torch._C.DisableTorchFunction():  # its parts are looked for
+                return func._op_dk(_COMPOSITE, *args, **kwargs)
+        with torch._C.DisableTorchFunction():
+            result = func(*args, **kwargs)
         if not getattr(_own, "depth", 0):
             with unobserved():
                 outputs = [x for x in flat(result) if isinstance(x, Tensor)]
@@ -253,12 +254,15 @@ class Beneath(TorchDispatchMode):
         return x.detach().clone()
 
 
+_COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
+
+
 @functools.cache
 def _is_compound(func: OpOverload) -> bool:
     """Whether an operation only calls others; in inference mode they come as such."""
     has = functools.partial(torch._C._dispatch_has_kernel_for_dispatch_key, func.name())
     try:
-        return has("CompositeImplicitAutograd") and not any(map(has, ("CPU", "CUDA")))
+        return has(_COMPOSITE) and not any(map(has, ("CPU", "CUDA")))
     except RuntimeError:  # prim::device and its like, which are of no dispatcher
         return False
 

@@ -1,7 +1,9 @@
 """Ask autograd for the gradients of a recorded run."""
 
+import contextlib
 import math
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -31,14 +33,13 @@ def record_gradients(recorder: Recorder, output: Tensor, gradient: Tensor) -> No
         )
     recording = recorder.recording
     wanted = list(recorder.differentiable())
-    found = torch.autograd.grad(
-        output,
-        [x for _, x in wanted],
-        gradient.to(output),
-        allow_unused=True,
-        retain_graph=True,
-    )
-    gradients = {record.id: grad for (record, _), grad in zip(wanted, found)}
+    gradients = _asked(output, wanted, gradient.to(output))
+    if not gradients:
+        raise ValueError(
+            "autograd finds no way back from the output: an operation on the way has "
+            "no gradient, or a tensor was written to that its gradient needs"
+        )
+    wanted = [(record, x) for record, x in wanted if record.id in gradients]
     uses: dict[int, list[Step]] = {record.id: [] for record in recording.tensors}
     for step in recording.steps:
         # Where autograd does not look, a move tells nothing of gradients.
@@ -65,6 +66,27 @@ def record_gradients(recorder: Recorder, output: Tensor, gradient: Tensor) -> No
         grad = gradients[record.id]
         zeros = [0.0] * math.prod(record.shape)
         record.gradient = zeros if grad is None else as_numbers(grad)
+
+
+def _asked(
+    output: Tensor, wanted: list[tuple[TensorRecord, Any]], gradient: Tensor
+) -> dict[int, Tensor | None]:
+    """Gradients by record; without those of tensors that autograd refuses."""
+
+    def ask(some: list[tuple[TensorRecord, Any]]) -> dict[int, Tensor | None]:
+        tensors = [x for _, x in some]
+        options = {"allow_unused": True, "retain_graph": True}
+        found = torch.autograd.grad(output, tensors, gradient, **options)
+        return {record.id: grad for (record, _), grad in zip(some, found)}
+
+    try:
+        return ask(wanted)
+    except RuntimeError:  # of one of them, e.g. a view that a function made by itself
+        gradients: dict[int, Tensor | None] = {}
+        for one in wanted:
+            with contextlib.suppress(RuntimeError):
+                gradients |= ask([one])
+        return gradients
 
 
 def _follows(

@@ -29,6 +29,7 @@ class Omissions:
         self.changed: set[int] = set()  # records of tensors that no write explains
         self.aside: dict[str, None] = {}  # how operands were made from parameters
         self.fused: set[str] = set()  # operations that stand for whole modules
+        self.back: dict[str, None] = {}  # calls that took a number back from Python
         self.is_beneath = False  # whether steps are seen only as PyTorch's own
 
     def sentences(self, tensors: Sequence[TensorRecord]) -> list[str]:
@@ -67,6 +68,11 @@ class Omissions:
             found.append(
                 "Calls on tensors that come from no input are no steps; what they made "
                 f"is kept with the call that took it: {'; '.join(self.aside)}."
+            )
+        if self.back:
+            found.append(
+                "A number left the run as Python's, by item() or its like, and came "
+                f"back in {', '.join(self.back)}: what came of that is not known."
             )
         if self.is_beneath:
             found.append(

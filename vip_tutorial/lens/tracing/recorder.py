@@ -70,6 +70,11 @@ _ABOUT = frozenset(
     "can_cast promote_types is_tensor is_storage _is_view is_non_overlapping_and_dense "
     "broadcast_shapes broadcast_tensors format repr".split()
 )
+# They make a tensor of numbers that Python or NumPy has.
+_TAKING_NUMBERS = frozenset(
+    "tensor as_tensor asarray from_numpy frombuffer full new_tensor new_full "
+    "scalar_tensor full_like fill_".split()
+)
 # What is seen from inside: the steps of its own Python code.
 _OPENED = frozenset(["multi_head_attention_forward"])
 # They stand for whole modules, and nothing is seen of what is in them.
@@ -122,6 +127,7 @@ class Recorder(TorchFunctionMode):
         self._hidden: set[int] = set()  # of which that is not known
         self._kept: list[Tensor] = []  # so that no id() is used again
         self._has_left = False  # whether numbers went where no trace can follow
+        self._left: set[float] = set()  # those that went as Python's
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -187,6 +193,7 @@ class Recorder(TorchFunctionMode):
             taken = [x for x in flat((args, kwargs)) if isinstance(x, Tensor)]
             if not is_about and any(map(self._has_followed, taken)):
                 self._has_left = True
+                self._left |= {x for x in flat(result) if isinstance(x, float)}
             return
         if name in _FUSED:
             self.missing.fused.add(name)
@@ -394,6 +401,10 @@ class Recorder(TorchFunctionMode):
             return
         inputs = [self._ids[id(x)] for x in followed]
         given, is_hidden = self._given(taken)
+        scalars = [x for x in flat((call.args, call.kwargs)) if isinstance(x, float)]
+        if not self._left.isdisjoint(scalars):
+            is_hidden = True
+            self.missing.back[name] = None
         written = {place_of(x) for inner in log for x in inner.written()}
         after = self.recording.tensors[self._register(output, numbers)]
         step = Step(
@@ -411,7 +422,7 @@ class Recorder(TorchFunctionMode):
         if step.writes:
             self._writers.setdefault(place_of(output), []).append(after.id)
         picks = self._follow(step, call, output, log, followed)
-        if picks is None and step.kind not in ("move", "collect"):
+        if picks is None and step.kind == "other":
             self._tell_apart(step, call, output, log, followed, is_hidden)
         self._name_after(step, call, taken, picks)
         self.recording.steps.append(step)
@@ -430,6 +441,11 @@ class Recorder(TorchFunctionMode):
     def _follow(self, step, call, output, log, followed) -> Tensor | None:
         """Find which element went where, if the call only moved elements."""
         what = what_it_does(log, followed)
+        is_given_back = what == "none" and any(x is output for x in followed)
+        if is_given_back and step.op != "contiguous":  # by dropout, or to(...)
+            step.kind, step.mixed = "pointwise", []
+            step.reads = [list(range(x.ndim)) for x in followed]
+            return None
         if call.kwargs.get("out") is not None:
             return None  # made again, it would write to the reader's tensor again
         source = None if step.copy or step.writes else self._shown_by(output, followed)
@@ -587,7 +603,9 @@ class Recorder(TorchFunctionMode):
 
     def _note_constant(self, name: str, taken: list[Tensor], output: Tensor) -> None:
         """Something was made from no input: a mask, or a parameter in another shape."""
-        if any(self._is_hidden(x) for x in taken):
+        if any(self._is_hidden(x) for x in taken) or (
+            self._has_left and name in _TAKING_NUMBERS
+        ):
             self._hidden.add(id(output))
         elif taken:
             before = self._constants.get(id(taken[0])) or self.names.of(taken[0])
