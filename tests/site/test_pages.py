@@ -227,7 +227,7 @@ def test_search_finds_a_word_of_a_chapter(open_site, protocol):
 
 def test_no_button_of_the_theme_lies_over_the_figures(open_site):
     for width in (1280, 360):
-        opened = open_site("index", width=width)
+        opened = open_site("book/index", width=width)
         opened.wait_for_load_state("load")
         for place in (3000, 2500):  # up again, and the theme offers its button
             opened.evaluate(f"scrollTo({{ top: {place}, behavior: 'instant' }})")
