@@ -103,6 +103,8 @@ def _of_reshape(call: Call, tensors: Sequence[Tensor], message: str) -> str:
     (x, *_) = tensors
     given = (call.args[1:], call.kwargs)
     sizes = [n for n in flat(given) if isinstance(n, int)]
+    if any(n < -1 for n in sizes):
+        return f"A size is at least 0, or -1 for what is left: {sizes} holds another."
     if not sizes or x.numel() == math.prod(sizes):
         return ""
     if sizes.count(-1) > 1:
@@ -124,6 +126,8 @@ def _of_unflatten(call: Call, tensors: Sequence[Tensor], message: str) -> str:
     dim, *sizes = [n for n in flat((call.args[1:], call.kwargs)) if isinstance(n, int)]
     if not -x.ndim <= dim < x.ndim or math.prod(sizes) == x.shape[dim]:
         return ""
+    if -1 in sizes:
+        return f"Axis {dim} is {x.shape[dim]} long, which {sizes} do not divide."
     return (
         f"Axis {dim} is {x.shape[dim]} long, and {' x '.join(map(str, sizes))} is "
         f"{math.prod(sizes)}: the sizes must make as many."
@@ -134,18 +138,33 @@ def _of_product(call: Call, tensors: Sequence[Tensor], message: str) -> str:
     if len(tensors) < 2:
         return ""
     left, right = tensors[-2:] if "add" in call.func.__name__ else tensors[:2]
+    if call.func.__name__ == "__rmatmul__":
+        left, right = right, left
     if not left.ndim or not right.ndim:
         return "A product needs at least one axis on each side."
+    ndim = {"mm": 2, "addmm": 2, "bmm": 3, "baddbmm": 3}.get(
+        call.func.__name__.strip("_")
+    )
+    if ndim and not left.ndim == right.ndim == ndim:
+        return (
+            f"It takes tensors of {ndim} axes, and here are {left.ndim} and "
+            f"{right.ndim}: matmul, or @, takes any number."
+        )
     inner = right.shape[-2] if right.ndim > 1 else right.shape[0]
     if left.shape[-1] != inner:
+        meets = "last but one" if right.ndim > 1 else "only one"
         return (
             f"In a product the last axis of the left, {left.shape[-1]} long, meets the "
-            f"last but one of the right, {inner} long, and they must be as long: is a "
+            f"{meets} of the right, {inner} long, and they must be as long: is a "
             ".mT missing, or a permute before it?"
         )
+    pairs = zip(reversed(left.shape[:-2]), reversed(right.shape[:-2]))
+    stretches = "" if ndim else ", or 1"
+    if all(n == m or (stretches and 1 in (n, m)) for n, m in pairs):
+        return ""  # it is another thing, such as the dtype
     return (
         f"The axes before the last two, {tuple(left.shape[:-2])} and "
-        f"{tuple(right.shape[:-2])}, must be as long, or 1."
+        f"{tuple(right.shape[:-2])}, must be as long{stretches}."
     )
 
 
@@ -161,7 +180,8 @@ def _of_linear(call: Call, tensors: Sequence[Tensor], message: str) -> str:
 
 
 def _of_cat(call: Call, tensors: Sequence[Tensor], message: str) -> str:
-    dim = call.kwargs.get("dim", call.args[1] if len(call.args) > 1 else 0)
+    dim = call.args[1] if len(call.args) > 1 else call.kwargs.get("axis", 0)
+    dim = call.kwargs.get("dim", dim)
     first, *others = [x for x in tensors if x.numel() or x.ndim != 1]
     for other in others:
         if other.ndim != first.ndim:
@@ -215,25 +235,29 @@ def _of_permute(call: Call, tensors: Sequence[Tensor], message: str) -> str:
 
 
 def _of_axis(call: Call, tensors: Sequence[Tensor], message: str) -> str:
-    (x, *_) = tensors
-    dims = [n for n in flat((call.args[1:3], call.kwargs)) if isinstance(n, int)]
-    extra = call.func.__name__ == "unsqueeze"
-    count = x.ndim + extra
-    far = [n for n in dims if not -count <= n < count]
-    if "out of range" not in message or not far:
+    found = re.search(
+        r"Dimension out of range \(expected .*\[-\d+, (\d+)\], but got (-?\d+)\)",
+        message,
+    )
+    if not found:
         return ""
-    return f"There is no axis {far[0]}: they are 0 to {count - 1}, or -{count} to -1."
+    last = int(found[1])
+    return f"There is no axis {found[2]}: they are 0 to {last}, or -{last + 1} to -1."
 
 
 def _of_index(call: Call, tensors: Sequence[Tensor], message: str) -> str:
     (x, *_) = tensors
     if "too many indices" in message:
         return f"The tensor has {x.ndim} axes, and more are named."
-    found = re.search(r"index (-?\d+) is out of bounds for dimension (\d+)", message)
+    found = re.search(
+        r"index -?\d+ is out of bounds for dimension (\d+) with size (\d+)", message
+    )
     if not found:
-        return ""
-    n = x.shape[int(found[2])] if int(found[2]) < x.ndim else 0
-    return f"Axis {found[2]} is {n} long: its elements are 0 to {n - 1}."
+        return _of_axis(call, tensors, message)
+    axis, n = map(int, found.groups())
+    # With tensors as indices PyTorch counts the axes in an order of its own.
+    name = f"Axis {axis}" if len(tensors) == 1 else "The axis that is indexed"
+    return f"{name} is {n} long: its elements are 0 to {n - 1}."
 
 
 def _of_expand(call: Call, tensors: Sequence[Tensor], message: str) -> str:
@@ -263,12 +287,19 @@ def _of_broadcast(call: Call, tensors: Sequence[Tensor], message: str) -> str:
 
 
 def _of_convolution(call: Call, tensors: Sequence[Tensor], message: str) -> str:
-    if len(tensors) < 2 or "channels" not in message:
+    found = re.search(r"to have (\d+) channels, but got (\d+) channels", message)
+    if len(tensors) < 2 or not found:
         return ""
     x, weight = tensors[:2]
+    axis = x.ndim - weight.ndim + 1  # 0 where there is no batch
+    advice = (
+        ": an image that is (B, H, W, C) needs permute(0, 3, 1, 2)."
+        if weight.ndim == x.ndim == 4
+        else "."
+    )
     return (
-        f"Axis 1 holds the channels, {x.shape[1]} of them, and the filters take "
-        f"{weight.shape[1]}: an image that is (B, H, W, C) needs permute(0, 3, 1, 2)."
+        f"Axis {axis} holds the channels, {found[2]} of them, and the filters take "
+        f"{found[1]}{advice}"
     )
 
 
