@@ -52,8 +52,7 @@ function forwardWords(run, state, step, index) {
   if (step.known === "unknown")
     return `${size} numbers. Something that no step made went in, so what they are made from is not known.${over}`;
   if (step.kind === "mix") return mixWords(run, state, step, before, after) + over;
-  if (step.kind === "norm")
-    return `each number is set against the mean and the spread of those that it shares them with. It keeps its place.${over}`;
+  if (step.kind === "norm") return `each number is set against ${measureOf(step)}. It keeps its place.${over}`;
   if (step.kind === "reduce")
     return `${size} ${size === 1 ? "number remains" : "numbers remain"}${shareWords(run, step)}.`;
   if (step.kind === "pointwise") return pointwiseWords(run, step, size) + over;
@@ -64,6 +63,13 @@ function forwardWords(run, state, step, index) {
   if (/^(conv|avg_pool)\dd$/.test(step.op)) return `${size} new numbers, each made from those under its window.`;
   const bound = step.known === "bound" ? " Each is made from some or all of the numbers that went in." : "";
   return `${size} new numbers.${bound}`;
+}
+
+/** What a norm sets a number against. */
+function measureOf({ op, reads }) {
+  if (/^(rms_norm|normalize)/.test(op)) return "the size of those that it shares it with";
+  if (reads?.[0].every(Number.isInteger)) return "a mean and a spread that were there before";
+  return "the mean and the spread of those that it shares them with";
 }
 
 /** ", each made from 16 numbers", if all are made from as many. */
