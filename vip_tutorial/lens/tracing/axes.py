@@ -14,6 +14,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from string import ascii_lowercase
 from typing import Any
 
 import torch
@@ -30,6 +31,8 @@ _RESHAPES = frozenset(
     "reshape view unflatten flatten ravel view_as reshape_as _unsafe_view "
     "_reshape_alias".split()
 )
+# Of them the arguments are sizes, whose names are those of the axes.
+_SIZED = (_RESHAPES - {"flatten", "ravel"}) | {"expand", "broadcast_to"}
 _PRIMES = (3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41)
 _KEPT = NORMS.union("softmax log_softmax softmin safe_softmax cumsum cumprod".split())
 
@@ -97,20 +100,50 @@ def pattern_names(step: Step, call: Call, operand: int) -> list[str] | None:
     Also for what einsum's letters say of one of its operands.
     """
     if step.op == "einsum" and isinstance(call.args[0], str):
-        terms = call.args[0].replace(" ", "").partition("->")[0].split(",")
-        return list(terms[operand]) if "." not in call.args[0] else None
+        equation = call.args[0].replace(" ", "")
+        terms = equation.partition("->")[0].split(",")
+        words = _words(step, equation)
+        if "." in equation or words is None:
+            return None
+        return [words.get(letter, letter) for letter in terms[operand]]
     groups = _pattern(step)
     return groups and ["*".join(group) or "1" for group in groups]
 
 
-def _pattern(step: Step) -> list[list[str]] | None:
-    """What the left side of an einops pattern says, in the line that made a call."""
+def _words(step: Step, equation: str) -> dict[str, str] | None:
+    """What the reader's line calls the letters of an equation, if it has other words.
+
+    einops writes "row column -> column" with letters of its own, and those are nobody's
+    names: None, if they are not to be found out.
+    """
+    pattern = _written_pattern(step)
+    letters = "".join(dict.fromkeys(filter(str.isalpha, equation)))
+    if pattern is None:
+        return None if ascii_lowercase.startswith(letters) else {}
+    if pattern.replace(" ", "") == equation:
+        return {}
+    words: dict[str, str] = {}
+    theirs = re.split(",|->", pattern)
+    ours = re.split(",|->", equation)
+    if [len(term.split()) for term in theirs] != [len(term) for term in ours]:
+        return None
+    for letters, term in zip(ours, theirs):
+        words |= zip(letters, term.split())
+    return words
+
+
+def _written_pattern(step: Step) -> str | None:
     line = step.source
     call = line and _parsed(line.text[line.start : line.end].lstrip("."), "eval")
     if not isinstance(call, ast.Call):
         return None
     texts = [x.value for x in call.args if isinstance(x, ast.Constant)]
-    pattern = next((t for t in texts if isinstance(t, str) and "->" in t), None)
+    return next((t for t in texts if isinstance(t, str) and "->" in t), None)
+
+
+def _pattern(step: Step) -> list[list[str]] | None:
+    """What the left side of an einops pattern says, in the line that made a call."""
+    pattern = _written_pattern(step)
     left = pattern and pattern.partition("->")[0]
     if not left or not re.fullmatch(r"[\w\s()]*", left):
         return None
@@ -151,7 +184,8 @@ def names_after(
     name = step.op.strip("_")
     if step.op == "einsum" and isinstance(call.args[0], str):
         ndims = [x.ndim for x in call.tensors()]
-        return _of_equation(call.args[0], ndims, operands, after)
+        words = _words(step, call.args[0].replace(" ", ""))
+        return _of_equation(call.args[0], ndims, operands, after, words)
     if step.order is not None:
         return Named(after, [first.axes[k] for k in step.order])
     if step.kind == "move" and step.op in _RESHAPES:
@@ -220,7 +254,7 @@ def _claims(step: Step, count: int) -> list[str | None]:
         return single if len(single) == count else nothing
     match call:
         case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name), args=args):
-            if name != step.op or not args:
+            if name != step.op or name not in _SIZED or not args:
                 return nothing
             at = 0
             if name == "unflatten":
@@ -491,10 +525,11 @@ def _of_equation(
     ndims: list[int],
     operands: Sequence[Named | None],
     after: list[int],
+    words: dict[str, str] | None,
 ) -> Named:
     """Names after `einsum("bhwns,hg->...", ...)`: a letter stands for an axis.
 
-    It is also a name, for an axis that has none.
+    It is also a name, for an axis that has none; so is what `words` has for it.
     """
     found = einsum_terms(equation, ndims, len(after))
     if found is None:
@@ -505,8 +540,8 @@ def _of_equation(
         if named is not None:
             for letter, axis in zip(term, named.axes):
                 is_unnamed = re.fullmatch(r"d?\d+", axis[0].name) and len(axis) == 1
-                if is_unnamed and letter.isalpha():
-                    axis = (Atom(letter, axis[0].size),)
+                if is_unnamed and letter.isalpha() and words is not None:
+                    axis = (Atom(words.get(letter, letter), axis[0].size),)
                 names.setdefault(letter, axis)
     axes = [
         names.get(letter, (Atom(str(size), size),))
