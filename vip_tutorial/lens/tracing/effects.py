@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from . import moves
@@ -156,6 +157,8 @@ class Effects:
             self._missing.unlike[step.op] = None
             step.order = None
             return None
+        # What copy_ casts has another value than where it came from.
+        is_rounded = is_kept and not moves.lead_to(picks, known, after, torch.float64)
         step.known = "exact"
         counts = [math.prod(self._tensors.shape(id_)) for id_ in step.inputs]
         first, used = 0, []
@@ -166,7 +169,7 @@ class Effects:
         is_whole = bool((picks >= 0).all())
         record = self._tensors.records[step.output]
         fits = self._tensors.is_roomy(step.output) and sum(counts) <= MOST_FOLLOWED
-        if is_whole and len(used) <= 1:
+        if is_whole and len(used) <= 1 and not is_rounded:
             step.kind = "move"
             if used and used[0][0]:
                 k, first = used[0]

@@ -127,12 +127,26 @@ def _along(x: Tensor, where: Tensor, dim: int) -> Tensor:
     return x.gather(dim, where.unsqueeze(dim)).squeeze(dim)
 
 
-def lead_to(picks: Tensor, before: Sequence[Tensor], after: Tensor) -> bool:
-    """Whether the elements picked from what went in are those that came out."""
+def lead_to(
+    picks: Tensor,
+    before: Sequence[Tensor],
+    after: Tensor,
+    dtype: torch.dtype | None = None,
+) -> bool:
+    """Whether the elements picked from what went in are those that came out.
+
+    They are compared as what came out is, or as `dtype`.
+    """
     after = after.reshape(-1).resolve_conj().resolve_neg()
     if len(picks) != len(after):
         return False
-    there = torch.cat([x.reshape(-1).to(after.dtype) for x in before])
+    if dtype is not None and all(x.dtype == after.dtype for x in before):
+        return True  # nothing was cast
+    dtype = dtype or after.dtype
+    if any(x.is_complex() for x in (*before, after)):
+        dtype = torch.complex128
+    after = after.to(dtype)
+    there = torch.cat([x.reshape(-1).to(dtype) for x in before])
     known = picks >= 0
     got, want = there[picks[known]], after[known]
     return bool(((got == want) | ((got != got) & (want != want))).all())
