@@ -74,6 +74,8 @@ def mixed_axes(name: str, kind: str, call: Call, ndim: int) -> list[int] | None:
         return list(range(ndim - len(_argument(call, 1, "normalized_shape")), ndim))
     if name == "normalize":
         return [_argument(call, 2, "dim", 1) % ndim]
+    if name in _SHARING and _argument(call, 1, "dim") is None:
+        return [0 if ndim in (0, 1, 3) else 1][:ndim]  # as functional.softmax chooses
     if kind == "reduce" or name in _SHARING:
         return _named_axes(call, ndim)
     return None
@@ -318,12 +320,14 @@ def _dimensions(call: Call) -> int:
 def _pooling(call: Call, out: Tensor) -> dict[int, Reads]:
     x = call.subject
     count = _dimensions(call)
+    is_max = (operation(call.func) or "").startswith("max")
+    dilation = _pair(_argument(call, 4, "dilation", 1) if is_max else 1, count)
     kernel = _pair(_argument(call, 1, "kernel_size"), count)
     stride = _pair(_argument(call, 2, "stride") or kernel, count)
     padding = _pair(_argument(call, 3, "padding", 0), count)
     lead = x.ndim - count
     windows = [
-        _windowed(lead + k, x, out, kernel[k], stride[k], padding[k], 1)
+        _windowed(lead + k, x, out, kernel[k], stride[k], padding[k], dilation[k])
         for k in range(count)
     ]
     return _first(call, [*range(lead), *windows])

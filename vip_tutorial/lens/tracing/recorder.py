@@ -174,7 +174,9 @@ class Recorder(TorchFunctionMode):
         for x in flat(inputs):
             if isinstance(x, Tensor):
                 if is_plain(x):
-                    self.recording.inputs.append(self.tensors.register(x).id)
+                    # f(x, x) has one input.
+                    if self.tensors.id_of(x) is None:
+                        self.recording.inputs.append(self.tensors.register(x).id)
                 else:
                     self.missing.unseen[id(x)] = x
 
@@ -249,6 +251,12 @@ class Recorder(TorchFunctionMode):
             self.missing.unseen[id(output)] = output
             return
         is_new = place_of(output) not in map(place_of, taken)
+        written = {place_of(x) for inner in log for x in inner.written()}
+        given_back = {*map(place_of, taken)} - written - {*map(place_of, followed)}
+        if place_of(output) in given_back:  # the mask of broadcast_tensors(x, mask)
+            own = [x for x in taken if place_of(x) == place_of(output)]
+            self._outside.note_constant(name, own, output)
+            return
         if is_new and reads_none(log, followed):
             self._outside.note_constant(name, [], output)  # zeros_like and its like
             return
@@ -257,7 +265,6 @@ class Recorder(TorchFunctionMode):
         inputs = [self.tensors.id_of(x) for x in followed]
         given, is_hidden = self._outside.given(taken)
         is_hidden |= self._outside.takes_back(name, (call.args, call.kwargs))
-        written = {place_of(x) for inner in log for x in inner.written()}
         after = self.tensors.register(output, numbers)
         step = Step(
             op=name,

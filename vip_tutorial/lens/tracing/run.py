@@ -70,7 +70,8 @@ def trace(
     most = most_elements(max_elements)
     if gradient is not None:
         check_gradient(gradient)
-        inputs = tuple(entered(x) for x in inputs)
+        found = {id(x): entered(x) for x in inputs}
+        inputs = tuple(found[id(x)] for x in inputs)
     recorder = Recorder(function, most, gradient is not None)
     with unobserved():
         recorder.add_inputs(inputs)
