@@ -158,6 +158,17 @@ def test_a_map_that_hangs_on_the_numbers_is_that_of_the_numbers():
     assert homes(recording) == [0, 1, 1, 2, 2, 2]
 
 
+def test_what_is_cast_on_its_way_has_the_value_that_it_was_cast_to():
+    def rounded(x):
+        return torch.zeros(2, 3, dtype=torch.int64).copy_(x * 1.5).t()
+
+    recording = trace(rounded, torch.arange(1.0, 7.0).reshape(2, 3))
+    assert recording.values(recording.outputs[0]) == [1, 6, 3, 7, 4, 9]
+    recording = trace(rounded, torch.arange(1.0, 7.0).reshape(2, 3) * 2)
+    assert recording.values(recording.outputs[0]) == [3, 12, 6, 15, 9, 18]
+    assert [step.known for step in recording.steps] == ["exact"] * 3
+
+
 # --- memory ------------------------------------------------------------------------
 
 MEMORY = {  # function, what the last step did to memory
@@ -277,9 +288,11 @@ SEEN = {  # function, how many numbers the first element of its result has seen
     "vmapped": (lambda x: x + torch.vmap(lambda y: y.flip(0) * 1)(x), 2),
     "norm": (lambda x: x + F.layer_norm(x, (4, 2)), 8),
     "conv": (lambda x: x + F.conv2d(x, torch.ones(4, 4, 1, 1)), 4),
+    "softmax": (lambda x: x[0, 0] + F.softmax(x[0, 0]), 2),
 }
 
 
+@pytest.mark.filterwarnings("ignore:Implicit dimension")  # of softmax
 @in_turn("function, count", SEEN.values(), ids=SEEN)
 def test_what_a_number_has_seen_is_counted(function, count, said):
     x = torch.randn(1, 4, 4, 2)
@@ -289,6 +302,24 @@ def test_what_a_number_has_seen_is_counted(function, count, said):
     words = said(trace(function, x), 0)["cell"]
     assert (f"has seen {count} numbers" in words) == (count > 1), words
     assert ("seen" in words) == (count > 1), words
+
+
+def test_what_may_have_been_chosen_is_where_the_window_looked(engine):
+    x = torch.zeros(1, 1, 4, 4)
+    x[0, 0, 2, 2] = 1
+    recording = trace(lambda x: F.max_pool2d(x, 2, 1, dilation=2), x)
+    text = json.dumps(recording.to_json())
+    script = f"JSON.stringify([...$recording.readRun({text}).seenAtMost(1, 0)])"
+    assert json.loads(engine.eval(script)) == [0, 2, 8, 10]
+
+
+def test_a_tensor_that_is_given_twice_is_one_input(said):
+    x = torch.arange(6.0).reshape(2, 3)
+    for gradient in (None, torch.ones(2, 3)):
+        recording = trace(lambda a, b: a * 2 + b.flip(1), x, x, gradient=gradient)
+        assert recording.inputs == [0]
+        assert "has seen 2 numbers" in said(recording, 0)["cell"]
+    assert recording.gradient(0) == [3] * 6
 
 
 def test_nothing_is_said_of_what_came_by_a_way_that_nobody_sees(said):
@@ -332,6 +363,28 @@ def test_steps_in_scripted_code_are_told_as_pytorchs_own():
         *("permute", "transpose", "mul", "reshape")
     ]
     assert "cannot look into" in recording.omitted[0]
+
+
+def test_a_norm_is_said_to_use_what_it_uses(said):
+    kept = torch.zeros(4), torch.ones(4)
+    for function, words in (
+        (lambda x: F.layer_norm(x, (2,)), "the mean and the spread of those"),
+        (lambda x: F.batch_norm(x, *kept, training=True), "the mean and the spread of"),
+        (
+            lambda x: F.batch_norm(x, *kept),
+            "a mean and a spread that were there before",
+        ),
+        (lambda x: F.rms_norm(x, (2,)), "the size of those"),
+        (lambda x: F.normalize(x), "the size of those"),
+    ):
+        assert words in said(trace(function, X.clone()))["step"]
+
+
+def test_a_mask_that_comes_out_as_it_went_in_is_no_step():
+    mask = torch.ones(4, 4, 2)
+    recording = trace(lambda x: torch.mul(*torch.broadcast_tensors(x, mask)), X)
+    assert [step.op for step in recording.steps] == ["broadcast_tensors", "mul"]
+    assert recording.steps[-1].known == "exact"
 
 
 def test_places_are_kept_by_what_works_in_place():
@@ -451,8 +504,13 @@ FAULTS = [  # function, what the note says
     (lambda x: x + x[:, :3], "axis -3 is 4 long in one and 3 in the other"),
     (lambda x: x[:, 7], "Axis 1 is 4 long: its elements are 0 to 3"),
     (lambda x: x.softmax(4), "There is no axis 4"),
+    (lambda x: x.roll(5, 7), "There is no axis 7: they are 0 to 3"),
+    (lambda x: x[:, torch.tensor([7])], "The axis that is indexed is 4 long"),
+    (lambda x: torch.cat([x, x[:, :2]], axis=3), "Only axis 3 may differ, and axis 1"),
+    (lambda x: torch.mm(x[0], x[0]), "tensors of 2 axes, and here are 3 and 3"),
     (lambda x: x.expand(1, 4, 4, 4), "stretches axes of length 1 alone"),
     (lambda x: F.conv2d(x, torch.ones(1, 3, 1, 1)), "the filters take 3"),
+    (lambda x: F.conv2d(x, torch.ones(4, 4, 1, 1), groups=2), "the filters take 8"),
 ]
 
 
@@ -473,6 +531,12 @@ def test_a_run_that_fails_says_how_far_it_came_and_how_to_mend_it(function, advi
     assert recording.steps[0].op == "exp" and advice in recording.failed
     assert Trace.from_json(recording.to_json()).failed == recording.failed
     assert recording.failed in recording.table()
+
+
+def test_a_fault_of_another_kind_gets_no_advice_on_sizes():
+    for function in (lambda x: x @ x.mT.long(), lambda x: x[0] @ x[0].mT.double()):
+        failed = trace(function, X, partial=True).failed
+        assert failed.endswith(".") and "must be as long" not in failed
 
 
 def test_a_fault_of_the_readers_own_is_not_laid_on_a_call():
@@ -530,3 +594,36 @@ def test_letters_of_a_pattern_name_the_axes(monkeypatch):
         ["b", "h", "w", "p", "c"],
         ["b", "h", "w", "p*c"],
     ]
+
+
+def _contracted(x, weight, pattern, written):
+    """As einops would: with letters of its own."""
+    return torch.einsum(written, x, weight)
+
+
+def test_words_of_a_pattern_name_the_axes_and_not_letters_for_them(monkeypatch):
+    code = _contracted.__code__.replace(co_filename="/site/einops/einops.py")
+    monkeypatch.setattr(_contracted, "__code__", code)
+    (x, w), letters = (torch.randn(2, 4, 4), torch.ones(4, 4)), "abc,cd->abd"
+    for function, names in (
+        (
+            lambda x: _contracted(x, w, "n row col, col d -> n row d", letters),
+            "n row col",
+        ),
+        (lambda x, p="n h c, c d -> n h d": _contracted(x, w, p, letters), "d0 d1 d2"),
+        (lambda x: torch.einsum("nhc,cd->nhd", x, w), "n h c"),
+    ):
+        recording = trace(function, x)
+        assert recording.tensors[0].axes == names.split()
+        assert recording.tensors[1].axes == [*names.split()[:2], "4"]
+
+
+def test_only_sizes_name_axes():
+    start, end = 1, 2
+    for function, names in (
+        (lambda x: torch.stack([x[0, 0], x[1, 0]]), ["2", "C"]),
+        (lambda x: x.flatten(start, end), ["H", "W*C"]),
+        (lambda x: x[0, :, :1].expand(-1, end), ["W", "end"]),
+    ):
+        recording = trace(function, torch.randn(2, 3, 2), axes="HWC")
+        assert recording.tensors[-1].axes == names
