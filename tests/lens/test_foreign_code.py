@@ -1,6 +1,7 @@
 """What is said of a stranger's code is true, or says that it is not known."""
 
 import contextlib
+import copy
 import json
 import warnings
 
@@ -191,6 +192,7 @@ MEMORY = {  # function, what the last step did to memory
     "masked_fill_": (lambda x: x.clone().masked_fill_(x > 3, 0), "write"),
     "relu": (lambda x: F.relu(x), "new"),
     "cat": (lambda x: torch.cat([x, x]), "new"),
+    "deepcopy": (lambda x: copy.deepcopy(x), "new"),
     "reshape": (lambda x: x.mT.reshape(-1), "new"),
 }
 
@@ -311,6 +313,37 @@ def test_what_may_have_been_chosen_is_where_the_window_looked(engine):
     text = json.dumps(recording.to_json())
     script = f"JSON.stringify([...$recording.readRun({text}).seenAtMost(1, 0)])"
     assert json.loads(engine.eval(script)) == [0, 2, 8, 10]
+
+
+def causal(x):
+    scores = (x @ x.mT).masked_fill(torch.ones(4, 4).triu(1).bool(), -torch.inf)
+    return scores.softmax(-1) @ x
+
+
+CUT = {  # function, the numbers that the first element of its result depends on
+    "masked": (causal, 2),
+    "added": (lambda x: (x @ x.mT + _UPPER).softmax(-1) @ (x * 2), 2),
+    "scores": (lambda x: (x @ x.mT + _UPPER).softmax(-1), 0),
+    "triangle": (lambda x: torch.ones(4, 4).tril() @ x, 1),
+    "rotary": (lambda x: x * 0.5 + x.flip(1) * torch.zeros(2), 1),
+    "by nothing": (lambda x: x.sum(0) + x[0] * 0, 4),
+    "weight": (lambda x: F.linear(x, torch.eye(2)), 1),
+}
+_UPPER = torch.zeros(4, 4).masked_fill(torch.ones(4, 4).triu(1).bool(), -torch.inf)
+
+
+@in_turn("function, count", CUT.values(), ids=CUT)
+def test_what_a_zero_hides_is_not_said_to_be_seen(function, count, engine):
+    x = torch.rand(4, 2) + 0.5
+    z = x.clone().requires_grad_()
+    (g,) = torch.autograd.grad(function(z).reshape(-1)[0], z)
+    text = json.dumps(trace(function, x).to_json())
+    script = f"""JSON.stringify((() => {{ const run = $recording.readRun({text});
+      const out = run.outputs[0];
+      return [run.seen(out, 0), [...run.seenAtMost(out, 0)]]; }})())"""
+    seen, most = json.loads(engine.eval(script))
+    assert seen is None and len(most) >= count
+    assert {*g.flatten().nonzero().flatten().tolist()} <= {*most}
 
 
 def test_a_tensor_that_is_given_twice_is_one_input(said):

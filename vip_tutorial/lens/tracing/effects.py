@@ -11,7 +11,7 @@ from .axes import permutation
 from .beneath import Inner, choosers, only_moves_whole, what_it_does
 from .calls import MIXES, NORMS, REDUCTIONS, Call
 from .omissions import Omissions
-from .reads import UNKNOWN, mixed_axes, reads_of
+from .reads import BOUND, EXACT, UNKNOWN, may_be_cut, mixed_axes, reads_of
 from .recording import Step
 from .tensors import Tensors
 
@@ -210,6 +210,10 @@ class Effects:
             step.op, reads_of, step.op, step.kind, call, followed, output
         )
         step.reads, step.known = found or (None, UNKNOWN)
+        if step.known == EXACT and self._missing.explored(
+            step.op, may_be_cut, step.op, call, followed, output
+        ):
+            step.known = BOUND
         if is_hidden:
             step.reads, step.known = None, UNKNOWN
 

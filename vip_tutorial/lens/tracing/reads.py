@@ -19,13 +19,22 @@ from typing import Any
 from torch import Tensor
 
 from .beneath import CHOOSERS
-from .calls import MIXES, REDUCTIONS, Call, einsum_terms, flat, operation
+from .calls import (
+    MIXES,
+    REDUCTIONS,
+    Call,
+    einsum_terms,
+    flat,
+    is_empty_shell,
+    operation,
+)
 
 Reads = list[Any]  # an entry for each axis of one tensor
 EXACT, BOUND, UNKNOWN = "exact", "bound", "unknown"
 KNOWLEDGE = (EXACT, BOUND, UNKNOWN)
 _SHARING = frozenset("softmax log_softmax softmin safe_softmax".split())
 _CHOSEN_ALONG = {"topk": (2, -1), "kthvalue": (2, -1), "sort": (1, -1), "mode": (1, -1)}
+_MULTIPLYING = frozenset("mul rmul imul multiply einsum addcmul".split())
 _PRODUCTS = frozenset(
     "matmul mm bmm mv dot addmm baddbmm addbmm rmatmul linalg_vecdot".split()
 )
@@ -51,6 +60,36 @@ def reads_of(
     reads = [found.get(id(x), [None] * x.ndim) for x in inputs]
     is_exact = all(id(x) in found for x in inputs) and not _chooses(name)
     return reads, EXACT if is_exact else BOUND
+
+
+def may_be_cut(name: str, call: Call, followed: Sequence[Tensor], out: Tensor) -> bool:
+    """Whether a zero may hide what an element is made from, as gradients tell it.
+
+    So does a causal mask: of what comes after, a token has seen nothing.
+    """
+    name = name.strip("_")
+    if "dropout" in name or name in _SHARING:
+        return _has_zero(out)
+    values = [*call.args, *(v for k, v in call.kwargs.items() if k != "bias")]
+    if name in MIXES or name.startswith("conv"):
+        values = values[:2]  # and no bias
+    elif name in _PRODUCTS and _adds(call):
+        values = values[1:]
+    elif name not in _PRODUCTS | _MULTIPLYING:
+        return False
+    factors = [x for x in flat(values) if isinstance(x, Tensor | int | float)]
+    if name not in ("mul", "rmul", "imul", "multiply"):
+        factors = [x for x in factors if isinstance(x, Tensor)]
+    zeros = [x for x in factors if _has_zero(x)]
+    return any(
+        a is not b for a in factors if any(a is x for x in followed) for b in zeros
+    )
+
+
+def _has_zero(x: Tensor | float) -> bool:
+    if not isinstance(x, Tensor):
+        return x == 0
+    return not is_empty_shell(x) and bool((x == 0).any())
 
 
 def _chooses(name: str) -> bool:

@@ -137,6 +137,8 @@ class Recorder(TorchFunctionMode):
             return
         if name is None:
             return
+        if name == "deepcopy":
+            args = (args[0], {})  # PyTorch has put the copy with the rest
         outputs = [args[0]] if name == "setitem" else flat(result)
         if not any(isinstance(x, Tensor) for x in outputs):
             is_about = name in _ABOUT or name.startswith(("is_", "requires_"))
