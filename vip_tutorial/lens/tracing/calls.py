@@ -99,7 +99,8 @@ def call_text(name: str, call: Call) -> str:
     elif call.func.__name__ == "__get__":
         text = name
     else:
-        values = [_argument_text(a) for a in args if a is not None]
+        args = [a for a in args if a is not None and not isinstance(a, dict)]
+        values = [_argument_text(a) for a in args]
         if name == "linear":
             values = [
                 f"{n} {tuple(a.shape)}"
