@@ -7,11 +7,13 @@ import { escape } from "../figure/host.js";
 import { isCalm } from "../figure/motion.js";
 import { drawWhole, paintParts, paintSvg } from "../figure/paint.js";
 import { SIGNS, bornParts, partsHtml } from "../permute_lens/legend.js";
+import { letGo } from "../permute_lens/lens_acts.js";
 import { figure as lens, speedHtml } from "../permute_lens/permute_lens.js";
 import { formatOf } from "../permute_lens/scene.js";
+import { hasWindows } from "../permute_lens/window.js";
 import { tuple } from "../permute_lens/words.js";
 import { groupsOf, movesOf, nameOf } from "./map_graph.js";
-import { layOut } from "./map_layout.js";
+import { layOut, throughWindows } from "./map_layout.js";
 import { listingOf } from "./map_listing.js";
 import { drawMap } from "./map_picture.js";
 
@@ -21,15 +23,15 @@ const KEYS = { n: "next", p: "back", Home: "first", End: "last", " ": "play", Es
 const HELP =
   "Point at a line of code, or at an act of the picture, to see them together; press it to open the lens there, which shows the step large. " +
   "Click a cell to follow it through the whole run. On the picture: N and P go from act to act, Home and End jump, Space plays, Escape lets go. " +
-  `In the lens: ${lens.help}`;
+  "In the lens: ";
 
 export const figure = {
   kind: "module_map",
   watched: [...lens.watched, "here"],
-  help: ({ here }) =>
-    here
-      ? `Press an act to open the lens there, which shows the step large. Click a cell to follow it. In the lens: ${lens.help}`
-      : HELP,
+  help: (scene) =>
+    (scene.here
+      ? "Press an act to open the lens there, which shows the step large. Click a cell to follow it. In the lens: "
+      : HELP) + lens.help(scene),
 
   fields: {
     ...lens.fields,
@@ -161,7 +163,8 @@ function viewOf(scene, state) {
   const lit = state.glance === undefined ? [] : stepsOf(scene, state, state.glance);
   const fill = state.fill === "gradient" ? "birth" : state.fill;
   const here = scene.here ? groups.filter((group) => isHere(scene, group)) : null;
-  return { position, moving: state.moving !== undefined, current, progress, lit, cell: state.cell, fill, here };
+  const { cell, window } = state;
+  return { position, moving: state.moving !== undefined, current, progress, lit, cell, window, fill, here };
 }
 
 const isHere = ({ run, here }, group) =>
@@ -174,7 +177,8 @@ function stepsOf(scene, state, place) {
   return all[number]?.steps ?? [];
 }
 
-function pictureOf(plan, view) {
+function pictureOf(map, view) {
+  const plan = { ...map, layout: throughWindows(map.run, view, map.layout) };
   const { width, height } = plan.layout;
   const key = `${view.progress}`;
   return {
@@ -223,10 +227,10 @@ function pictureHtml(scene, state, view, asleep) {
 }
 
 /** What the looks of the map's cells mean. */
-function legendHtml({ plans }, { fill }) {
+function legendHtml({ run, plans }, { fill }) {
   const born = { birth: bornParts(plans.wide), picture: ["grey: its token's piece of the picture"] }[fill] ?? [];
   if (born.length) born.push("below: all that a blend has seen");
-  return partsHtml([...born, `weight, value: ${SIGNS}`]);
+  return partsHtml([...born, `weight, value: ${SIGNS}`, ...(hasWindows(run) ? ["of a large tensor: a part"] : [])]);
 }
 
 /** The name of an act, where it stands in the picture: a button that opens the lens there. */
@@ -301,7 +305,7 @@ function actOnMap(scene, state, { name, value, key, x, y, calm }) {
     case "last":
       return { step: run.steps.length };
     case "let go":
-      return { cell: -1 };
+      return letGo(run, state);
     case "fill":
       return { fill: value };
     case "speed":
@@ -325,24 +329,25 @@ function actOnMap(scene, state, { name, value, key, x, y, calm }) {
     case "glance":
       return { glance: value === "" ? undefined : value };
     case "follow": {
-      const cell = hitMap(mapOf(scene, state)[scene.format], x, y);
-      return cell === undefined ? undefined : { cell: cell === state.cell ? -1 : cell };
+      const cell = hitMap(mapOf(scene, state)[scene.format], state, x, y);
+      if (cell === undefined) return undefined;
+      return cell === state.cell ? letGo(run, state) : { cell, window: "" };
     }
   }
 }
 
 /** The element of the input whose place is pointed at. */
-function hitMap({ run, layout }, x, y) {
+function hitMap({ run, layout }, state, x, y) {
   const [left, top] = [x * layout.width, y * layout.height];
-  for (const station of layout.stations.values()) {
+  for (const station of throughWindows(run, state, layout).stations.values()) {
     const homes = station.layout && run.homes(station.id);
     if (!homes) continue;
     const [dx, dy] = [left - station.x + station.width / 2, top - station.y];
-    const k = homes.findIndex((_, i) => {
+    const k = station.layout.elements.find((i) => {
       const [cx, cy] = station.layout.place(i);
       return dx >= cx && dx < cx + station.cell.width && dy >= cy && dy < cy + station.cell.height;
     });
-    if (k >= 0) return homes[k];
+    if (k !== undefined) return homes[k];
   }
 }
 

@@ -1,10 +1,13 @@
 // Reads a recorded run (tracing/recording.py) and answers questions about its elements:
 // where each came from, what it has seen, its value, its gradient, its address.
 
-/** Tensors with more elements than this are told of, not drawn. */
+/** Of tensors with more elements than this a window is drawn. */
 export const MOST_DRAWN = 2048;
 
-const LONGEST_STRIP = 4 * MOST_DRAWN; // of memory, with the gaps between the elements
+/** The elements of tensors with more than this are not followed; there is too much to keep of them. */
+export const MOST_FOLLOWED = 16384;
+
+export const LONGEST_STRIP = 4 * MOST_DRAWN; // of memory, with the gaps between the elements
 const KINDS = ["move", "collect", "mix", "pointwise", "norm", "reduce", "other"];
 const KEEPING = ["mix", "pointwise", "norm"]; // with as many outputs as inputs they keep places
 export const MASK_BITS = 24; // a multiple of the number of hues, so that a bit tells its hue
@@ -251,9 +254,9 @@ class Run {
     return this.tensors.some((t) => t.gradient);
   }
 
-  /** Whether every element of tensor `id` can be drawn. */
+  /** Whether any element of tensor `id` can be drawn. */
   isComplete(id) {
-    if (sizeOf(this.tensors[id].shape) > MOST_DRAWN) return false;
+    if (sizeOf(this.tensors[id].shape) > MOST_FOLLOWED) return false;
     return this.homes(id) !== null || this.values(id) !== null;
   }
 
@@ -265,7 +268,7 @@ class Run {
   homes(id) {
     return this.#once(`homes ${id}`, () => {
       const size = sizeOf(this.tensors[id].shape);
-      if (size > MOST_DRAWN) return null;
+      if (size > MOST_FOLLOWED) return null;
       if (id === this.root) return Array.from({ length: size }, (_, k) => k);
       const step = this.maker.get(id);
       if (!step) return null;
@@ -394,7 +397,7 @@ class Run {
   /** How well it is known what the elements of a tensor are made from: "exact", "bound" or "unknown". */
   knowledge(id) {
     return this.#once(`known ${id}`, () => {
-      if (sizeOf(this.tensors[id].shape) > MOST_DRAWN) return "unknown";
+      if (sizeOf(this.tensors[id].shape) > MOST_FOLLOWED) return "unknown";
       if (id === this.root || this.inputs.includes(id)) return "exact";
       const step = this.maker.get(id);
       if (!step || (step.kind === "move" && !step.map) || (step.kind === "collect" && !step.picks)) return "unknown";
@@ -501,11 +504,11 @@ class Run {
   /**
    * What lies in the memory of tensor `id`, from the first address that the run uses: per
    * place the home of the element there, -1 for none.  Empty if the run uses too few
-   * places too far apart.
+   * places too far apart, and of a tensor that is drawn in a window.
    */
   storage(id) {
     return this.#once(`storage ${id}`, () => {
-      if (!this.homes(id)) return []; // too large, or no place in the input
+      if (!this.homes(id) || sizeOf(this.tensors[id].shape) > MOST_DRAWN) return [];
       const cells = new Array(this.#span(id).length).fill(-1);
       if (cells.length) this.homes(id)?.forEach((home, k) => (cells[this.place(id, k)] = home));
       return cells;
@@ -524,6 +527,7 @@ class Run {
       let [start, end] = [Infinity, 0];
       for (const { id, shape, strides, offset } of this.tensors) {
         if (this.tensors[id].storage !== storage || !this.homes(id)?.length) continue;
+        if (sizeOf(shape) > MOST_DRAWN) continue;
         start = Math.min(start, offset);
         end = Math.max(end, 1 + shape.reduce((last, n, axis) => last + (n - 1) * strides[axis], offset));
       }
