@@ -1,6 +1,8 @@
 """The map shows all of a run, each step once, and nothing on it hides anything else."""
 
 import json
+import math
+import re
 
 import pytest
 import torch
@@ -158,6 +160,36 @@ def test_a_first_frame_shows_every_line_and_every_act(engine):
             assert html.count("<svg") == 2, name
     lines = engine.eval(f"$module_map.firstFrame({json.dumps(state)})")
     assert "x * k" in lines
+
+
+def test_a_large_tensor_is_a_part_of_it_on_the_map(engine):
+    """That part in which the followed number is, and never more than one draws."""
+    recording = trace(
+        lambda x: ((x.t().contiguous() + 1) @ x).softmax(-1),
+        torch.randn(60, 60),
+        max_elements=3600,
+    )
+    data = json.dumps(ModuleMap(recording).page_state())
+    engine.eval(
+        f"""var [WINDOWED, LARGE] = [$module_map.figure, {data}];
+        var LARGE_MAP = WINDOWED.prepare((key) => LARGE[key]);"""
+    )
+    usual = {"view": "map", "fill": "birth", "open": "", "cell": -1, "window": ""}
+    for more in ({}, {"cell": 3000}, {"open": "all"}, {"window": "0.3599"}):
+        for moving in (0.4, 1.7, 2.5, None):
+            state = {**usual, "step": 5, **more}
+            if moving is not None:
+                state |= {"step": math.ceil(moving), "moving": moving, "playing": True}
+            html = engine.eval(
+                f"WINDOWED.html(LARGE_MAP, {json.dumps(state)}, true).join('')"
+            )
+            assert "NaN" not in html and "undefined" not in html, state
+            assert "of a large tensor: a part" in html
+            boxes = re.sub("<button.*?</button>", "", html).count("z")
+            tensors = 8 if state["open"] else 5  # those of bars twice
+            assert 0.75 < boxes / (2 * tensors * 2040) < 1.01  # in both formats
+            followed = html.count('stroke-width="1.75"') / 2
+            assert followed == (state["cell"] >= 0) * (3 if moving is None else 2)
 
 
 def test_a_small_map_says_where_the_chapter_is(engine):

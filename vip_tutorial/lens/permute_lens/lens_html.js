@@ -150,7 +150,7 @@ const undoneTo = (run, step) =>
 function whyNoStrip(run, id) {
   if (memoryLength(run, id)) return "";
   const { shape } = run.tensors[id];
-  if (sizeOf(shape) > MOST_FOLLOWED) return "too many numbers to follow";
+  if (sizeOf(shape) > MOST_FOLLOWED) return "too many numbers to draw";
   if (!run.isComplete(id)) return "not drawn, which number lies where is not recorded";
   return run.homes(id) ? "the numbers lie too far apart to draw" : "not drawn, these numbers have no home";
 }

@@ -111,7 +111,7 @@ function drawTensor(plan, drawing, state, place, isWritten) {
 /** In place of a tensor that has no cells: in lines short enough for a narrow page. */
 function whyNotDrawn(count) {
   const most = MOST_FOLLOWED.toLocaleString("en");
-  const size = `${count.toLocaleString("en")} ${count === 1 ? "number" : "numbers"}`;
+  const size = `${count.toLocaleString("en")} ${count === 1 ? "element" : "elements"}`;
   if (count > MOST_FOLLOWED) return [`${size}:`, `${most} at most`, "are followed; trace", "a smaller input"];
   return [`${size}:`, "not recorded, as said", "under the figure"];
 }
