@@ -8,6 +8,7 @@ import torch
 
 import vip_site
 from tables import in_turn
+from vip_site.your_turn import NeedsPython
 from vip_tutorial import trace
 from vip_tutorial.figures import CostCalculator, PermuteLens
 from vip_tutorial.permute_mlp import PermuteMLP
@@ -29,6 +30,7 @@ def package(tmp_path, monkeypatch):
         ("permute_mlp.py", "vip_package_digest"),
         ("lens/tracing/axes.py", "vip_package_digest"),
         ("networks/weights/row.json", "vip_package_digest"),
+        ("networks/weights/row.safetensors", "vip_package_digest"),
         ("lens/permute_lens/recording.js", "vip_figures_digest"),
         ("lens/figure/figure.css", "vip_figures_digest"),
     ],
@@ -41,7 +43,7 @@ def test_a_change_of_the_package_makes_its_pages_anew(package, file, changed):
 
     before = configured()
     assert configured() == before
-    (package / file).write_text((package / file).read_text() + "\n")
+    (package / file).write_bytes((package / file).read_bytes() + b"\n")
     after = configured()
     # What runs, runs again, and Sphinx reads its page; for a script it writes the page.
     assert {name for name in after if after[name] != before[name]} == {changed}
@@ -165,3 +167,27 @@ def test_the_engine_of_the_first_frames_is_closed_at_the_end(monkeypatch):
     assert closers == [engine.close]
     engine.close()
     figures._engine.cache_clear()
+
+
+@in_turn(
+    "changed, address",
+    [
+        ({}, "https://colab/github/me/mine/blob/main/book/04.ipynb"),
+        (
+            {"repository_branch": "fork", "path_to_docs": "docs/"},
+            "https://colab/github/me/mine/blob/fork/docs/book/04.ipynb",
+        ),
+        ({"launch_buttons": {}}, ""),
+        ({"repository_url": "https://elsewhere.org/me/mine"}, ""),
+    ],
+)
+def test_an_exercise_leads_to_its_notebook_in_this_repository(changed, address):
+    theme = {
+        "launch_buttons": {"colab_url": "https://colab/"},
+        "repository_url": "https://github.com/me/mine/",
+    }
+    page = SimpleNamespace(
+        config=SimpleNamespace(html_theme_options=theme | changed),
+        env=SimpleNamespace(docname="04", doc2path=lambda *a, **k: "book/04.ipynb"),
+    )
+    assert NeedsPython._address(page) == address

@@ -95,7 +95,7 @@ WRONG["groups_of_rows"] = [
 
 RIGHT["address"] = [77, np.int64(77), torch.tensor(77)]
 WRONG["address"] = [
-    (0, "lies the element (0, 0, 0, 0)"),
+    (0, "lies the element (0, 0, 0, 0); you look for (0, 2, 1, 5). How far"),
     (True, "True is none"),
     (77.0, "77.0 is none"),
     (None, "None is none"),

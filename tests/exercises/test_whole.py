@@ -231,6 +231,31 @@ def test_the_first_wrong_element_is_told_with_where_it_comes_from(capsys):
     assert "step=6;" in lenses.yours.start and "step=6;" in lenses.right.start
 
 
+class Plain(WeightedPermuteMLP):
+    """Its branches are right, and nobody weighs them."""
+
+    def forward(self, x):
+        return self.proj(sum(self.branches(x)))
+
+
+class Unborn(nn.Module):
+    def __init__(self, dim, segment_dim):
+        self.layer = nn.Linear(dim, dim)  # before super().__init__()
+
+
+def test_how_strong_a_branch_is_is_for_the_blend_to_say(capsys):
+    check_whole(Plain)
+    assert capsys.readouterr().out.startswith("Not yet. The blend: y[0, 0, 0, 0] is ")
+
+
+def test_the_line_is_one_of_the_answer_and_not_of_what_it_inherits(capsys):
+    check_whole(Unborn)
+    out = capsys.readouterr().out
+    assert "The line: self.layer = nn.Linear(dim, dim)" in out
+    check_whole(nn.Module)
+    assert "The line" not in capsys.readouterr().out
+
+
 def test_the_stub_of_the_chapter_is_not_praised_and_its_solution_is(capsys):
     (path,) = (path for path in paths() if path.stem.startswith("09-"))
     cells = {cell["id"]: "".join(cell["source"]) for cell in read(path)["cells"]}

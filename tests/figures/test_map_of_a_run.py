@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from functools import partial
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from vip_tutorial import PermuteMLP, Trace, WeightedPermuteMLP, trace
-from vip_tutorial.lens import ModuleMap
+from vip_tutorial.lens import ModuleMap, PermuteLens
 
 
 class Attention(nn.Module):
@@ -25,6 +26,18 @@ class Attention(nn.Module):
         q, k, v = self.qkv(self.norm(x)).reshape(B, T, 3, 2, 4).permute(2, 0, 3, 1, 4)
         shares = (q @ k.transpose(-2, -1) / 2).softmax(-1)
         return x + self.proj((shares @ v).transpose(1, 2).reshape(B, T, C))
+
+
+class Gate(nn.Module):
+    """Numbers meet in its mean, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.gate = nn.ModuleDict({"fc": nn.Linear(8, 8)})
+        self.gate.forward = lambda x: self.gate.fc(x.mean((1, 2)))
+
+    def forward(self, x):
+        return x * self.gate(x)[:, None, None]
 
 
 def windows(x):
@@ -43,6 +56,10 @@ RUNS = {
     "convolution": (lambda x: F.conv2d(x, x[:, :, :2, :2]), torch.randn(1, 2, 6, 6)),
     "large": (lambda x: x.reshape(64, 64).t() + 1, torch.randn(4096)),
     "no elements": (lambda x: x.permute(1, 0) + 1, torch.zeros(2, 0)),
+    "no tokens": (nn.Linear(4, 4), torch.zeros(2, 0, 4)),
+    "nothing taken": (partial(F.linear, weight=torch.zeros(4, 0)), torch.zeros(2, 0)),
+    "nothing given": (partial(F.linear, weight=torch.zeros(0, 4)), torch.zeros(2, 4)),
+    "not a number": (lambda x: (x / 0).softmax(0), torch.zeros(3, 4)),
     "one number": (lambda x: x.reshape(1, 1) + 1, torch.tensor(3.0)),
     "many steps": (lambda x: sum(x * k for k in range(40)), torch.randn(2, 3)),
 }
@@ -149,15 +166,150 @@ def test_the_rows_that_travel_are_those_that_the_linear_takes(engine):
     assert len(home.unique()) == 16
 
 
+DRAWN = """((data, view, progress) => {
+  const { run, plans } = $module_map.figure.prepare(
+    (key) => ({ recording: data, hue: "H", light: "W" })[key] ?? null);
+  const groups = $map_graph.groupsOf(run, false);
+  const layout = $map_layout.layOut(run, groups, "wide");
+  const plan = { run, groups, layout, lens: plans.wide, flights: new Map() };
+  const drawing = new $paint.Drawing(layout.width, layout.height);
+  $map_picture.drawMap(
+    plan, drawing, { lit: [], cell: -1, fill: "birth", here: null, ...view }, progress);
+  const boxes = drawing.boxes.flatMap(({ fill, alpha, layer, cells }) =>
+    cells.flatMap((x, i) => i % 4 ? [] :
+      [{ x, y: cells[i + 1], width: cells[i + 2], height: cells[i + 3],
+         fill, alpha, layer }]));
+  return JSON.stringify({
+    boxes, marks: drawing.marks, side: $map_layout.MATRIX,
+    stations: [...layout.stations.values()],
+    acts: groups.map((one) => layout.acts.get(one)) });
+})"""
+
+
+def drawn(engine, data: str, progress: float = 1, **view) -> dict:
+    return json.loads(engine.eval(f"{DRAWN}({data}, {json.dumps(view)}, {progress})"))
+
+
+def test_the_picture_is_that_of_the_numbers(engine):
+    torch.manual_seed(0)
+    module = WeightedPermuteMLP(8, 4)
+    recording = trace(module, torch.randn(1, 4, 4, 8))
+    data = json.dumps(recording.to_json())
+    whole = drawn(engine, data, position=37, moving=False, current=-1)
+    assert {box["alpha"] for box in whole["boxes"]} == {1}
+
+    def inside(picture, x, y, width, height):
+        found = [
+            box
+            for box in picture["boxes"]
+            if x - 1 < box["x"] < x + width and y - 1 < box["y"] < y + height
+        ]
+        return sorted(found, key=lambda box: (round(box["y"], 3), box["x"]))
+
+    # The matrix of mlp_h, its rows from the top.
+    act, side = whole["acts"][1], whole["side"]
+    place = (act["x"] - side / 2, act["y"] - side / 2, side, side)
+    weight = module.mlp_h.weight.flatten().tolist()
+    fill = f"(v) => $colours.valueFill(v, {max(map(abs, weight))})"
+    fills = json.loads(engine.eval(f"JSON.stringify({weight}.map({fill}))"))
+    assert [box["fill"] for box in inside(whole, *place)] == fills
+
+    # The shares of each channel: height's at the top, then width's, then channel's.
+    shares = next(step for step in recording.steps if step.op == "softmax").output
+    kept = recording.steps[26].output  # the same numbers, with two more axes
+    station = next(one for one in whole["stations"] if one["id"] == kept)
+    left = station["x"] - station["width"] / 2
+    bars = inside(whole, left, station["y"], station["width"], station["height"])
+    for c in range(8):
+        column = [
+            box["height"] / station["height"]
+            for box in bars
+            if box["x"] == pytest.approx(left + c * station["width"] / 8)
+        ]
+        wanted = recording.values(shares)[c::8]
+        assert column == pytest.approx(wanted, abs=1e-4)
+
+    # Before anything has happened, all but the input stands back.
+    start = drawn(engine, data, position=0, moving=False, current=-1)
+    of_input = start["stations"][0]
+    for box in start["boxes"]:
+        is_input = box["y"] < of_input["y"] + of_input["height"]
+        assert (box["alpha"] == 1) == is_input
+
+    # At rest one row is framed where it was, 8 side by side, and where it came to: a
+    # column of 4 tokens, 2 channels of each.
+    rest = drawn(engine, data, position=7, moving=False, current=1)
+    frames = [mark for mark in rest["marks"] if mark.get("thickness") == 1.25]
+    frames = [mark["width"] for mark in frames if mark["kind"] == "outline"]
+    cell = rest["stations"][1]["cell"]["width"]
+    assert [round((width - 0.75) / cell) for width in frames].count(8) == 1
+    assert len(frames) == 5
+    # On its way it goes alone at first.
+    early = drawn(engine, data, 0.4, position=1.2, moving=True, current=0)
+    late = drawn(engine, data, 0.8, position=2.4, moving=True, current=0)
+    flying = [[b for b in at["boxes"] if b["layer"] == 3] for at in (early, late)]
+    assert len(flying[0]) == 8 < len(flying[1])
+
+
+def frame(engine, state: dict, start: str) -> str:
+    return engine.eval(
+        f"$module_map.firstFrame({json.dumps({**state, 'start': start})})"
+    )
+
+
+# What is said of a run when so many of its steps are done.
+WORDS = [
+    (*RUNS["module"], 4, "mlp_h mixes each row of 8 numbers along H*S; nothing else"),
+    (
+        *RUNS["module"],
+        36,
+        "proj mixes each row of 8 numbers along C; nothing else meets.<",
+    ),
+    (
+        *RUNS["module"],
+        18,
+        "averaged over H and W: (B, C), one number for each channel.",
+    ),
+    (*RUNS["module"], 19, "(3, B, 1, 1, C), 3 shares for each channel."),
+    (
+        Gate(),
+        RUNS["module"][1],
+        1,
+        "(d0, d1, d2, d3) is taken through gate: (d0, 1, 1, d3).",
+    ),
+    (
+        Attention(),
+        RUNS["attention"][1],
+        1,
+        "Act 1 of 9: (B, T, C) is taken through norm: (B, T, C).",
+    ),
+    (torch.relu, torch.zeros(2), 0, "Press Next for the first of 1 act."),
+    (
+        torch.relu,
+        torch.zeros(2),
+        1,
+        "The whole run: 1 step in 1 act. Press Play to see",
+    ),
+]
+
+
+def test_the_words_on_an_act_are_true(engine):
+    for function, x, step, words in WORDS:
+        state = ModuleMap(trace(function, x)).page_state()
+        assert words in frame(engine, state, f"v1;step={step}"), words
+    linear = trace(lambda x: F.linear(x, x).softmax(-1) * 2, torch.ones(3, 3))
+    said = frame(engine, ModuleMap(linear).page_state(), "v1;step=1")
+    assert "nothing else meets" not in said  # in the softmax all of a row does
+
+
 def test_a_first_frame_shows_every_line_and_every_act(engine):
     for name, (function, x) in RUNS.items():
         state = ModuleMap(trace(function, x)).page_state()
-        for start in ("", "v1;step=0", "v1;step=1;open=all"):
-            data = json.dumps({**state, "start": start})
-            html = engine.eval(f"$module_map.firstFrame({data})")
+        for start in ("", "v1;step=0", "v1;step=1;open=all", "v1;step=1;view=lens"):
+            html = frame(engine, state, start)
             assert "cannot be drawn" not in html, (name, html[:200])
             assert "NaN" not in html and "undefined" not in html, name
-            assert html.count("<svg") == 2, name
+            assert html.count("<svg") == 2 or "view=lens" in start, name
     lines = engine.eval(f"$module_map.firstFrame({json.dumps(state)})")
     assert "x * k" in lines
 
@@ -198,5 +350,59 @@ def test_a_small_map_says_where_the_chapter_is(engine):
     html = engine.eval(f"$module_map.firstFrame({json.dumps(state)})")
     assert "You are here: height" in html
     assert html.count("vip-back") == 2 * 7  # of nine acts, in two sizes
-    with pytest.raises(ValueError, match="nothing of this run is called that"):
-        ModuleMap(recording, here="hight")
+    state = ModuleMap(recording, here="proj").page_state()  # a module is a place, too
+    html = engine.eval(f"$module_map.firstFrame({json.dumps(state)})")
+    assert html.count("vip-back") == 2 * 8
+    small, other = ModuleMap(recording, here="height"), trace(torch.relu, torch.ones(2))
+    for show in (lambda: ModuleMap(recording, here="hight"), lambda: small.show(other)):
+        with pytest.raises(ValueError, match="nothing of this run is called that"):
+            show()
+    assert small.recording == recording.to_json()
+
+
+def test_what_is_no_run_and_a_run_that_did_nothing():
+    for figure in (ModuleMap, PermuteLens):
+        with pytest.raises(TypeError, match=f"{figure.__name__} shows a recorded run"):
+            figure(nn.ReLU())
+        nothing = trace(nn.Identity(), torch.ones(1, 4, 4, 8))
+        with pytest.raises(ValueError, match=r"picture has shape \(2, 2\)"):
+            figure(nothing, picture=torch.ones(2, 2))
+
+
+def test_a_damaged_picture_and_a_run_without_a_name(engine):
+    state = ModuleMap(trace(*RUNS["module"]), picture=torch.zeros(4, 4)).page_state()
+    for figure in ("module_map", "permute_lens"):
+
+        def drawn(figure=figure, **changed) -> str:
+            data = json.dumps({**state, **changed})
+            return engine.eval(f"${figure}.firstFrame({data})")
+
+        assert "vip-problem" not in drawn()
+        for picture in ("x", [], [0] * 4, [[0] * 3] * 4, [[None] * 4] * 4, {"0": [0]}):
+            told = drawn(picture=picture)
+            assert "its picture is no grid of grey levels" in told, (figure, picture)
+        nameless = {**state["recording"], "name": ""}
+        assert "<strong>A recorded run</strong>" in drawn(recording=nameless)
+
+
+def test_what_an_action_leads_to(engine):
+    data = json.dumps(trace(*RUNS["module"]).to_json())
+
+    def act(state: dict, here="", **action) -> dict:
+        call = f"""JSON.stringify($module_map.figure.act($module_map.figure.prepare(
+          (key) => ({{ recording: {data}, here: "{here}" }})[key]), {json.dumps(state)},
+          {json.dumps(action)}) ?? {{}})"""
+        return json.loads(engine.eval(call))
+
+    at = {"view": "map", "step": 7, "open": ""}
+    # Who wants no motion sees whole acts while the slider is dragged.
+    assert act(at, name="scrub", value="8.6") == {"step": 10, "moving": 8.6}
+    assert act(at, name="scrub", value="8.6", calm=True) == {"step": 10}
+    assert act(at, name="scrub", value="0") == {"step": 0}
+    # A small map says nothing of acts, and walks through none.
+    assert act(at, name="walk", key="N")["step"] == 10
+    assert act(at, "height", name="walk", key="N") == {}
+    assert act(at, "height", name="walk", key="Escape") == {"cell": -1}
+    # The map has no way back, so one leaves that of the lens behind.
+    back = act({**at, "view": "lens", "dir": "back", "axis": 1}, name="map")
+    assert (back["view"], back["dir"], back["axis"]) == ("map", "", -1)

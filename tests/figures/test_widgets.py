@@ -11,6 +11,7 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from xml.etree import ElementTree
 
 import ipywidgets
 import pytest
@@ -162,6 +163,20 @@ def test_the_html_holds_what_the_core_reads(run):
     data = json.loads(payload(lens))
     assert data == lens.page_state()
     assert data["recording"] == run.to_json()
+
+
+def test_where_no_script_runs_there_is_a_picture():
+    recording = trace(lambda x: x.mT.reshape(-1)[:3].exp_(), torch.ones(2, 3))
+    picture = PermuteLens(recording).static_html()
+    svg = picture[picture.index("<svg") : picture.index("</svg>") + 6]
+    tree = ElementTree.fromstring(svg)
+    texts = [t.text for t in tree.iter("{http://www.w3.org/2000/svg}text")]
+    assert [text for text in texts if text in ("view", "copy", "write", "new")] == [
+        *("view", "copy", "view", "write")
+    ]
+    assert "reshape(-1)" in texts and "(d0, d1) = (2, 3)" in texts
+    long = trace(lambda x: [x := x + 1 for _ in range(80)][-1], torch.ones(1))
+    assert "and 16 more steps" in PermuteLens(long).static_html()
 
 
 @in_turn(

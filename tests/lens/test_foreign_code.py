@@ -93,6 +93,11 @@ MOVES = {  # function, shape of x
     "max": (lambda x: x.max(0)[0], (3, 2)),
     "topk": (lambda x: x.topk(2, 1)[0], (2, 3)),
     "sort": (lambda x: x.sort(descending=True).values, (2, 3)),
+    "cummax": (lambda x: x.cummax(0)[0], (3, 2)),
+    "scatter_add": (
+        lambda x: torch.zeros(3, 2).scatter_add(0, torch.tensor([[2, 1], [0, 0]]), x),
+        (2, 2),
+    ),
     "embedding": (lambda x: F.embedding(torch.tensor([[1, 0], [2, 2]]), x), (3, 2)),
     "einsum": (lambda x: torch.einsum("abc->cab", x), (2, 3, 4)),
     "broadcast_to": (lambda x: torch.broadcast_to(x, (2, 3, 2)), (3, 2)),
@@ -114,7 +119,8 @@ def test_what_only_moves_is_followed(function, shape):
     x = torch.randn(shape).abs() + 1 if shape == (2, 3) else torch.randn(shape)
     if function is MOVES["where"][0]:
         x = torch.arange(1.0, 7.0).reshape(2, 3)  # as it is counted
-    chooses = function in [MOVES[name][0] for name in ("max", "topk", "sort")]
+    names = ("max", "topk", "sort", "cummax")
+    chooses = function in [MOVES[name][0] for name in names]
     if chooses:
         x = torch.arange(1.0, 7.0).reshape(shape)
     for mode in (torch.enable_grad, torch.inference_mode):
@@ -217,6 +223,27 @@ def test_no_strides_is_said_where_none_read_it(said):
         assert "No strides" in said(trace(function, X))["step"]
     backward = said(trace(lambda x: x.flip(1), X))["step"]
     assert "No strides" not in backward and "runs backward" in backward
+
+
+def test_a_view_that_begins_elsewhere_says_so(said):
+    for function, words in (
+        (lambda x: x.mT, "only the strides change"),
+        (lambda x: x[:, 1:], "it is read from address 8 on, not from 0."),
+        (
+            lambda x: x[0, 1],
+            "the strides change, from (32, 8, 2, 1) to (2, 1), and it is",
+        ),
+        (lambda x: x.clone().view(4, 8).view(32), "only the strides change"),
+        (lambda x: x.view_as(x), "gives back the tensor"),
+    ):
+        assert words in said(trace(function, X))["step"]
+
+
+def test_an_assignment_is_written_as_one(said):
+    recording = trace(lambda x: _written(x.clone()), X)
+    assert recording.steps[-1].call == "[:, 0] = 0"
+    recording = trace(lambda x: rows_one_by_one(x)[0], torch.randn(2, 3))
+    assert recording.steps[0].call == "[1] = tensor of (2, 3)"
 
 
 def test_a_call_is_told_without_half_a_bracket(said):

@@ -31,8 +31,7 @@ def figure(lens: PermuteLens, damage: Callable[[str], str] = str) -> str:
     from vip_site.figures import first_frame  # it needs more than the lens
 
     state = lens.page_state()
-    html = lens.static_html()
-    html = html.replace("></div>", f">{first_frame(lens.kind, state)}</div>", 1)
+    html = lens.static_html(first_frame(lens.kind, state))
     start = html.index('<script type="application/json">')
     return html[:start] + re.sub(
         r'(<script type="application/json">)(.*)(</script>)',

@@ -154,7 +154,9 @@ def test_it_comes_to_life_without_a_jump(example, open_figure, protocol):
 def test_the_living_picture_is_the_first_frame(example, open_figure):
     still = open_figure(example, java_script_enabled=False)
     frame = still.locator("[data-part=body]").inner_html()
-    assert still.locator("[data-part=say]").inner_text().strip()
+    words = still.locator("[data-part=say]").inner_text()
+    assert words.strip()
+    assert " Press " not in words  # a button that is not there
     assert not still.locator(".vip-options").is_visible()
     living = open_figure(example)
     assert drawn_anew(living.html()) == drawn_anew(frame)
@@ -236,6 +238,33 @@ def test_everything_can_be_reached_by_key(example, open_figure):
         " summary:visible, [tabindex='0']:visible"
     )
     assert reached >= targets.count() > 2
+
+
+@pytest.mark.parametrize(
+    "kind, state, button, presses",
+    [
+        ("shape_puzzles", "v1;kind=order;number=3", '[data-do="walk"]', 3),
+        ("shape_puzzles", "v1;kind=order;number=1", '[data-do="move"]:last-child', 3),
+        ("shape_puzzles", "v1;kind=order;number=1", '[data-do="hint"]', 5),
+        ("cost_calculator", "v1;H=14;W=13;N=14;C=392", '[data-do="fit"]', 2),
+        ("branch_matrix", "v1;step=1", '[data-do="go"]', 2),
+        ("module_map", "v1;step=3", '[data-do="back"]', 2),
+        ("permute_lens", "v1;step=6", '[data-do="next"]', 2),
+    ],
+)
+def test_a_button_that_has_done_all_keeps_the_focus(
+    kind, state, button, presses, open_figure
+):
+    widget = EXAMPLES[kind][0]()
+    opened = open_figure(widget, f"{widget.name}={state}")
+    at = opened.figure.locator(button).first
+    for _ in range(presses):
+        at.press("Enter")
+        opened.settle()
+    opened.page.clock.run_for(100)  # the browser takes it away with its next picture
+    assert at.is_disabled()
+    focused = opened.page.evaluate("document.activeElement.outerHTML")
+    assert focused == at.evaluate("(el) => el.outerHTML")
 
 
 def test_python_and_the_page_agree_on_the_state(example):

@@ -156,7 +156,7 @@ def test_a_living_lens_takes_no_text_for_html(open_page, places):
     texts = [
         path
         for path, value in leaves(state["recording"]["steps"], ("recording", "steps"))
-        if isinstance(value, str) and path[-1] != "kind" and path[-1] != "op"
+        if isinstance(value, str) and path[-1] not in ("kind", "op", "known")
     ]
     texts += [path for path, _ in leaves(state) if "axes" in path]
     data = changed(state, [*texts, ("title",)])

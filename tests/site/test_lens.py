@@ -227,7 +227,7 @@ def test_a_linear_says_whose_numbers_meet_which_weights(toy, open_lens):
     k = homes_after(4).flatten().tolist().index(2 * 32 + 8 + 5)
     row, line = divmod(k, 8)
     x = torch.tensor(run.values(linear.inputs[0])).reshape(-1, 8)[row]
-    words = lens.said.partition(f"its row times row {line + 1} of mlp_h.weight: ")[2]
+    words = lens.said.partition(f"its row times mlp_h.weight[{line}]: ")[2]
     terms = re.findall(r"(\S+) \((h\d w\d c\d)\) . (\S+) \+", words)
     names = birth_names(homes_after(3).reshape(-1, 8)[row])
     assert [name for _, name, _ in terms] == names[:3]

@@ -49,6 +49,9 @@ def test_act_after_act_to_the_end_and_back(module_map, open_figure):
         opened.page.clock.fast_forward(5000)
         ends.append(int(opened.state.partition("step=")[2]))
     assert ends == [3, 7, 10, 14, 15, 18, 27, 35, 37]
+    assert opened.said.startswith("Act 9 of 9: proj")
+    opened.part("map").press("End")
+    assert opened.said.startswith("The whole run: 37 steps in 9 acts.")
     opened.press("back")
     assert opened.state == "v1;step=35"
     # A cell that is followed is found in every tensor that has it.
@@ -56,3 +59,106 @@ def test_act_after_act_to_the_end_and_back(module_map, open_figure):
     assert "cell=" in opened.state
     opened.part("map").press("Escape")
     assert "cell=" not in opened.state
+
+
+def test_the_slider_lands_on_the_nearest_act(module_map, open_figure):
+    opened = open_figure(module_map, f"{module_map.name}=v1;step=15")
+    slide = """(slider, [value, isHeld]) => {
+      slider.value = value;
+      slider.dispatchEvent(new Event("input", { bubbles: true }));
+      if (!isHeld) slider.dispatchEvent(new Event("change", { bubbles: true }));
+    }"""
+    slider = opened.part("scrub")
+    # The acts end at 3, 7, 10, 14, 15, 18, 27, 35 and 37.
+    for value, step in (
+        (0, 0),
+        (0.3, 0),
+        (1.6, 3),
+        (4.5, 3),
+        (22, 18),
+        (23, 27),
+        (36.4, 37),
+    ):
+        slider.evaluate(slide, [value, False])
+        assert opened.state == f"v1;step={step}", value
+    assert opened.said.startswith(
+        "Act 9 of 9: proj mixes each row of 8 numbers along C"
+    )
+    assert opened.said.endswith("That was the whole run.")
+    slider.evaluate(slide, [36, True])
+    assert opened.said.startswith("Act 9 of 9: proj mixes each row")
+
+
+def test_a_number_is_followed_by_keys_and_told_of(module_map, open_figure):
+    opened = open_figure(module_map, f"{module_map.name}=v1;step=3")
+    picture = opened.part("map")
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "Shift+ArrowRight"):
+        picture.press(key)
+    # (B, N, W, H*S): one step along H*S, one along W, one along N.
+    assert opened.said.endswith(
+        "You follow h0 w1 c3, framed at [0, 1, 1, 1] of (B, N, W, H*S)."
+    )
+    picture.press("n")
+    opened.settle()
+    assert opened.said.endswith(
+        "which has gone into 8 of the 128 numbers of (B, H, W, C); "
+        "the frame is round the one that has its place."
+    )
+    for key in "nn":
+        picture.press(key)
+        opened.settle()
+    assert opened.said.startswith("Act 4 of 9: mlp_w")
+    picture.press("p")
+    assert "You follow h0 w1 c3, framed at [0, 0, 1, 3]" in opened.said
+    picture.press("End")
+    picture.press("p")
+    picture.press("p")
+    assert "has gone into all 24 numbers of (3, B, 1, 1, C)." in opened.said
+    picture.press("Escape")
+    assert "follow" not in opened.said
+
+
+def test_what_plays_is_brought_into_sight_and_the_player_stays(module_map, open_figure):
+    opened = open_figure(
+        module_map, f"{module_map.name}=v1;step=0", width=360, height=740
+    )
+    place = opened.figure.locator("[data-in-sight]:visible")
+    is_seen = """(one) => {
+      const { top, bottom } = one.getBoundingClientRect();
+      return top >= 0 && bottom <= innerHeight;
+    }"""
+    opened.button("play").click()
+    seen = []
+    for _ in range(9):
+        opened.page.clock.run_for(300)
+        opened.page.wait_for_function(is_seen, arg=place.element_handle())
+        seen.append(opened.button("play").evaluate(is_seen))
+        opened.page.clock.run_for(3300)
+    assert all(seen)
+    assert opened.said.startswith("The whole run")
+    assert opened.page.evaluate("scrollY") > 100
+
+
+def test_what_is_not_shown_harms_nothing(module_map, open_figure):
+    opened = open_figure(module_map, f"{module_map.name}=v1;step=4;view=lens")
+    opened.button("next").click()
+    opened.page.clock.run_for(300)
+    opened.figure.evaluate("(one) => { one.style.display = 'none'; }")
+    opened.page.clock.run_for(300)  # `open_figure` fails if the page reports an error
+    opened.figure.evaluate("(one) => { one.style.display = ''; }")
+    opened.page.clock.run_for(300)
+    canvas = opened.part("panes").locator("canvas")
+    assert canvas.evaluate("(one) => one.width > 100")
+
+
+def test_without_motion_an_act_is_there_at_once(module_map, open_figure):
+    link = f"{module_map.name}=v1;step=0"
+    opened = open_figure(module_map, link, reduced_motion="reduce")
+    picture, slider = opened.part("map"), opened.part("scrub")
+    picture.press("n")
+    assert opened.said.startswith("Act 1 of 9") and slider.input_value() == "3"
+    picture.press("Alt+n")  # what is the browser's stays the browser's
+    assert opened.said.startswith("Act 1 of 9")
+    moving = open_figure(module_map, link)
+    moving.part("map").press("n")
+    assert float(moving.part("scrub").input_value()) < 3

@@ -274,6 +274,17 @@ def test_the_keyboard_alone(open_figure, some):
     assert game.button("guess").nth(1).evaluate("(b) => b === document.activeElement")
 
 
+def test_from_round_to_round_the_focus_stays(open_figure, spotter):
+    """Whatever stands between the pictures and the buttons."""
+    game = open_figure(spotter)
+    following = game.button("turn").nth(1)
+    following.focus()
+    for _ in spotter.game["rounds"]:
+        game.page.keyboard.press("Enter")
+        assert game.page.evaluate("document.activeElement.dataset.do") == "turn"
+    assert "Round 1 of" in game.part("body").inner_text()
+
+
 def test_only_first_guesses_count_and_a_link_does_not_tell(open_figure, some):
     game = open_figure(some)
     place = {"A": 0, "B": 1, "same": 2}

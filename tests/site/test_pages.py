@@ -12,7 +12,7 @@ from lens_driver import Lens
 yaml = pytest.importorskip("yaml")
 ROOT = Path(__file__).parents[2]
 PROTOCOLS = ("http", "file")
-WIDTHS = (1280, 768, 360)
+WIDTHS = (1280, 768, 320)
 THEMES = ("light", "dark")
 
 
@@ -223,6 +223,18 @@ def test_search_finds_a_word_of_a_chapter(open_site, protocol):
     opened.goto(f"{opened.url}?q=permute")
     opened.locator("#search-results li").first.wait_for()
     assert opened.locator("#search-results li a").count() > 0
+
+
+def test_no_button_of_the_theme_lies_over_the_figures(open_site):
+    for width in (1280, 360):
+        opened = open_site("index", width=width)
+        opened.wait_for_load_state("load")
+        opened.mouse.move(width / 2, 500)
+        for way in (3000, -500):  # up again, and the theme offers its button
+            opened.mouse.wheel(0, way)
+            opened.wait_for_timeout(300)
+        assert opened.evaluate("scrollY") > 0
+        assert not opened.locator("#pst-back-to-top").is_visible()
 
 
 # --- The lenses of the chapters ------------------------------------------------------

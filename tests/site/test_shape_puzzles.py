@@ -399,6 +399,11 @@ def test_addresses_are_pytorchs(core, puzzles):
         there = tuple((x == wrong).nonzero()[0].tolist())
         said = [v["words"] for v in judged(core, puzzle, str(wrong), every[-2], "1 2")]
         assert said[0].startswith(f"At {wrong} lies x{list(there)}.")
+        if (counted := memory.reshape(shape)[at].item()) != right:
+            hint = judged(core, puzzle, str(counted))[0]["words"]
+            assert hint.endswith(
+                "You counted as if x had just been made; its strides are others."
+            )
         assert said[1].endswith(f"{len(memory)} lies outside.")
         assert said[2] == "An address is one number; you gave 2."
 
@@ -451,6 +456,8 @@ def way_in(puzzles):
         'rearrange(x, "b h w (n s) -> b n w (h s)", n=4)',
         "'b h w (n s) -> b n w (h s)'",
         "b h w (n s t) -> b n w (h s t)",
+        "b n w (h s)",  # the left side is not what is asked
+        "B N W (H S)",
     ],
 )
 def test_a_pattern_in_any_notation(core, way_in, answer):
@@ -466,7 +473,9 @@ def test_a_pattern_in_any_notation(core, way_in, answer):
         ("b h w c -> b h w c", "makes the shape"),
         ("b h w n s -> b n w (h s)", "left side has 5 axes"),
         ("1 h w (n s) -> 1 n w (h s)", "has size 2"),
-        ("b h w (n s)", "one arrow"),
+        ("b h w (n s) -> b n -> w", "one arrow"),
+        ("b h w (n s)", "makes the shape"),
+        ("b h w n", "The axis s stands on the left only"),
         ("b h w (n s) -> b n w h", "stands on the left only"),
         ("b h w (n s) -> b n w (h s k)", "stands on the right only"),
         ("b h h (n s) -> b n h (h s)", "stands twice on the left"),
@@ -508,8 +517,11 @@ def test_places_are_pytorchs(core, puzzles):
         there = itertools.product(*map(range, made.shape))
         every = [str(place) for place in there]
         truth = [answer == puzzle["answer"] for answer in every]
-        verdicts = judged(core, puzzle, *every)
+        far = [str((*at[:a], size, *at[a + 1 :])) for a, size in enumerate(made.shape)]
+        *verdicts, first, _, _ = judged(core, puzzle, *every, *far[:3])
         assert [verdict["right"] for verdict in verdicts] == truth
+        assert first["words"].startswith(f"Axis 0 of the result has {len(made)} place")
+        assert first["words"].endswith(f"counted from 0; there is no {len(made)}.")
         element = torch.unravel_index(torch.tensor(0), made.shape)
         stands = torch.unravel_index(made[element], tuple(puzzle["shape"]))
         if not truth[0]:
@@ -538,6 +550,58 @@ def test_one_line_alone_makes_the_picture(core, puzzles):
         assert [verdict["right"] for verdict in verdicts] == truth * 2
         for births, verdict in zip(made.values(), verdicts):
             assert verdict.get("mine", verdict["wanted"])["births"] == births
+
+
+DRAWN = """((kind, seed, number) => {
+  const { judgeAnswer, makePuzzle } = $puzzle_kinds;
+  const { painted, startPicture } = $puzzle_picture;
+  const puzzle = makePuzzle(kind, seed, number);
+  // Its caption has the shape, and the axes.
+  const drawn = (picture) =>
+    `${picture.shape} ${painted({ ...picture, caption: "" }, puzzle).svg}`;
+  const orders = (list) => list.length < 2 ? [list] : list.flatMap((one) =>
+    orders(list.filter((other) => other !== one)).map((rest) => [one, ...rest]));
+  const answers = puzzle.lines?.map(({ letter }) => letter) ??
+    orders([...(puzzle.choose ?? []).keys()]).map(String);
+  const wrong = answers.map((one) => judgeAnswer(puzzle, one))
+    .filter(({ right, mine }) => !right && mine);
+  return JSON.stringify({
+    puzzle,
+    births: startPicture(puzzle).births,
+    start: drawn(startPicture(puzzle)),
+    target: puzzle.target && drawn(puzzle.target),
+    wrong: wrong.map((v) => [drawn(v.wanted), drawn(v.mine), v.words]),
+  });
+})"""
+
+
+def test_no_two_choices_draw_the_same_picture(core):
+    for kind, seeds in (("line", 12), ("order", 1)):
+        for seed, number in itertools.product(range(seeds), range(1, 13)):
+            found = call(core, DRAWN, kind, seed, number)
+            for wanted, mine, words in found["wrong"]:
+                assert mine != wanted or "Here, with B = 1" in words, found["puzzle"]
+            if kind == "line":
+                pictures = {found["target"], *(mine for _, mine, _ in found["wrong"])}
+                assert len(pictures) == 4, found["puzzle"]
+
+
+def test_the_picture_that_a_puzzle_begins_with_is_x(core):
+    for kind, seed, number in itertools.product(KINDS, range(6), NUMBERS):
+        found = call(core, DRAWN, kind, seed, number)
+        puzzle = found["puzzle"]
+        births = puzzle.get("strip") or range(math.prod(puzzle["shape"]))
+        x = torch.tensor(births).as_strided(puzzle["shape"], puzzle["strides"])
+        assert found["births"] == x.flatten().tolist()
+    # The height branch's rows: the first one walks down the first column of tokens.
+    rows = call(core, DRAWN, "line", 1, 8)
+    drawn = re.findall(r">(\d{3})</text>", rows["start"])
+    assert drawn[:6] == ["000", "001", "100", "101", "200", "201"]
+    assert "012 is row 0, column 1, channel 2" in call(
+        core,
+        "((...w) => JSON.stringify($puzzle_picture.coloursSaid(...w)))",
+        rows["puzzle"],
+    )
 
 
 def test_who_sees_whom_is_what_the_derivative_says(core, puzzles):
@@ -734,6 +798,21 @@ def test_the_puzzles_are_walked_through(open_figure):
         figure.figure.locator('[data-value="einops"]').get_attribute("aria-pressed")
         == "true"
     )
+
+
+def test_a_reader_counts_from_the_chapters_first_puzzle(open_figure):
+    figure = open_figure(
+        ShapePuzzles(kinds=("seen", "line"), start="v1;kind=seen;number=3")
+    )
+    heading = figure.figure.locator(".vip-puzzle-row strong")
+    assert heading.inner_text() == "Puzzle 1"
+    figure.figure.locator('[data-do="walk"]').nth(1).click()
+    assert (heading.inner_text(), figure.state) == ("Puzzle 2", "v1;kind=seen;number=4")
+    for _ in range(2):
+        figure.figure.locator('[data-do="walk"]').nth(0).click()
+    assert heading.inner_text() == "Warm-up 2"
+    figure.figure.locator('[data-value="line"]').click()
+    assert (heading.inner_text(), figure.state) == ("Puzzle 1", "v1;kind=line")
 
 
 def test_another_puzzle_begins_with_an_empty_field(open_figure):

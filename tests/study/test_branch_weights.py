@@ -195,6 +195,7 @@ def test_weights_of_every_block_are_those_that_it_uses(device):
     model = model.to(device).train()  # what is random is off while it is asked
     images = torch.randn(2, 3, 16, 16, device=device)
     found = weights_by_block(model, images)
+    assert not any(m._forward_pre_hooks for m in model.modules())  # left as it was
     assert model.training
     assert list(found) == ["network.0.0", "network.2.0", "network.2.1"]
     assert [tuple(a.shape) for a in found.values()] == [(3, 2, 8)] + [(3, 2, 16)] * 2

@@ -87,6 +87,13 @@ def test_images_in_no_dense_tensor_have_no_scale(images, error, told):
         Scale.of(Labelled(images, torch.zeros(2).long(), 2))
 
 
+def test_what_is_no_labelled_has_no_scale():
+    with pytest.raises(
+        TypeError, match=r"data is a tuple; .* Labelled\(images, labels"
+    ):
+        Scale.of((torch.rand(2, 1, 4, 4), torch.zeros(2).long(), 2))
+
+
 def test_the_spread_is_that_of_a_sample():
     images = torch.tensor([1.0, 2.0, 3.0, 6.0]).reshape(1, 1, 2, 2)
     scale = Scale.of(Labelled(images, torch.zeros(1).long(), 2))

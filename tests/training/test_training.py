@@ -654,7 +654,16 @@ WITHOUT_RESULT = {
         r"num_classes=0.*reset_classifier\(10\)",
     ),
     "meta": (lambda: small().to("meta"), ValueError, "the model is on 'meta'"),
+    "two results": (lambda: Twofold(small()), TypeError, "gives a tuple; it must give"),
 }
+
+
+class Twofold(nn.Sequential):
+    """Gives its scores twice, as some networks give those of a helper, too."""
+
+    def forward(self, x):
+        scores = super().forward(x)
+        return scores, scores
 
 
 @in_turn("fault", WITHOUT_RESULT)

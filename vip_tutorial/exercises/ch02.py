@@ -20,11 +20,11 @@ def check_address(answer: Any, shape: Sequence[int], at: Sequence[int]) -> None:
     strides = torch.empty(tuple(shape)).stride()
     sums = " + ".join(f"{c} * {s}" for c, s in zip(at, strides) if c)
     right = sum(c * stride for c, stride in zip(at, strides))
-    problem = _problem(answer, right, torch.Size(shape), strides, at)
+    problem = _problem(answer, right, torch.Size(shape), at)
     tell(problem, f"Right: {sums or 0} = {right}.")
 
 
-def _problem(answer: Any, right: int, shape: torch.Size, strides, at) -> str:
+def _problem(answer: Any, right: int, shape: torch.Size, at) -> str:
     number, last = _whole(answer), shape.numel() - 1
     if number is None:
         return f"An address is a whole number, and {described(answer)} is none."
@@ -34,8 +34,8 @@ def _problem(answer: Any, right: int, shape: torch.Size, strides, at) -> str:
         return ""
     there = tuple(int(c) for c in torch.unravel_index(torch.tensor(number), shape))
     return (
-        f"At {number} lies the element {there}; you look for {tuple(at)}. One step "
-        f"along each axis jumps {strides}."
+        f"At {number} lies the element {there}; you look for {tuple(at)}. How far "
+        "does one step along each axis jump?"
     )
 
 

@@ -200,12 +200,21 @@ def _raised(error: BaseException, call: str, answer: Callable) -> str:
 
 def _line_of(error: BaseException, answer: Callable) -> str:
     """The line of the answer that raised the error, if it is known."""
-    made = getattr(answer, "forward", answer)  # the answer may be a module's class
-    code = getattr(inspect.unwrap(made), "__code__", None)
-    file = getattr(code, "co_filename", None)
+    parts = [answer]
+    if isinstance(
+        answer, type
+    ):  # of a module: what PyTorch or the package did not give
+        kinds = [kind for kind in answer.__mro__ if not _is_given(kind)]
+        parts = [vars(k).get(name) for k in kinds for name in ("__init__", "forward")]
+    codes = [getattr(inspect.unwrap(part), "__code__", None) for part in parts if part]
+    files = {code.co_filename for code in codes if code}
     frames = traceback.extract_tb(error.__traceback__)
-    lines = [frame.line or "" for frame in frames if frame.filename == file]
+    lines = [frame.line or "" for frame in frames if frame.filename in files]
     return shortened(lines[-1], 100) if lines else ""
+
+
+def _is_given(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] in ("torch", "vip_tutorial", "builtins")
 
 
 # --- Reading what it returned -----------------------------------------------------

@@ -399,7 +399,9 @@ def _side_by_side(
             held[place.name].copy_(place.put(stage.values.get(role, like * 0)))
         yours, right = (trace(f, stage.x.clone()) for f in (module, stage.reference))
     if not yours.steps:
-        return None, ["Your forward calls nothing that makes a tensor."]
+        return None, [
+            "Your forward calls nothing that makes a tensor, as far as is recorded."
+        ]
     steps, first = _parting(yours, right)
     cell = int(torch.arange(stage.x.numel()).reshape(stage.x.shape)[at])
     place = ", ".join(map(str, at))

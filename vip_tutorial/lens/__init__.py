@@ -1,6 +1,6 @@
 """A run of any PyTorch code, recorded and shown.
 
-    tracing/       `trace(f, x)` records what ran: start with recorder.py
+    tracing/       `trace(f, x)` records what ran: start with run.py, then recorder.py
     permute_lens/  the figure that moves a recording's elements, step by step
     module_map/    the figure that shows all of a recording in one look
     figure/        what every figure is made with: one JavaScript core, three hosts

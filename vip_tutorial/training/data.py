@@ -124,8 +124,14 @@ class Scale(NamedTuple):
 
         Raises:
             ValueError: If there is none: no two pixels differ, or one is not finite.
-            TypeError: If the pixels are no real numbers, or in no dense tensor.
+            TypeError: If the pixels are no real numbers, or in no dense tensor, or
+                `data` is no `Labelled`.
         """
+        if not isinstance(data, Labelled):
+            raise TypeError(
+                f"data is a {type(data).__name__}; it must be a Labelled: "
+                "Labelled(images, labels, classes)"
+            )
         images = data.images
         check_dense("data.images", images, "a tensor (count, in_chans, height, width)")
         if not images.is_floating_point():

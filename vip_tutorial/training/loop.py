@@ -239,10 +239,15 @@ def predict(model: nn.Module, images: Tensor, batch: int = 500) -> Tensor:
     was_training = model.training
     model.eval()
     try:
-        scores = [model(part.to(device)).cpu() for part in images.split(batch)]
+        scores = [model(part.to(device)) for part in images.split(batch)]
     finally:
         model.train(was_training)
-    return torch.cat(scores)
+    if not all(isinstance(some, Tensor) for some in scores):
+        raise TypeError(
+            f"the model gives a {type(scores[0]).__name__}; it must give one tensor, "
+            "the scores (count, classes): wrap it in a module that returns them alone"
+        )
+    return torch.cat([some.cpu() for some in scores])
 
 
 def accuracy(model: nn.Module, data: Labelled) -> float:

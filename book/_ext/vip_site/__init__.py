@@ -39,7 +39,7 @@ _HERE = Path(__file__).parent
 _PACKAGE = Path(vip_tutorial.__file__).parent
 _FIGURE = re.compile(
     r'<div data-vip-widget="(?P<kind>\w+)"(?P<attributes>[^>]*)>'
-    r'<div class="(?P<classes>[^"]*)"></div>'
+    r'<div class="(?P<classes>[^"]*)">(?P<still>(?:<svg.*?</svg>)?)</div>'
     r'<script type="application/json">(?P<state>.*?)</script></div>',
     re.DOTALL,
 )
@@ -184,7 +184,10 @@ def _is_read(script: Any) -> bool:
 def _draw_first_frame(app, context, found: re.Match[str]) -> str:
     kind, state = found["kind"], json.loads(found["state"])
     rest, script = set_apart(kind, state)
-    drawn = found[0].replace("></div>", f">{first_frame(kind, state)}</div>", 1)
+    before, after = (found.start("still"), found.end("still"))
+    html = found.string
+    drawn = html[found.start() : before] + first_frame(kind, state)
+    drawn += html[after : found.end()]
     if not script:
         return drawn
     name = f"vip-data/{hashlib.sha256(script.encode()).hexdigest()[:16]}.js"

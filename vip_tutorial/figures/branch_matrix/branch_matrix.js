@@ -2,7 +2,7 @@
 // permutes do gathers it into blocks.  Python has measured every entry and both orders.
 
 import { axisColour, valueFill } from "../../lens/figure/colours.js";
-import { escape } from "../../lens/figure/host.js";
+import { escape, offHtml } from "../../lens/figure/host.js";
 import { firstFrameOf, renderFigure, wholeField } from "../../lens/figure/figure.js";
 import { Drawing, paintParts, paintSvg } from "../../lens/figure/paint.js";
 import { sizeOf, unravel } from "../../lens/permute_lens/recording.js";
@@ -59,7 +59,7 @@ const figure = {
 
   html(scene, state, asleep) {
     const { step } = state;
-    const off = (when) => (asleep || when ? " disabled" : "");
+    const off = (when) => (asleep ? " disabled" : offHtml(when));
     const label = `Matrix of ${scene.size} by ${scene.size}, ${STEPS[step]}. ${this.say(scene, state)}`;
     const picture = asleep
       ? paintSvg(drawn(scene, state, step), "vip-matrix-svg", label)

@@ -25,6 +25,7 @@ class CheckGrid(BookWidget):
             "v1;mutant=height-unpermuted;check=reach".
 
     Raises:
+        TypeError: If one of `mutants` is no `Mutant`.
         ValueError: If there is no mutant, or `caught` lacks one or names a check that
             there is not.
     """
@@ -47,6 +48,10 @@ class CheckGrid(BookWidget):
         asked = list(MUTANTS if mutants is None else mutants)
         if not asked:
             raise ValueError("there is no mutant to show; leave mutants=None out")
+        if strange := [mutant for mutant in asked if not isinstance(mutant, Mutant)]:
+            raise TypeError(
+                f"{strange[0]!r} is no mutant; give Mutants, or Mutant.of a class"
+            )
         if caught is None:
             caught = {mutant.name: failures(mutant.module) for mutant in asked}
         if lacking := [m.name for m in asked if m.name not in caught]:

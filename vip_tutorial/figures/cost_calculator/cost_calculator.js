@@ -2,7 +2,7 @@
 // tokens cost at these sizes.
 
 import { axisColour } from "../../lens/figure/colours.js";
-import { escape } from "../../lens/figure/host.js";
+import { escape, offHtml } from "../../lens/figure/host.js";
 import { firstFrameOf, renderFigure, wholeField } from "../../lens/figure/figure.js";
 
 const SIZES = {
@@ -115,7 +115,7 @@ const figure = {
     );
     return `
 <div class="vip-inputs">${inputs.join("")}
-<button type="button" data-do="fit" class="vip-scripted"${fits.length ? "" : " disabled"}>Make it fit</button></div>
+<button type="button" data-do="fit" class="vip-scripted"${offHtml(!fits.length)}>Make it fit</button></div>
 <p class="vip-verdict ${fits.length ? "vip-bad" : "vip-good"}">${fits.length ? "✗ It does not fit." : "✓ It fits."} ${sums(state)}</p>
 <div class="vip-scroll" tabindex="0" role="group" aria-label="Table of costs"><table>
 <thead><tr><th scope="col">one layer that mixes tokens</th><th scope="col" class="vip-number">weights</th><th scope="col" class="vip-number">multiply-adds an image</th></tr></thead>

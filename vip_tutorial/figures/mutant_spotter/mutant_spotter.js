@@ -277,7 +277,7 @@ const figure = {
 <p><b>Round ${state.round} of ${scene.rounds.length}: ${escape(view.title)}.</b> ${escape(view.expect)} One of the two pictures is a faulty module’s. Which?</p>
 <div class="vip-pictures vip-${view.form}">${given}${pictures.join("")}</div>
 <p class="vip-unseen" aria-live="polite">${unseenWords(round, view)}</p>
-${hasBars ? legendHtml() : ""}${view.form === "bars" ? `<p class="vip-note">Full height: ${rounded(round.top)}.</p>` : ""}
+<div>${hasBars ? legendHtml() : ""}${view.form === "bars" ? `<p class="vip-note">Full height: ${rounded(round.top)}.</p>` : ""}</div>
 <div class="vip-steps vip-scripted">${guesses.join("\n")}</div>
 <div class="vip-steps vip-scripted"><button type="button" data-do="turn" data-value="-1"${off}>Previous</button>
 <button type="button" data-do="turn" data-value="1"${off}>Next</button> <span>${scoreWords(state.tried)}</span></div>

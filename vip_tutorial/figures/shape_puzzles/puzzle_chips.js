@@ -1,7 +1,7 @@
 // The row of axes that can be moved: dragged by a pointer, or moved by keys and buttons.
 
 import { axisColour } from "../../lens/figure/colours.js";
-import { escape } from "../../lens/figure/host.js";
+import { escape, offHtml } from "../../lens/figure/host.js";
 import { tuple } from "../../lens/permute_lens/words.js";
 import { isOrder } from "./puzzle_parts.js";
 import { pictureHtml } from "./puzzle_picture.js";
@@ -52,7 +52,7 @@ export function chipsHtml({ name }, puzzle, work) {
   const at = order.indexOf(picked);
   return `<div class="vip-puzzle-row vip-scripted"><div class="vip-chips" role="listbox" tabindex="0" aria-orientation="horizontal" data-keys="axes" data-drag="carry"
   aria-label="The axes in their new order" aria-activedescendant="${escape(name)}-axis-${letter}">${order.map(chip).join("")}</div>
-  <span class="vip-moves"><button type="button" data-do="move" data-value="-1"${at ? "" : " disabled"}>◂ move ${letter}</button>
-  <button type="button" data-do="move" data-value="1"${at < order.length - 1 ? "" : " disabled"}>move ${letter} ▸</button></span></div>
+  <span class="vip-moves"><button type="button" data-do="move" data-value="-1"${offHtml(at === 0)}>◂ move ${letter}</button>
+  <button type="button" data-do="move" data-value="1"${offHtml(at === order.length - 1)}>move ${letter} ▸</button></span></div>
 <div class="vip-along vip-scripted">${pictureHtml(puzzle.turned(order), puzzle)}</div>`;
 }

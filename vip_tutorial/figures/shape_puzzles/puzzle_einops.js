@@ -80,12 +80,12 @@ export function make(level, random) {
       `The left side is ${sideText(begin)}.`,
       `On the right the same letters stand in this order: ${end.flat().join(" ").toLowerCase()}. ${end.some((group) => group.length > 1) ? "Put brackets around those that become one axis." : "No brackets: nothing is merged."}`,
     ],
-    judge: (text) => judge({ shape, right, born, sizes }, text),
+    judge: (text) => judge({ shape, right, born, sizes, given: sideText(begin) }, text),
   };
 }
 
-function judge({ shape, right, born, sizes }, text) {
-  const { sides, problem } = readPattern(text, shape.length);
+function judge({ shape, right, born, sizes, given }, text) {
+  const { sides, problem } = readPattern(text, shape.length, given);
   if (problem) return notYet(problem);
   const [left, end] = sides;
   if (left.length !== shape.length)

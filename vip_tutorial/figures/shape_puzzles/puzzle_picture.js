@@ -5,19 +5,26 @@ import { escape } from "../../lens/figure/host.js";
 import { arrange, fitCell } from "../../lens/figure/layout.js";
 import { Drawing, paintSvg } from "../../lens/figure/paint.js";
 import { sizeOf, unravel } from "../../lens/permute_lens/recording.js";
+import { tuple } from "../../lens/permute_lens/words.js";
+import { birthsIn, freshTensor } from "./strided.js";
 
 const STRIP_LINE = 12; // cells of a strip before it is wrapped
+const ROOM = 18; // of a cell for three digits
 const EDGE = 2; // room for outlines
 
 /** @typedef {import("./puzzle_kinds.js").Picture} Picture */
 
 /** What the colours and the numbers of the cells say. */
-export function coloursSaid({ born }) {
+export function coloursSaid({ born, shape }) {
   if (born.said) return born.said;
-  if (born.walks === "W")
-    return "The hue is its column of the picture, and within a column it gets darker downwards: 01 is row 0, column 1.";
-  if (born.axes.includes("H"))
-    return "The hue is its row of the picture, and within a row it gets darker from left to right: 01 is row 0, column 1.";
+  if (born.axes.includes("H")) {
+    const way =
+      born.walks === "W"
+        ? "The hue is its column of the picture, and within a column it gets darker downwards"
+        : "The hue is its row of the picture, and within a row it gets darker from left to right";
+    const tight = cellsOf({ shape }).cell.width < ROOM ? " Narrow cells leave the channel out." : "";
+    return `${way}: 012 is row 0, column 1, channel 2.${tight}`;
+  }
   return "The hue is its place along axis 0 of the fresh tensor, and it gets darker along axis 1: 01 is place 0, then place 1.";
 }
 
@@ -34,7 +41,21 @@ function nameAxes({ axes, shape, hues }) {
   return H >= 0 && W >= 0 ? [H, W] : [0, Math.min(1, shape.length - 1)];
 }
 
-/** Where the cells of a picture stand. @param {Picture} picture */
+/** Which channel a number is of, where it has one: a hue and a lightness alone would not tell lines apart. */
+function channelName({ axes, shape }, at) {
+  const [H, W, C, N, S] = ["H", "W", "C", "N", "S"].map((name) => axes.indexOf(name));
+  if (H < 0 || W < 0) return "";
+  if (C >= 0) return String(at[C]);
+  return N >= 0 && S >= 0 ? String(at[N] * shape[S] + at[S]) : "";
+}
+
+/** The tensor that a puzzle begins with. @param {import("./puzzle_kinds.js").Puzzle} puzzle @returns {Picture} */
+export function startPicture({ shape, axes, strides, strip = freshTensor(shape).strip, mark }) {
+  const caption = `x: ${axes ? `${tuple(axes)} = ` : ""}${tuple(shape)}`;
+  return { caption, shape, births: birthsIn({ shape, strides, strip }), mark };
+}
+
+/** Where the cells of a picture stand. @param {Pick<Picture, "shape">} picture */
 export function cellsOf(picture, largest = { width: 26, height: 20 }) {
   const length = sizeOf(picture.shape);
   // A strip is wrapped like text.
@@ -65,12 +86,12 @@ export function pictureHtml(picture, puzzle) {
 export function painted(picture, { born }, largest) {
   const { births, labels, mark } = picture;
   const [hue, light] = colourAxes(born);
+  const { cell, width, height, place } = cellsOf(picture, largest);
   const [first, second] = nameAxes(born);
   const birthName = (birth) => {
     const at = unravel(birth, born.shape);
-    return birth < 0 ? "" : `${at[first]}${at[second]}`;
+    return birth < 0 ? "" : `${at[first]}${at[second]}${cell.width < ROOM ? "" : channelName(born, at)}`;
   };
-  const { cell, width, height, place } = cellsOf(picture, largest);
   const drawing = new Drawing(width, height);
   births.forEach((birth, k) => {
     const [x, y] = place(k);

@@ -75,11 +75,13 @@ function shortened(text) {
  * An einops pattern, in quotes or not: "b h w (n s) -> b n w (h s)".
  * @param {string} text tidied
  * @param {number} rank axes of what comes in, for "..."
+ * @param {string} [given] the left side of who types the right one alone
  * @returns {{sides?: string[][][], problem?: string}} two sides, of groups, of names
  */
-export function readPattern(text, rank) {
+export function readPattern(text, rank, given) {
   const pattern = (/(["'“”])(.*?)(["'“”])/s.exec(text)?.[2] ?? text).replace(/→|=>/g, "->");
   const halves = pattern.split("->");
+  if (given && halves.length === 1) halves.unshift(/[a-z]/.test(pattern) ? given : given.toUpperCase());
   if (halves.length !== 2)
     return { problem: "A pattern has two sides with one arrow between them, for example a b -> b a." };
   const sides = [];

@@ -1,15 +1,13 @@
 // Shape puzzles: a question about a line of reshapes and permutes, an answer that is
 // checked, and beside what was asked for a picture of what the answer would do.
 
-import { escape } from "../../lens/figure/host.js";
+import { escape, offHtml } from "../../lens/figure/host.js";
 import { choiceField, firstFrameOf, renderFigure, wholeField } from "../../lens/figure/figure.js";
 import { addressAct, addressSaid } from "./puzzle_address.js";
 import { placeAct, placeHtml, placeSaid, tokensAct, tokensHtml, tokensSaid } from "./puzzle_boards.js";
 import { chipsAct, chipsHtml, chipsSaid } from "./puzzle_chips.js";
 import { judgeAnswer, makePuzzle, KINDS } from "./puzzle_kinds.js";
-import { coloursSaid, pictureHtml } from "./puzzle_picture.js";
-import { freshTensor } from "./strided.js";
-import { tuple } from "../../lens/permute_lens/words.js";
+import { coloursSaid, pictureHtml, startPicture } from "./puzzle_picture.js";
 
 const LAST = 999;
 const HINTS = 3;
@@ -32,7 +30,9 @@ const figure = {
     const kinds = get("kinds");
     if (!Array.isArray(kinds) || !kinds.length || !kinds.every((kind) => Object.hasOwn(KINDS, kind)))
       throw new Error(`its kinds of puzzles are none of ${Object.keys(KINDS).join(", ")}`);
-    return { kinds };
+    // A chapter may begin further on; its reader counts from there.
+    const said = (key, usual) => new RegExp(`;${key}=(\\w+)`).exec(get("start") ?? "")?.[1] ?? usual;
+    return { kinds, begins: { [said("kind", "shape")]: Number(said("number", 1)) } };
   },
 
   html(scene, state, asleep) {
@@ -41,9 +41,9 @@ const figure = {
     return `
 ${kindsHtml(scene, puzzle, off)}
 <div class="vip-puzzle-row vip-scripted" data-keys="walk">
-  <button type="button" data-do="walk" data-value="-1"${asleep || state.number === 1 ? " disabled" : ""}>◂ Previous</button>
-  <strong>Puzzle ${puzzle.number}</strong>
-  <button type="button" data-do="walk" data-value="1"${asleep || state.number === LAST ? " disabled" : ""}>Next ▸</button>
+  <button type="button" data-do="walk" data-value="-1"${off || offHtml(state.number === 1)}>◂ Previous</button>
+  <strong>${nameHtml(scene, puzzle)}</strong>
+  <button type="button" data-do="walk" data-value="1"${off || offHtml(state.number === LAST)}>Next ▸</button>
   <span class="vip-note">level ${puzzle.level} of 4${state.solved?.length ? `; solved: ${state.solved.length}` : ""}</span>
 </div>
 <p class="vip-ask" aria-live="polite">${escape(puzzle.ask)}</p>
@@ -106,6 +106,12 @@ function current(scene, state) {
   return { puzzle: scene.made.puzzle, work, id, kind };
 }
 
+/** A puzzle's number, as the reader counts; what comes before a chapter's first is there to warm up. */
+function nameHtml({ begins }, { kind, number }) {
+  const first = begins[kind] ?? 1;
+  return number < first ? `Warm-up ${number}` : `Puzzle ${number - first + 1}`;
+}
+
 /** What takes the answers of a puzzle that is not only typed or chosen among words. */
 function answersOf(puzzle) {
   if (puzzle.choose) return { html: chipsHtml, act: chipsAct, said: chipsSaid };
@@ -125,7 +131,7 @@ function kindsHtml({ kinds }, puzzle, off) {
 }
 
 function answerHtml(scene, puzzle, work, id, off) {
-  const hint = `<button type="button" data-do="hint" class="vip-scripted"${off || (work.last === "answer" ? " disabled" : "")}>${work.hints < HINTS ? "A hint" : "The answer"}</button>`;
+  const hint = `<button type="button" data-do="hint" class="vip-scripted"${off || offHtml(work.last === "answer")}>${work.hints < HINTS ? "A hint" : "The answer"}</button>`;
   if (puzzle.options) {
     const option = (word) =>
       `<button type="button" data-do="answer" data-value="${word}" class="vip-scripted"${off}>A ${word}</button>`;
@@ -172,17 +178,6 @@ function pairHtml(pictures, puzzle) {
     .filter(Boolean)
     .map((picture) => pictureHtml(picture, puzzle))
     .join("")}</div>`;
-}
-
-function startPicture(puzzle) {
-  const { shape, axes, strides, strip } = puzzle;
-  const births = strip
-    ? shape.reduce(
-        (list, n, axis) => list.flatMap((a) => Array.from({ length: n }, (_, c) => a + c * strides[axis])),
-        [0],
-      )
-    : freshTensor(shape).strip;
-  return { caption: `x: ${axes ? `${tuple(axes)} = ` : ""}${tuple(shape)}`, shape, births, mark: puzzle.mark };
 }
 
 export const render = renderFigure(figure);

@@ -15,6 +15,7 @@
 //   data-submit="name" on a form    its fields             {name, value: {...}}
 //   data-let-go="name"              a control that was let go  {name, value}
 //   data-point="name"               a click at a place in it, 0 to 1  {name, x, y, width}
+//   data-in-sight                   what shall be in sight while the figure moves, of several the one shown
 //   data-glance="value"             pointed at or focused, until it is no more  {name: "glance", value}
 // and of the page around the figure, which names an axis to be lit  {name: "light", value}
 
@@ -168,11 +169,19 @@ function wholeHtml(figure, scene, state, problem, asleep = false) {
   return `
 <div class="vip-title"><strong>${escape(scene.title)}</strong></div>
 <div class="vip-body" data-part="body">${partsOf(figure, scene, state, asleep).join("")}</div>
-<p class="vip-say" data-part="say" aria-live="polite">${escape(words)}</p>
+<p class="vip-say" data-part="say" aria-live="polite">${saidHtml(words)}</p>
 <p class="vip-unseen" data-part="heard" aria-live="polite"></p>
 <div class="vip-options vip-scripted" data-part="options">${optionsOf(figure, scene, state)}</div>
 ${line}
 <details class="vip-keys vip-scripted"><summary>Mouse and keys</summary>${typeof figure.help === "function" ? figure.help(scene) : figure.help}</details>${figure.foot?.(scene) ?? ""}`;
+}
+
+/** Nobody is asked to press what only a script would answer, if there is anything else to say. */
+function saidHtml(words) {
+  const asked = /Press [^.]*\./g;
+  return words.replace(asked, "").trim()
+    ? escape(words).replace(asked, '<span class="vip-scripted">$&</span>')
+    : escape(words);
 }
 
 const optionsOf = (figure, scene, state) => `${figure.options?.(scene, state) ?? ""}${linkHtml(scene.isPage).buttons}`;
@@ -263,9 +272,15 @@ function bringFigureToLife(figure, model, el, again) {
     model.set("state", writeFields(figure.fields, state));
     model.save_changes?.();
     if (seek && el.getBoundingClientRect().top < 0) el.scrollIntoView(); // what took the picture's place is shorter
+    if (walks || (state.playing && slowly !== false)) seekMotion();
     if (walks) motion.walk(from, state[field], moveTo, rest, figure.motion.lasts?.(scene, state));
     else if (slowly !== false) rest();
     else if (changes.playing) playOn();
+  }
+  /** What moves is brought into sight, if the reader has set it going from elsewhere. */
+  function seekMotion() {
+    const place = [...el.querySelectorAll("[data-in-sight]")].find((one) => one.getClientRects().length);
+    place?.scrollIntoView({ block: "nearest", behavior: isCalm() ? "instant" : "smooth" });
   }
   /** For the time being, and not to be kept. */
   function glance(changes) {

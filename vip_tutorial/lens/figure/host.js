@@ -7,6 +7,9 @@
  */
 export const escape = (text) => String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
+/** Of a button with nothing to do now: one that is disabled would lose the focus it has. */
+export const offHtml = (isOff) => (isOff ? ' aria-disabled="true"' : "");
+
 /**
  * anywidget's entry point for a kind of figure.
  * @param {string} kind

@@ -113,12 +113,21 @@ class BookWidget(KernelFree, anywidget.AnyWidget):
         names = ("title", "name", "start", "state", *self.shown)
         return {name: getattr(self, name) for name in names}
 
-    def static_html(self) -> str:
-        """The widget's state, and a place to draw."""
+    def still(self) -> str:
+        """A picture for where no script runs; empty if the figure has none."""
+        return ""
+
+    def static_html(self, picture: str | None = None) -> str:
+        """The widget's state, and a place to draw.
+
+        Args:
+            picture: What stands there before a script draws; its `still` if None.
+        """
         state = page_json(self.page_state())
+        picture = self.still() if picture is None else picture
         return (
             f'<div data-vip-widget="{self.kind}" id="{self.name}">'
-            f'<div class="vip vip-{self.kind}"></div>'
+            f'<div class="vip vip-{self.kind}">{picture}</div>'
             f'<script type="application/json">{state}</script></div>'
         )
 

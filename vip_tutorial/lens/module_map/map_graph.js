@@ -94,12 +94,13 @@ export function nameOf(run, group) {
 export function movesOf(run, group) {
   return group.steps
     .map((i) => run.steps[i])
-    .filter(({ kind }) => kind === "move")
+    .filter(({ kind, op }) => kind === "move" && op !== "dropout") // which moves nothing
     .map(({ op }) => op);
 }
 
-/** The linear step of a group whose matrix is known, and which is its only one. */
+/** The matrix of the only linear step of a group, if it is known and holds anything. */
 export function matrixOf(run, group) {
   const mixes = group.steps.map((i) => run.steps[i]).filter(({ kind }) => kind === "mix");
-  return mixes.length === 1 ? run.linearMap(mixes[0]) : null;
+  const map = mixes.length === 1 ? run.linearMap(mixes[0]) : null;
+  return map?.weight.values.length ? map : null;
 }

@@ -171,7 +171,8 @@ function drawNumbers({ run }, drawing, { id, y, layout, cell, width, height }, l
     for (let c = 0; c < each; c++) {
       let top = y;
       for (let part = 0; part < parts; part++) {
-        const high = height * values[part * each + c];
+        const share = values[part * each + c];
+        const high = height * (Number.isFinite(share) ? share : 0);
         drawing.box(left + c * wide, top, wide - 0.75, high, shareColour(part), alpha);
         top += high;
       }

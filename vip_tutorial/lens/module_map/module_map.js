@@ -3,30 +3,34 @@
 
 import { axisColour } from "../figure/colours.js";
 import { firstFrameOf, choiceField, renderFigure } from "../figure/figure.js";
-import { escape } from "../figure/host.js";
+import { escape, offHtml } from "../figure/host.js";
 import { isCalm } from "../figure/motion.js";
 import { drawWhole, paintParts, paintSvg } from "../figure/paint.js";
 import { SIGNS, bornParts, partsHtml } from "../permute_lens/legend.js";
-import { letGo } from "../permute_lens/lens_acts.js";
+import { ARROWS, actionName, letGo } from "../permute_lens/lens_acts.js";
 import { figure as lens, speedHtml } from "../permute_lens/permute_lens.js";
-import { formatOf } from "../permute_lens/scene.js";
+import { formatOf, neighbour } from "../permute_lens/scene.js";
 import { hasWindows } from "../permute_lens/window.js";
-import { tuple } from "../permute_lens/words.js";
 import { groupsOf, movesOf, nameOf } from "./map_graph.js";
 import { layOut, throughWindows } from "./map_layout.js";
 import { listingOf } from "./map_listing.js";
 import { drawMap } from "./map_picture.js";
+import { mapWords } from "./map_words.js";
 
 const SLOW = 2800; // milliseconds of an act
-const KEYS = { n: "next", p: "back", Home: "first", End: "last", " ": "play", Escape: "let go" };
+const MOST_IN_SIGHT = 380; // of the height of the picture
+const STEPS_OF_SLIDER = { ArrowRight: 1, ArrowUp: 1, PageUp: 1, ArrowLeft: -1, ArrowDown: -1, PageDown: -1 };
 
 const HELP =
   "Point at a line of code, or at an act of the picture, to see them together; press it to open the lens there, which shows the step large. " +
-  "Click a cell to follow it through the whole run. On the picture: N and P go from act to act, Home and End jump, Space plays, Escape lets go. " +
+  "Click a cell of a tensor to follow its number through the run; where it is blended with others, it is said what it has gone into. " +
+  "On the picture: arrow keys follow the neighbour along the last two axes, Shift and arrow keys along the two before them, Escape lets go; " +
+  "N and P go from act to act, Home and End jump, Space plays. " +
   "In the lens: ";
 
 export const figure = {
   kind: "module_map",
+  title: lens.title,
   watched: [...lens.watched, "here"],
   help: (scene) =>
     (scene.here
@@ -60,7 +64,7 @@ export const figure = {
     const view = viewOf(scene, state);
     if (scene.here) return `<div class="vip-map vip-here">${pictureHtml(scene, state, view, asleep)}</div>`;
     return [
-      `<div class="vip-map">${pictureHtml(scene, state, view, asleep)}${playerHtml(scene, state)}${codeHtml(scene, state, view, asleep)}</div>`,
+      `<div class="vip-map">${pictureHtml(scene, state, view, asleep)}<div class="vip-map-left">${playerHtml(scene, state)}${codeHtml(scene, state, view, asleep)}</div></div>`,
     ];
   },
 
@@ -81,7 +85,7 @@ export const figure = {
   foot: lens.foot,
 
   say(scene, state, body) {
-    return state.view === "lens" ? lens.say(scene, state, body) : mapWords(scene, state);
+    return state.view === "lens" ? lens.say(scene, state, body) : wordsOf(scene, state);
   },
 
   act(scene, state, action) {
@@ -131,6 +135,13 @@ export const figure = {
   },
 };
 
+/** What a map says of a state; a small one does not change. */
+function wordsOf(scene, state) {
+  if (scene.here)
+    return "The part that this chapter is about, in the whole module. Press one of its acts to open the lens there.";
+  return mapWords(scene.run, mapOf(scene, state).groups, state, actAt(scene, state));
+}
+
 const endOf = ({ steps }) => steps[steps.length - 1] + 1;
 
 /** The act that a state has reached, -1 before the first. */
@@ -148,13 +159,17 @@ function mapOf({ run, plans, maps }, { open }) {
   return maps.get(open);
 }
 
+/** Whether the whole run is shown, rather than the last of its acts. */
+const seesWhole = ({ run }, { step, moving, playing, arrived }) =>
+  step >= run.steps.length && moving === undefined && !playing && !arrived;
+
 /** @returns {import("./map_picture.js").View & {progress: number}} */
 function viewOf(scene, state) {
   const { groups } = mapOf(scene, state);
   const position = state.moving ?? state.step;
   // On the way the next act has begun, where the last one has ended.
   const isIn = (group) => (state.moving === undefined ? position <= endOf(group) : position < endOf(group));
-  const isWhole = position >= scene.run.steps.length && state.moving === undefined && !state.playing;
+  const isWhole = seesWhole(scene, state);
   const current =
     (position <= 0 && state.moving === undefined) || isWhole ? -1 : groups.findIndex((group) => isIn(group));
   const start = current > 0 ? endOf(groups[current - 1]) : 0;
@@ -193,24 +208,30 @@ function codeHtml(scene, state, view, asleep) {
   const act = mapOf(scene, state).groups[view.current];
   const isLit = (steps) => steps.some((i) => view.lit.includes(i));
   const groups = listing.functions.map(({ name, lines }) => {
-    const rows = lines.map((index) => {
-      const { text, steps } = listing.lines[index];
+    const rows = lines.map((index, i) => {
+      const { text, steps, line } = listing.lines[index];
+      const previous = listing.lines[lines[i - 1]];
+      const isGap = previous && line > previous.line + previous.text.split("\n").length;
+      const gap = isGap ? '<li class="vip-map-gap" aria-hidden="true">…</li>' : "";
       const now = act && steps.some((i) => act.steps.includes(i));
       const marks = `${isLit(steps) || now ? ' class="vip-lit"' : ""}`;
       const doing = asleep ? " disabled" : "";
       return (
-        `<li><button type="button" data-do="open" data-value="${steps[0] + 1}" data-glance="l${index}"${marks}${doing}>` +
+        `${gap}<li><button type="button" data-do="open" data-value="${steps[0] + 1}" data-glance="l${index}"${marks}${doing}>` +
         `<code>${escape(text)}</code></button></li>`
       );
     });
     return `<li><b style="--axis:${branchColour(name)}">${escape(name)}</b><ol>${rows.join("")}</ol></li>`;
   });
-  return `<ol class="vip-map-code" aria-label="The lines that ran">${groups.join("")}</ol>`;
+  return (
+    `<div class="vip-map-code"><p class="vip-note">The lines that make steps; “…” stands for others.</p>` +
+    `<ol aria-label="The lines that make steps">${groups.join("")}</ol></div>`
+  );
 }
 
 function pictureHtml(scene, state, view, asleep) {
   const map = mapOf(scene, state);
-  const label = `${scene.title}. ${mapWords(scene, state)}`;
+  const label = `${scene.title}. ${wordsOf(scene, state)}`;
   const svg = (format) => paintSvg(drawWhole(pictureOf(map[format], view)), `vip-${format}`, label);
   const picture = asleep ? svg("wide") + svg("narrow") : '<canvas aria-hidden="true"></canvas>';
   const awake = asleep
@@ -219,11 +240,22 @@ function pictureHtml(scene, state, view, asleep) {
   const ratio = (format) => `${map[format].layout.width} / ${map[format].layout.height}`;
   const acts = (format) =>
     `<div class="vip-map-acts vip-${format}">${map.groups.map((group, i) => actHtml(scene, map[format], group, i, view, asleep, format)).join("")}</div>`;
+  const inSight = (format) => inSightHtml(map[format].layout, map.groups[view.current], format);
   return (
     `<div class="vip-map-side"><div class="vip-stage" style="--wide:${ratio("wide")};--narrow:${ratio("narrow")}">` +
-    `<div class="vip-map-canvas" data-part="map" ${awake}>${picture}</div>${acts("wide")}${acts("narrow")}</div>` +
+    `<div class="vip-map-canvas" data-part="map" ${awake}>${picture}</div>${acts("wide")}${acts("narrow")}${inSight("wide")}${inSight("narrow")}</div>` +
     `${scene.here ? "" : `<p class="vip-looks">${legendHtml(scene, view)}</p>`}</div>`
   );
+}
+
+/** The part of the picture in which an act happens: its output, and as much above as a small window can show. */
+function inSightHtml({ stations, height }, group, format) {
+  if (!group) return "";
+  const end = stations.get(group.output);
+  const bottom = end.y + end.height + 16;
+  const top = Math.max(bottom - MOST_IN_SIGHT, Math.min(...group.inputs.map((id) => stations.get(id).y)));
+  const percent = (y) => ((100 * y) / height).toFixed(2);
+  return `<i class="vip-map-now vip-${format}" data-in-sight style="top:${percent(top)}%;height:${percent(bottom - top)}%"></i>`;
 }
 
 /** What the looks of the map's cells mean. */
@@ -277,25 +309,29 @@ function tellingStep(run, group) {
 function playerHtml({ run }, state) {
   const { step } = state;
   return `<div class="vip-player vip-scripted">
-  <button type="button" data-do="back"${step <= 0 ? ' aria-disabled="true"' : ""}>◀ Back</button>
+  <button type="button" data-do="back"${offHtml(step <= 0)}>◀ Back</button>
   <button type="button" data-do="play" aria-pressed="${Boolean(state.playing)}">${state.playing ? "❚❚ Pause" : "▶ Play"}</button>
-  <button type="button" data-do="next"${step >= run.steps.length && !state.playing ? ' aria-disabled="true"' : ""}>Next ▶</button>
+  <button type="button" data-do="next"${offHtml(step >= run.steps.length && !state.playing)}>Next ▶</button>
   <input type="range" min="0" max="${run.steps.length}" step="0.01" value="${state.moving ?? step}" data-part="scrub" data-set="scrub" data-let-go="land"
     data-keys="scrub" aria-label="Scrub through the run" aria-valuetext="step ${step} of ${run.steps.length}">
   ${speedHtml(state.speed)}
 </div>`;
 }
 
-function actOnMap(scene, state, { name, value, key, x, y, calm }) {
+function actOnMap(scene, state, action) {
+  const { value, key, shift, x, y, calm } = action;
   const { run } = scene;
   const { groups } = mapOf(scene, state);
   const current = actAt(scene, state);
-  const to = (i, slowly = true) => ({ step: i < 0 ? 0 : endOf(groups[Math.min(i, groups.length - 1)]), slowly });
-  const asked = name === "walk" ? (KEYS[key.length === 1 ? key.toLowerCase() : key] ?? "") : name;
+  const stepOf = (i) => (i < 0 ? 0 : endOf(groups[Math.min(i, groups.length - 1)]));
+  const to = (i, slowly = true) => ({ step: stepOf(i), slowly, arrived: true });
+  const asked = actionName(action);
+  // A small map has no acts to walk through.
+  if (scene.here && action.name === "walk" && !["walk", "let go"].includes(asked)) return undefined;
   switch (asked) {
     case "play":
       if (state.playing) return { playing: false };
-      return { ...(current + 1 < groups.length ? {} : { step: 0 }), playing: true, slowly: false };
+      return { ...(current + 1 < groups.length ? {} : { step: 0 }), playing: true, slowly: false, arrived: false };
     case "next":
       return state.playing ? { playing: false } : to(current + 1);
     case "back":
@@ -303,7 +339,7 @@ function actOnMap(scene, state, { name, value, key, x, y, calm }) {
     case "first":
       return { step: 0 };
     case "last":
-      return { step: run.steps.length };
+      return { step: run.steps.length, arrived: false };
     case "let go":
       return letGo(run, state);
     case "fill":
@@ -314,24 +350,31 @@ function actOnMap(scene, state, { name, value, key, x, y, calm }) {
       return { open: value ? "all" : "" };
     case "scrub": {
       if (key !== undefined) {
-        const by = { ArrowRight: 1, ArrowUp: 1, ArrowLeft: -1, ArrowDown: -1 }[key];
+        const by = STEPS_OF_SLIDER[key];
         return by && to(current + by, false);
       }
-      const position = calm ? Math.round(value) : +value;
-      const step = endOf(groups.find((group) => position <= endOf(group)) ?? groups[groups.length - 1]);
-      return { step: position > 0 ? step : 0, moving: position > 0 && position < step ? position : undefined };
+      const position = +value;
+      const next = groups.findIndex((group) => position <= endOf(group));
+      const step = position > 0 ? stepOf(next < 0 ? groups.length : next) : 0;
+      return { step, moving: !calm && position < step ? position : undefined };
     }
-    case "land":
-      return to(
-        groups.findIndex((group) => value <= endOf(group)),
-        false,
-      );
+    case "land": {
+      const away = (i) => Math.abs(value - stepOf(i));
+      const nearest = groups.reduce((best, _, i) => (away(i) < away(best) ? i : best), -1);
+      return { ...to(nearest, false), arrived: value < run.steps.length };
+    }
     case "glance":
       return { glance: value === "" ? undefined : value };
     case "follow": {
       const cell = hitMap(mapOf(scene, state)[scene.format], state, x, y);
       if (cell === undefined) return undefined;
       return cell === state.cell ? letGo(run, state) : { cell, window: "" };
+    }
+    case "walk": {
+      const [fromEnd, by] = ARROWS[key] ?? [];
+      if (!by) return undefined;
+      const now = { ...state, moving: undefined, backward: false };
+      return { cell: neighbour(run, now, fromEnd + (shift ? 2 : 0), by) ?? state.cell, window: "" };
     }
   }
 }
@@ -349,37 +392,6 @@ function hitMap({ run, layout }, state, x, y) {
     });
     if (k !== undefined) return homes[k];
   }
-}
-
-function mapWords(scene, state) {
-  const { run } = scene;
-  const { groups } = mapOf(scene, state);
-  const current = actAt(scene, state);
-  const { axes, shape } = run.tensors[run.root];
-  if (scene.here)
-    return "The part that this chapter is about, in the whole module. Press one of its acts to open the lens there.";
-  if (current < 0)
-    return `The input, ${tuple(axes)} = ${tuple(shape)}. Press Next for the first of ${groups.length} acts.`;
-  if (state.step >= run.steps.length && !state.playing)
-    return `The whole run: ${run.steps.length} steps in ${groups.length} acts. Press Play to see them one after the other.`;
-  return `Act ${current + 1} of ${groups.length}: ${actWords(run, groups[current])}`;
-}
-
-/** A sentence or two on an act. */
-function actWords(run, group) {
-  const steps = group.steps.map((i) => run.steps[i]);
-  const [before, after] = [group.inputs[0], group.output].map((id) => tuple(run.tensors[id].axes));
-  const moves = movesOf(run, group);
-  if (moves.length === steps.length) return `${moves.join(", ")}. No number changes; ${before} becomes ${after}.`;
-  const mix = steps.find(({ kind }) => kind === "mix");
-  const name = nameOf(run, group);
-  if (mix && steps.filter(({ kind }) => kind === "mix").length === 1) {
-    const { axes, shape } = run.tensors[mix.inputs[0]];
-    const home = moves.length ? ` Then ${moves.join(", ")}: ${after}.` : "";
-    return `${name} mixes each row of ${shape[shape.length - 1]} numbers along ${axes[axes.length - 1]}; nothing else meets.${home}`;
-  }
-  if (group.inputs.length > 1) return `${name} puts ${group.inputs.length} tensors together: ${after}.`;
-  return `${name}: ${before} becomes ${after}.`;
 }
 
 export const render = renderFigure(figure);

@@ -41,14 +41,19 @@ class ModuleMap(PermuteLens):
 
     def __init__(self, recording: Trace, here: str = "", **kwargs: Any):
         super().__init__(recording, here=here, **kwargs)
-        if here and here not in (names := _names(recording)):
+
+    def _check_run(self, recording: dict[str, Any]) -> None:
+        """See, too, that the run has the place that the chapter is about."""
+        super()._check_run(recording)
+        if self.here and self.here not in (names := _names(recording)):
             raise ValueError(
-                f"here is {here!r}, and nothing of this run is called that; there are "
-                f"{', '.join(sorted(names))}"
+                f"here is {self.here!r}, and nothing of this run is called that; there "
+                f"are {', '.join(sorted(names)) or 'no names in it'}"
             )
 
 
-def _names(recording: Trace) -> set[str]:
+def _names(recording: dict[str, Any]) -> set[str]:
     """What a place on the map can be called."""
-    functions = {step.source.function for step in recording.steps if step.source}
-    return functions | {step.module for step in recording.steps if step.module}
+    steps = recording["steps"]
+    functions = {step["source"]["function"] for step in steps if step["source"]}
+    return functions | {step["module"] for step in steps if step["module"]}

@@ -87,7 +87,7 @@ export function throughWindows(run, state, exhibit) {
 
 function barOf(shape, format) {
   const { width, height } = BARS[format];
-  const more = Math.max(1, BAR_ROWS / (sizeOf(shape) / (shape.at(-1) ?? 1)));
+  const more = Math.max(1, BAR_ROWS / Math.max(1, sizeOf(shape.slice(0, -1))));
   return { width: width * more, height: height * more };
 }
 

@@ -32,7 +32,7 @@ export function legendHtml(plan, state) {
     const what = ["value", "gradient"].includes(fill) ? `its ${fill}` : middle?.kind === "matrix" ? "weight" : "number";
     parts.push(`${what}: ${SIGNS}`);
   }
-  if (middle?.isStretched) parts.push("framed: what is really there; paler: stretched");
+  if (middle?.isStretched) parts.push("framed: what is really there; faded: stretched");
   if (hasFrames(plan, state, now)) parts.push("frame: a row of a Linear");
   return partsHtml(parts);
 }

@@ -5,7 +5,7 @@ import { formatOf, moment, neighbour } from "./scene.js";
 import { cutAxes, hasWindows, turnedWindow, windowAt } from "./window.js";
 
 const KEYS = { n: "next", p: "back", Home: "first", End: "last", " ": "play", Escape: "let go" };
-const ARROWS = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 1], ArrowUp: [1, -1] };
+export const ARROWS = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 1], ArrowUp: [1, -1] };
 
 const PAGES = { PageDown: 1, PageUp: -1 };
 

@@ -66,6 +66,7 @@ export function madeNow(plan, state, now, exhibit, share) {
 export function drawMeeting(plan, drawing, state, now, exhibit) {
   const { left, right } = exhibit;
   const { into, out } = gates(exhibit, now.backward);
+  if (left.layout && !looksOf(plan, left.id, fillOf(state)).length) return; // no row meets it
   const focus = focusIn(plan.run, state, now);
   const line = drawLine(drawing, exhibit, now.backward, focus % out.count);
   if (!left.layout || !right.layout) return;

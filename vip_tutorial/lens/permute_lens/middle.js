@@ -35,15 +35,14 @@ export function middleOf(run, step, backward) {
 
 function matrixOf(run, step) {
   const map = run.linearMap(step);
-  return (
-    map && {
-      kind: "matrix",
-      values: map.weight.values.map(Number),
-      shape: map.weight.shape,
-      name: map.weight.name || "weight",
-      bias: map.bias?.values?.map(Number) ?? null,
-    }
-  );
+  if (!map?.weight.values.length) return null; // one of no rows or no columns cannot be drawn
+  return {
+    kind: "matrix",
+    values: map.weight.values.map(Number),
+    shape: map.weight.shape,
+    name: map.weight.name || "weight",
+    bias: map.bias?.values?.map(Number) ?? null,
+  };
 }
 
 /** What a call with one sign does with two numbers; undefined for others. */

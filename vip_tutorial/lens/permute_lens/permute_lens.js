@@ -1,7 +1,7 @@
 // The permute lens: step, scrub or play a recorded run and follow its elements.
 
 import { firstFrameOf, choiceField, renderFigure, wholeField } from "../figure/figure.js";
-import { escape } from "../figure/host.js";
+import { escape, offHtml } from "../figure/host.js";
 import { actionName, actOnLens, letGo, stepTo } from "./lens_acts.js";
 import {
   callHtml,
@@ -35,6 +35,7 @@ const HELP_WINDOWS =
 
 export const figure = {
   kind: "permute_lens",
+  title: "A recorded run",
   watched: ["recording", "picture", "hue", "light"],
   help: ({ run }) =>
     (hasWindows(run) ? HELP_WINDOWS : "") +
@@ -61,6 +62,9 @@ export const figure = {
     const { axes, shape } = run.tensors[run.root];
     const long = axes.filter((_, axis) => shape[axis] > 1).map((name) => name.toLowerCase());
     const options = { hue: get("hue"), light: get("light"), picture: get("picture") };
+    const plans = { wide: planScene(run, options, "wide"), narrow: planScene(run, options, "narrow") };
+    if (options.picture && !isPictureOf(options.picture, shape, plans.wide.birth))
+      throw new Error("its picture is no grid of grey levels, one for each token");
     const fills = {
       ...(options.picture ? { picture: "its piece of the picture" } : {}),
       birth: "where it was born",
@@ -72,7 +76,7 @@ export const figure = {
       fills,
       numbers: { ...NUMBERS, birth: `where it was born: ${long.join(", ") || "one number"}` },
       title: run.name,
-      plans: { wide: planScene(run, options, "wide"), narrow: planScene(run, options, "narrow") },
+      plans,
     };
   },
 
@@ -91,7 +95,7 @@ export const figure = {
     });
     const strip = asleep ? "The memory that the step reads and writes." : "";
     const [first, end] = now.backward ? [last, 0] : [0, last];
-    const off = (isOff) => (isOff && !state.playing ? ' aria-disabled="true"' : "");
+    const off = (isOff) => offHtml(isOff && !state.playing);
     return [
       `<div class="vip-steps vip-scripted${many ? " vip-many" : ""}" role="group" aria-label="Steps of the run" data-part="steps">${steps.join("")}</div>`,
       `<div class="vip-code" data-part="code">${codeHtml(run, now)}</div>`,
@@ -224,6 +228,14 @@ ${stageHtml(
     }
   },
 };
+
+/** Whether there is a number for each token that the cells are coloured by. */
+const isPictureOf = (picture, shape, { hue, light }) =>
+  Array.isArray(picture) &&
+  picture.length === (shape[hue] ?? 1) &&
+  picture.every(
+    (row) => Array.isArray(row) && row.length === (shape[light] ?? 1) && row.every((level) => Number.isFinite(level)),
+  );
 
 /** The state as it is drawn and told of. @returns {import("./scene.js").LensState} */
 const lensState = ({ cell, fill, numbers, axis, dir, window, ...state }) => ({

@@ -7,6 +7,7 @@ import traitlets
 
 from ..figure.host import BookWidget
 from ..tracing import Trace
+from .still import still
 
 
 class PermuteLens(BookWidget):
@@ -39,23 +40,35 @@ class PermuteLens(BookWidget):
     picture = traitlets.List(allow_none=True, default_value=None).tag(sync=True)
 
     def __init__(self, recording: Trace, picture: Any = None, **kwargs: Any):
-        data = _as_json(recording)
+        data = self._as_json(recording)
         if picture is not None:
             picture = _as_rows(picture)
         super().__init__(recording=data, picture=picture, **kwargs)
-        self._check_picture(data)
+        self._check_run(data)
 
     def show(self, recording: Trace) -> None:
         """Show another run in the same figure."""
-        data = _as_json(recording)
-        self._check_picture(data)
+        data = self._as_json(recording)
+        self._check_run(data)
         self.recording = data
 
-    def _check_picture(self, recording: dict[str, Any]) -> None:
+    def still(self) -> str:
+        return still(self.recording)
+
+    def _as_json(self, recording: Trace) -> dict[str, Any]:
+        if not isinstance(recording, Trace):
+            kind = type(self).__name__
+            raise TypeError(
+                f"{kind} shows a recorded run, got {type(recording).__name__}: "
+                f"{kind}(trace(f, x))"
+            )
+        return recording.to_json()
+
+    def _check_run(self, recording: dict[str, Any]) -> None:
         """See that the picture has a grey level for each token of a recording."""
         if self.picture is None:
             return
-        first = (*recording["inputs"], *recording["steps"][0]["inputs"])[0]
+        first = (recording["inputs"] or recording["steps"][0]["inputs"])[0]
         axes, shape = (recording["tensors"][first][key] for key in ("axes", "shape"))
         # As the figure itself does where the input has no axes of these names.
         spare = [size for size in shape if size > 1] or [1]
@@ -86,12 +99,3 @@ def _as_rows(picture: Any) -> list[list[float]]:
             "level from 0 to 1 for each token"
         )
     return picture.tolist()
-
-
-def _as_json(recording: Trace) -> dict[str, Any]:
-    if not isinstance(recording, Trace):
-        raise TypeError(
-            f"PermuteLens shows a recorded run, got {type(recording).__name__}: "
-            "PermuteLens(trace(f, x))"
-        )
-    return recording.to_json()

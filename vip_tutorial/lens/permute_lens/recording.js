@@ -86,8 +86,8 @@ export function readRun(json) {
   if (!Array.isArray(operands)) throw new Error("the operands of this recording are damaged");
   operands.forEach((operand, i) => {
     const { name, shape, values } = operand ?? {};
-    const isRead = values == null || (isNumbers(values) && values.length === sizeOf(shape));
-    if (typeof name !== "string" || !isWhole(shape) || !isRead)
+    const isRead = () => values == null || (isNumbers(values) && values.length === sizeOf(shape));
+    if (typeof name !== "string" || !isWhole(shape) || !isRead())
       throw new Error(`operand ${i} of this recording is damaged`);
   });
   steps.forEach((step, i) => {

@@ -63,7 +63,7 @@ function product(run, { from, backward }, { values, shape, name, bias }, before,
   const shift = bias && !backward ? bias[line] : 0;
   return {
     text: joined(texts, its, "terms") + (bias && !backward ? ` + bias ${short(shift)}` : ""),
-    how: `, its row times ${backward ? "column" : "row"} ${line + 1} of ${name}`,
+    how: `, its row times ${name}[${backward ? ":, " : ""}${line}]`,
     result: sum(terms) + shift,
     terms: [...terms, shift],
   };

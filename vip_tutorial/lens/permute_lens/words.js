@@ -75,6 +75,7 @@ function forwardWords(run, state, step, index) {
   const [before, after] = [run.tensors[run.mainInput(step)], run.tensors[step.output]];
   const size = sizeOf(after.shape);
   const memory = memoryOf(run, step);
+  if (memory === "same") return "it gives back the tensor that it took. No number moves, and none is made.";
   if (isMove(step)) return moveWords(run, step, index, memory);
   const over = memory === "write" ? " They are written over what the tensor held." : "";
   if (step.known === "unknown")
@@ -82,28 +83,30 @@ function forwardWords(run, state, step, index) {
   if (step.kind === "mix") return mixWords(run, state, step, before, after) + over;
   if (step.kind === "norm")
     return `each number is set against the mean and the spread of those that it shares them with. It keeps its place.${over}`;
-  if (step.kind === "reduce") return `${size} numbers remain; each has seen all that it was made from.`;
+  if (step.kind === "reduce")
+    return `${size} ${size === 1 ? "number remains" : "numbers remain"}${shareWords(run, step)}.`;
   if (step.kind === "pointwise") return pointwiseWords(run, step, size) + over;
-  if (memory === "view" || memory === "same")
-    return `a view. Nothing is written; the same memory is read as ${size} other numbers.`;
+  if (memory === "view") return `a view. Nothing is written; the same memory is read as ${size} other numbers.`;
   if (over) return `${size} numbers.${over}`;
+  if (/^(matmul|mm|bmm)$/.test(step.op))
+    return `${size} new numbers, each a row of one tensor times a column of the other.`;
+  if (/^(conv|avg_pool)\dd$/.test(step.op)) return `${size} new numbers, each made from those under its window.`;
   const bound = step.known === "bound" ? " Each is made from some or all of the numbers that went in." : "";
   return `${size} new numbers.${bound}`;
+}
+
+/** ", each made from 16 numbers", if all are made from as many. */
+function shareWords(run, step) {
+  const [before, after] = [step.inputs[0], step.output].map((id) => sizeOf(run.tensors[id].shape));
+  return after && before % after === 0 ? `, each made from ${before / after}` : "";
 }
 
 function moveWords(run, step, index, memory) {
   const [before, after] = [run.tensors[step.inputs[0]], run.tensors[step.output]];
   const size = sizeOf(after.shape);
-  if (memory === "same") return "it gives back the tensor that it took. No number moves, and none is made.";
   if (step.kind === "collect") return collectWords(run, step, size, memory);
   if (memory === "write") return `${size} numbers, moved to where others were.`;
-  if (memory === "view") {
-    const same = tuple(before.strides) === tuple(after.strides);
-    const way = same
-      ? "the strides stay, too"
-      : `only the strides change, from ${tuple(before.strides)} to ${tuple(after.strides)}`;
-    return `a view. No number moves in memory; ${way}.`;
-  }
+  if (memory === "view") return `a view. No number moves in memory; ${viewWords(before, after)}.`;
   const why = {
     none: `No strides over the old memory read ${tuple(after.axes)} in this order, so all ${size} numbers are written anew.`,
     some: `Strides could read the old memory in this order; ${step.op} writes all ${size} numbers anew all the same.`,
@@ -111,6 +114,15 @@ function moveWords(run, step, index, memory) {
     unknown: `All ${size} numbers are written anew.`,
   }[stridesFor(run, step)];
   return `a copy, number ${run.copies(index + 1)} of ${run.copies(run.steps.length)}. ${why}`;
+}
+
+/** How memory is read in another way: with other strides, from another address. */
+function viewWords(before, after) {
+  const strides = `from ${tuple(before.strides)} to ${tuple(after.strides)}`;
+  const same = tuple(before.strides) === tuple(after.strides);
+  if (before.offset === after.offset) return same ? "the strides stay, too" : `only the strides change, ${strides}`;
+  const start = `it is read from address ${after.offset} on, not from ${before.offset}`;
+  return same ? start : `the strides change, ${strides}, and ${start}`;
 }
 
 function collectWords(run, step, size, memory) {

@@ -10,7 +10,19 @@ the permutes is told a second time.
     >>> module = WeightedPermuteMLP(dim=8, segment_dim=4)
     >>> print(trace(module.height, torch.randn(1, 4, 4, 8)).table())
 
-It works on any code that calls tensors, not only on this package's.
+It works on any code that calls tensors, not only on this package's.  What is
+said is known, or said not to be: each step tells whether it is exact what its elements
+were made from, a bound, or unknown.
+
+    run.py         `trace`: runs the function, explains a failure
+    recorder.py    sees each call of the torch API; a step for each that takes what
+                   comes from the inputs
+    beneath.py     PyTorch's own operations under a call: what writes, moves, chooses
+    moves.py       where each element came from, for calls that only move
+    reads.py       which elements an element is made from, for the others
+    axes.py        names of axes, which follow their elements
+    recording.py   `Trace`: what is kept, and what can be read off it
+    gradients.py, failures.py, omissions.py, source.py, modules.py, given.py, damage.py
 """
 
 from .recording import Operand, Step, TensorRecord, Trace

@@ -436,6 +436,10 @@ def _with_ones(step: Step, call: Call, first: Named, named: Named) -> Named:
     new = [k for k, size in enumerate(named.shape) if size == 1]
     if not new or 1 not in first.shape:
         return named
+    if step.kind == "collect" and len(first.shape) == len(named.shape):
+        for k in new:  # it puts tensors beside each other, and turns none
+            named.axes[k] = first.axes[k] if first.shape[k] == 1 else named.axes[k]
+        return named
     if named.shape == first.shape:  # nothing went where it could be taken for another
         for k in new:
             named.axes[k] = first.axes[k]

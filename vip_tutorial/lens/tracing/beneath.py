@@ -31,12 +31,13 @@ _FROM = {
     "upsample_nearest3d _upsample_nearest_exact1d _upsample_nearest_exact2d "
     "_upsample_nearest_exact3d tril triu tril_ triu_ narrow_copy _unsafe_view "
     "_reshape_copy _reshape_alias embedding alias lift lift_fresh lift_fresh_copy "
-    "_unsafe_index _pad_circular",
+    "_unsafe_index _pad_circular diag_embed",
     (0, 1): "copy copy_ cat stack slice_scatter select_scatter diagonal_scatter "
     "as_strided_scatter block_diag column_stack hstack vstack dstack",
     (0, 2): "index_put index_put_ _index_put_impl_ _unsafe_index_put masked_fill "
-    "masked_fill_ masked_scatter masked_scatter_",
-    (0, 3): "index_copy index_copy_ scatter scatter_",
+    "masked_fill_ masked_scatter masked_scatter_ put put_",
+    (0, 3): "index_copy index_copy_ scatter scatter_ index_add index_add_ scatter_add "
+    "scatter_add_",
     (1, 2): "where",
 }
 MOVERS = {name: at for at, names in _FROM.items() for name in names.split()}
@@ -47,7 +48,9 @@ _WHOLE = frozenset(
     "narrow_copy _unsafe_view _reshape_copy _reshape_alias _to_copy".split()
 )
 # Operations that choose elements by their size and say which: values and indices.
-CHOOSERS = frozenset("max min sort topk kthvalue median nanmedian mode".split())
+CHOOSERS = frozenset(
+    "max min sort topk kthvalue median nanmedian mode cummax cummin".split()
+)
 # They read the shape of a tensor and none of its elements.
 _OBLIVIOUS = frozenset(
     "zeros_like ones_like empty_like full_like rand_like randn_like randint_like "

@@ -21,7 +21,8 @@ NORMS = frozenset(
 )
 REDUCTIONS = frozenset(
     "mean sum prod std var norm logsumexp nanmean nansum amax amin all any "
-    "count_nonzero vector_norm std_mean var_mean argmax argmin".split()
+    "count_nonzero vector_norm linalg_vector_norm std_mean var_mean argmax "
+    "argmin".split()
 )
 LONGEST = 400  # characters of a call or of a line that are kept
 
@@ -90,9 +91,11 @@ def call_text(name: str, call: Call) -> str:
     args, kwargs = call.args, call.kwargs
     if args and isinstance(args[0], Tensor):
         args = args[1:]
-    if name == "getitem" and len(args) == 1:
-        index = args[0] if isinstance(args[0], tuple) else args
+    if name in ("getitem", "setitem") and args:
+        index = args[0] if isinstance(args[0], tuple) else args[:1]
         text = f"[{', '.join(map(_argument_text, index))}]"
+        if name == "setitem":
+            text += f" = {_argument_text(args[1])}"
     elif call.func.__name__ == "__get__":
         text = name
     else:

@@ -102,6 +102,8 @@ def chosen(call: Call, followed: Sequence[Tensor]) -> Tensor | None:
         return None
     (x,) = followed
     result = call.func(*call.args, **call.kwargs)
+    if not isinstance(result, tuple | list) or len(result) != 2:
+        return None
     values, where = result
     dim = next(k for k in range(max(x.ndim, 1)) if _is_along(x, values, where, k))
     numbers = torch.arange(x.numel()).reshape(x.shape)

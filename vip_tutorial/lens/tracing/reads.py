@@ -12,6 +12,7 @@ made of all of them at most.
 """
 
 import operator
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -48,7 +49,13 @@ def reads_of(
     rule = _rule(name.strip("_"), kind)
     found = rule(call, output) if rule else {}
     reads = [found.get(id(x), [None] * x.ndim) for x in inputs]
-    return reads, EXACT if all(id(x) in found for x in inputs) else BOUND
+    is_exact = all(id(x) in found for x in inputs) and not _chooses(name)
+    return reads, EXACT if is_exact else BOUND
+
+
+def _chooses(name: str) -> bool:
+    """Whether an element is one of those that were looked at, and no sum of them."""
+    return name.startswith("max_pool")
 
 
 def has_rule(name: str) -> bool:
@@ -81,7 +88,7 @@ def _rule(name: str, kind: str) -> Callable[[Call, Tensor], dict[int, Reads]] | 
         return _choice
     if kind == "mix" or name in MIXES:
         return lambda call, out: _first(call, [*range(out.ndim - 1), None])
-    if name in ("cumsum", "cumprod"):
+    if name in ("cumsum", "cumprod", "logcumsumexp"):
         return _running
     if name in _SHARING or name in ("layer_norm", "rms_norm", "normalize"):
         return lambda call, out: _shared(name, call)
@@ -93,7 +100,7 @@ def _rule(name: str, kind: str) -> Callable[[Call, Tensor], dict[int, Reads]] | 
         return _equation
     if name in ("conv1d", "conv2d", "conv3d", "convolution"):
         return _convolution
-    if name in ("avg_pool1d", "avg_pool2d", "avg_pool3d"):
+    if re.fullmatch(r"(avg|max)_pool[123]d(_with_indices)?", name):
         return _pooling
     if name.startswith("adaptive_avg_pool"):
         return _adaptive_pooling
@@ -123,8 +130,8 @@ def _laid_over(x: Tensor, out: Tensor) -> Reads:
 def _named_axes(call: Call, ndim: int) -> list[int]:
     dim = call.args[1] if len(call.args) > 1 else None
     dim = call.kwargs.get("dim", call.kwargs.get("axis", dim))
-    if call.func.__name__ == "norm" and "dim" not in call.kwargs:
-        dim = call.args[2] if len(call.args) > 2 else None
+    if operation(call.func) in ("norm", "linalg_vector_norm"):
+        dim = _argument(call, 2, "dim")
     if dim is None or isinstance(dim, bool):
         return list(range(ndim))
     dims = dim if isinstance(dim, tuple | list) else [dim]
@@ -146,6 +153,8 @@ def _reduction(call: Call, out: Tensor) -> dict[int, Reads]:
 def _choice(call: Call, out: Tensor) -> dict[int, Reads]:
     """Where `max`, `sort` or `topk` found what it chose: of all along an axis."""
     x = call.subject
+    if operation(call.func) in ("cummax", "cummin"):
+        return {}
     position, usual = _CHOSEN_ALONG.get(operation(call.func), (1, None))
     dim = _argument(call, position, "dim", usual)
     if not isinstance(dim, int) or isinstance(dim, bool) or not x.ndim:
@@ -200,10 +209,10 @@ def _product(call: Call, out: Tensor) -> dict[int, Reads]:
     if _adds(call) and len(tensors) == 3:
         added = {id(tensors[0]): _laid_over(tensors[0], out)}
         tensors = tensors[1:]
-    if len(tensors) != 2 or "addbmm" in call.func.__name__:
+    if len(tensors) != 2 or operation(call.func) == "addbmm":
         return {}
     left, right = tensors
-    if "rmatmul" in call.func.__name__:
+    if operation(call.func) == "rmatmul":
         left, right = right, left
     if left is right:
         return {}
@@ -225,7 +234,7 @@ def _product(call: Call, out: Tensor) -> dict[int, Reads]:
 
 
 def _adds(call: Call) -> bool:
-    return "add" in call.func.__name__
+    return "add" in (operation(call.func) or "")
 
 
 def _batch(x: Tensor, count: int, out: Tensor, batch: int) -> Reads:
@@ -272,7 +281,7 @@ def _convolution(call: Call, out: Tensor) -> dict[int, Reads]:
     dilation = _pair(_argument(call, 5, "dilation", 1), count)
     transposed = False
     groups = _argument(call, 6, "groups", 1)
-    if call.func.__name__.startswith("convolution"):
+    if operation(call.func) == "convolution":
         transposed = _argument(call, 6, "transposed")
         groups = _argument(call, 8, "groups", 1)
     if transposed:
@@ -301,9 +310,14 @@ def _windowed(axis, x, out, kernel, stride, padding, dilation) -> dict[str, Any]
     return _window(axis, [[p for p in places if 0 <= p < length] for places in at])
 
 
+def _dimensions(call: Call) -> int:
+    """2 for `avg_pool2d`."""
+    return int(re.search(r"(\d)d", operation(call.func) or "")[1])
+
+
 def _pooling(call: Call, out: Tensor) -> dict[int, Reads]:
     x = call.subject
-    count = int(call.func.__name__.rstrip("d")[-1])
+    count = _dimensions(call)
     kernel = _pair(_argument(call, 1, "kernel_size"), count)
     stride = _pair(_argument(call, 2, "stride") or kernel, count)
     padding = _pair(_argument(call, 3, "padding", 0), count)
@@ -317,7 +331,7 @@ def _pooling(call: Call, out: Tensor) -> dict[int, Reads]:
 
 def _adaptive_pooling(call: Call, out: Tensor) -> dict[int, Reads]:
     x = call.subject
-    count = int(call.func.__name__.split("d")[-2][-1])
+    count = _dimensions(call)
     lead = x.ndim - count
     reads: Reads = list(range(lead))
     for axis in range(lead, x.ndim):

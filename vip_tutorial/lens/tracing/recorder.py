@@ -421,7 +421,7 @@ class Recorder(TorchFunctionMode):
         if step.writes:
             self._writers.setdefault(place_of(output), []).append(after.id)
         picks = self._follow(step, call, output, log, followed)
-        if picks is None and step.kind not in ("move", "collect"):
+        if picks is None and step.kind == "other":
             self._tell_apart(step, call, output, log, followed, is_hidden)
         self._name_after(step, call, taken, picks)
         self.recording.steps.append(step)
@@ -440,6 +440,11 @@ class Recorder(TorchFunctionMode):
     def _follow(self, step, call, output, log, followed) -> Tensor | None:
         """Find which element went where, if the call only moved elements."""
         what = what_it_does(log, followed)
+        is_given_back = what == "none" and any(x is output for x in followed)
+        if is_given_back and step.op != "contiguous":  # by dropout, or to(...)
+            step.kind, step.mixed = "pointwise", []
+            step.reads = [list(range(x.ndim)) for x in followed]
+            return None
         if call.kwargs.get("out") is not None:
             return None  # made again, it would write to the reader's tensor again
         source = None if step.copy or step.writes else self._shown_by(output, followed)
