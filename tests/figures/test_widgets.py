@@ -460,6 +460,7 @@ def test_what_is_written_today_is_a_promise(core):
         "axis": -1,
         "dir": "",
         "speed": "1",
+        "window": "",
     }
 
 

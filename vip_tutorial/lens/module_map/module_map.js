@@ -7,7 +7,7 @@ import { escape, offHtml } from "../figure/host.js";
 import { isCalm } from "../figure/motion.js";
 import { drawWhole, paintParts, paintSvg } from "../figure/paint.js";
 import { SIGNS, bornParts, partsHtml } from "../permute_lens/legend.js";
-import { ARROWS, actionName, letGo } from "../permute_lens/lens_acts.js";
+import { ARROWS, actionName, freed, letGo } from "../permute_lens/lens_acts.js";
 import { figure as lens, speedHtml } from "../permute_lens/permute_lens.js";
 import { formatOf, neighbour } from "../permute_lens/scene.js";
 import { hasWindows } from "../permute_lens/window.js";
@@ -368,13 +368,13 @@ function actOnMap(scene, state, action) {
     case "follow": {
       const cell = hitMap(mapOf(scene, state)[scene.format], state, x, y);
       if (cell === undefined) return undefined;
-      return cell === state.cell ? letGo(run, state) : { cell, window: "" };
+      return cell === state.cell ? letGo(run, state) : { cell, ...freed(state) };
     }
     case "walk": {
       const [fromEnd, by] = ARROWS[key] ?? [];
       if (!by) return undefined;
       const now = { ...state, moving: undefined, backward: false };
-      return { cell: neighbour(run, now, fromEnd + (shift ? 2 : 0), by) ?? state.cell, window: "" };
+      return { cell: neighbour(run, now, fromEnd + (shift ? 2 : 0), by) ?? state.cell, ...freed(state) };
     }
   }
 }

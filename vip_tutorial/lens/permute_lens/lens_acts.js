@@ -10,7 +10,7 @@ export const ARROWS = { ArrowRight: [0, 1], ArrowLeft: [0, -1], ArrowDown: [1, 1
 const PAGES = { PageDown: 1, PageUp: -1 };
 
 /** From now on the windows go along with what is followed. @param {{window?: string}} state */
-const freed = (state) => (state.window ? { window: "" } : {});
+export const freed = (state) => (state.window ? { window: "" } : {});
 
 /**
  * No element is followed any more; the windows stay where they are.
@@ -18,7 +18,7 @@ const freed = (state) => (state.window ? { window: "" } : {});
  */
 export function letGo(run, state) {
   const stays = state.cell >= 0 && !state.window && hasWindows(run);
-  return { cell: -1, axis: -1, ...(stays ? { window: windowAt(run, run.root, state.cell) } : {}) };
+  return { cell: -1, ...(stays ? { window: windowAt(run, run.root, state.cell) } : {}) };
 }
 
 /** The windows a page on or back along a cut axis: of the tensor after the step, else of that before it. */

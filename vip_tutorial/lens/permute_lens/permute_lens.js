@@ -156,7 +156,7 @@ ${stageHtml(
       case "back": // show the step that is on its way
         return state.playing ? { playing: false } : actOnLens(scene, now, positionOf(state), action);
       case "let go":
-        return letGo(run, now);
+        return { ...letGo(run, now), axis: -1 };
       case "call":
         return key === "Escape" ? { axis: -1 } : undefined;
       case "numbers":
@@ -181,7 +181,7 @@ ${stageHtml(
       }
       default: {
         const changes = actOnLens(scene, now, positionOf(state), action);
-        return name === "follow" && changes?.cell === state.cell ? letGo(run, now) : changes;
+        return name === "follow" && changes?.cell === state.cell ? { ...changes, ...letGo(run, now) } : changes;
       }
     }
   },
