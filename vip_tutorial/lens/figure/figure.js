@@ -78,11 +78,14 @@ export const renderFigure = (figure) =>
     bringFigureToLife(figure, model, el, again),
   );
 
-/** The figure's HTML before any script has run. @param {Figure} figure */
-export const firstFrameOf = (figure) => (data) => {
+/**
+ * The figure's HTML before any script has run; or `isAwake`, as it is drawn then.
+ * @param {Figure} figure
+ */
+export const firstFrameOf = (figure) => (data, isAwake) => {
   try {
     const { scene, start } = opened(figure, { get: (key) => data[key] });
-    return wholeHtml(figure, scene, start, "", true);
+    return wholeHtml(figure, scene, start, "", !isAwake);
   } catch (error) {
     return problemHtml(error);
   }

@@ -1,9 +1,9 @@
 // How the numbers of one act get from the tensors that it takes to the one that it leaves.
 
-import { sizeOf } from "../permute_lens/recording.js";
+import { MOST_DRAWN, sizeOf } from "../permute_lens/recording.js";
 
 /**
- * For each tensor that a group takes: per element, the element of its output that it ends
+ * For each tensor that a group takes and that is drawn: per element, the element of its output that it ends
  * in; -1 for none.  Where elements keep a home, that says where; else what they are part of.
  * @param {*} run
  * @param {import("./map_graph.js").Group} group
@@ -17,6 +17,7 @@ export function endsOf(run, group) {
     const after = ends.get(step.output);
     if (!after) continue; // what nothing on the map is made from
     step.inputs.forEach((id, i) => {
+      if (countOf(id) > MOST_DRAWN) return;
       const before = ends.get(id) ?? new Array(countOf(id)).fill(-1);
       ends.set(id, before);
       const homes = run.homes(id);

@@ -305,10 +305,11 @@ function cornerOf({ x, y, width, layout }, k) {
 function flightOf(plan, group, view) {
   const { run, flights, layout } = plan;
   const { elements } = layout.stations.get(group.output).layout;
-  const key = `${group.steps} ${view.cell} ${elements[0]}`;
+  const here = followed(run, view, group.output);
+  const key = `${group.steps} ${here} ${elements[0]}`;
   if (!flights.has(key)) {
     const rows = rowsOf(run, group);
-    const first = rows[followed(run, view, group.output)];
+    const first = rows[here];
     const all = [...new Set(elements.map((k) => rows[k]))].sort((one, other) => one - other);
     const order = new Map([first, ...all.filter((row) => row !== first)].map((row, i) => [row, i]));
     flights.set(key, { ends: endsOf(run, group), rows, order });

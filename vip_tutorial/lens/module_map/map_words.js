@@ -121,15 +121,15 @@ function reachOf(run, cell) {
   if (reaches.get(run)?.cell === cell) return reaches.get(run).found;
   const found = new Map([[run.root, new Set([cell])]]);
   for (const step of run.steps) {
-    if (run.seen(step.output, 0) === null) continue; // not all of its way is recorded
+    if (run.knowledge(step.output) !== "exact") continue; // not all of its way is recorded
     const made = new Set();
-    for (const input of new Set(step.inputs)) {
+    step.inputs.forEach((input, i) => {
       const before = found.get(input);
-      if (!before?.size) continue;
-      const { base, offsets } = run.sources(step, input);
+      if (!before?.size) return;
+      const of = run.madeOf(step, i);
       for (let k = sizeOf(run.tensors[step.output].shape) - 1; k >= 0; k--)
-        if (offsets.some((offset) => before.has(base(k) + offset))) made.add(k);
-    }
+        if (of(k).some((element) => before.has(element))) made.add(k);
+    });
     found.set(step.output, made);
   }
   reaches.set(run, { cell, found });

@@ -52,8 +52,8 @@ function pairsOf(run, step) {
   const every = Array.from({ length: sizeOf(after) }, (_, k) => k);
   if (String(before) === String(after)) return every.map((k) => [k, k]);
   if (!step.mixed || step.kind === "mix") return [];
-  const { base, offsets } = run.sources(step, main);
-  if (offsets.length * every.length > MOST_PAIRS) return [];
+  const { base, offsets } = run.sources(step, main) ?? {};
+  if (!base || offsets.length * every.length > MOST_PAIRS) return [];
   return every.flatMap((k) => offsets.map((offset) => [base(k) + offset, k]));
 }
 

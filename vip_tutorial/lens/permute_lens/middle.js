@@ -65,7 +65,8 @@ function secondOf(run, step) {
     const { shape, axes } = run.tensors[second];
     const about = { id: second, values: run.values(second), shape, axes };
     if (step.kind !== "pointwise") return { kind: "other", ...about };
-    const source = run.sources(step, second).base;
+    const source = run.sources(step, second)?.base;
+    if (!source) return null;
     return { kind: "second", ...about, sign: signOf(step), source, isStretched: sizeOf(shape) < size };
   }
   // A weight that is laid over the tensor, such as the scale of a layer.
@@ -151,7 +152,8 @@ function sentBack(run, step, input) {
   const other = step.inputs.find((id) => id !== input);
   const values = sign === "×" ? run.values(other) : null;
   if (sign === "×" && !values) return null;
-  const [at, beside] = [input, other].map((id) => run.sources(step, id).base);
+  const [at, beside] = [input, other].map((id) => run.sources(step, id)?.base);
+  if (!at || !beside) return null;
   arrived.forEach((g, k) => (sent[at(k)] += values ? g * values[beside(k)] : g));
   return sent;
 }

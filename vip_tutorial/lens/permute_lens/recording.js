@@ -8,13 +8,20 @@ export const MOST_DRAWN = 2048;
 export const MOST_FOLLOWED = 16384;
 
 export const LONGEST_STRIP = 4 * MOST_DRAWN; // of memory, with the gaps between the elements
+// As in tracing/damage.py: what is read of a recording at most.
+const MOST_NUMBERS = 2_800_000;
+const LETTERS = 12; // that a number takes as JSON
+const MOST_STEPS = 1024;
+const MOST_AXES = 256;
+const LONGEST_TEXT = 2 * 65_536; // Python counts a pair of surrogates as one
+const END_OF_MEMORY = 2 ** 63;
 const KINDS = ["move", "collect", "mix", "pointwise", "norm", "reduce", "other"];
 const KEEPING = ["mix", "pointwise", "norm"]; // with as many outputs as inputs they keep places
 export const MASK_BITS = 24; // a multiple of the number of hues, so that a bit tells its hue
 
 /** Number of elements of a shape. @param {number[]} shape */
 export function sizeOf(shape) {
-  return shape.reduce((product, n) => product * n, 1);
+  return shape.includes(0) ? 0 : shape.reduce((product, n) => product * n, 1); // an endless one times 0 is no number
 }
 
 /** Coordinates of the element with row-major number `index`. */
@@ -71,24 +78,26 @@ export function lineAlong(index, axis, shape) {
  */
 export function readRun(json) {
   if (!json || json.format !== "vip-trace") throw new Error("this is not a recorded run");
-  if (json.version !== 1) throw new Error(`this recording has version ${json.version}; the figure reads version 1`);
+  const version = JSON.stringify(json.version)?.slice(0, 40);
+  if (version !== "1") throw new Error(`this recording has version ${version}; the figure reads version 1`);
   const { tensors, steps, inputs, operands = [] } = json;
   if (![tensors, steps, inputs].every(Array.isArray)) throw new Error("this recording holds no steps");
   if (!steps.length)
     throw new Error(
-      ["this recording holds no steps", ...[json.omitted ?? []].flat(), ...[json.failed ?? []].flat()]
+      ["this recording holds no steps", ...[json.omitted, json.failed].flat().filter(isText)]
         .join(". ")
         .replace(/\.$/, ""),
     );
+  if (!Array.isArray(operands)) throw new Error("the operands of this recording are damaged");
+  if (steps.length > MOST_STEPS || isTooLarge(json))
+    throw new Error("this recording is too large; trace a part of the function, or a smaller input");
   tensors.forEach((tensor, i) => {
     if (!isTensor(tensor) || tensor.id !== i) throw new Error(`tensor ${i} of this recording is damaged`);
   });
-  if (!Array.isArray(operands)) throw new Error("the operands of this recording are damaged");
   operands.forEach((operand, i) => {
     const { name, shape, values } = operand ?? {};
     const isRead = () => values == null || (isNumbers(values) && values.length === sizeOf(shape));
-    if (typeof name !== "string" || !isWhole(shape) || !isRead())
-      throw new Error(`operand ${i} of this recording is damaged`);
+    if (!isText(name) || !isWhole(shape) || !isRead()) throw new Error(`operand ${i} of this recording is damaged`);
   });
   steps.forEach((step, i) => {
     const isNew = step?.output > (steps[i - 1]?.output ?? -1) && !inputs.includes(step.output);
@@ -100,12 +109,28 @@ export function readRun(json) {
       throw new Error(`step ${i + 1} of this recording moves elements that do not exist`);
   });
   if (!isWhole(inputs, tensors.length)) throw new Error("this recording has no such inputs");
-  if (!(json.omitted ?? []).every?.((text) => typeof text === "string"))
-    throw new Error("what this recording left out is damaged");
-  if (typeof (json.failed ?? "") !== "string") throw new Error("what broke off this recording is damaged");
-  if (typeof (json.name ?? "") !== "string") throw new Error("the name of this recording is damaged");
+  if (!(json.omitted ?? []).every?.(isText)) throw new Error("what this recording left out is damaged");
+  if (!isText(json.failed ?? "")) throw new Error("what broke off this recording is damaged");
+  if (!isText(json.name ?? "")) throw new Error("the name of this recording is damaged");
   return new Run(json);
 }
+
+/** Whether it holds more than is read; texts count as the numbers that would be as long. */
+function isTooLarge(json) {
+  let room = MOST_NUMBERS;
+  const left = [json];
+  while (left.length && room >= 0) {
+    const values = Object.values(left.pop());
+    room -= values.length;
+    if (room < 0) break;
+    for (const value of values)
+      if (typeof value === "string") room -= value.length / LETTERS;
+      else if (value && typeof value === "object") left.push(value);
+  }
+  return room < 0;
+}
+
+const isText = (text) => typeof text === "string" && text.length <= LONGEST_TEXT;
 
 /** Whether `list` holds whole numbers only, from 0 to below `limit`. */
 function isWhole(list, limit = Infinity) {
@@ -118,9 +143,16 @@ function isTensor(tensor) {
   return (
     strides.length === shape.length &&
     axes.length === shape.length &&
-    axes.every((name) => typeof name === "string") &&
+    axes.length <= MOST_AXES &&
+    axes.every(isText) &&
+    endOf(tensor) <= END_OF_MEMORY &&
     [values, gradient].every((list) => list == null || (isNumbers(list) && list.length === sizeOf(shape)))
   );
+}
+
+/** The address after the last one of a tensor. */
+function endOf({ shape, strides, offset }) {
+  return shape.includes(0) ? offset : 1 + shape.reduce((last, n, axis) => last + (n - 1) * strides[axis], offset);
 }
 
 const isNumbers = (list) => Array.isArray(list) && list.every(isNumber);
@@ -131,7 +163,7 @@ function isNumber(value) {
 
 function isStep(step, tensors) {
   const { op, call, kind, inputs, output, order, mixed, source, module } = step ?? {};
-  if (![op, call, kind, module ?? ""].every((text) => typeof text === "string")) return false;
+  if (![op, call, kind, module ?? ""].every(isText)) return false;
   if (!["exact", "bound", "unknown", undefined].includes(step.known)) return false;
   if (![step.writes, step.backward].every((flag) => [true, false, undefined].includes(flag))) return false;
   // A step makes something new of what was there before it.
@@ -149,7 +181,7 @@ function isStep(step, tensors) {
     (step.picks == null || (kind === "collect" && arePicks(step, tensors))) &&
     (step.reads == null || areReads(step, tensors)) &&
     (source == null ||
-      ([source.text, source.file, source.function].every((text) => typeof text === "string") &&
+      ([source.text, source.file, source.function].every(isText) &&
         isWhole([source.line, source.start, source.end]) &&
         source.start <= source.end &&
         source.end <= source.text.length))
@@ -174,7 +206,8 @@ function areReads({ reads, inputs, output }, tensors) {
     if (Number.isInteger(entry)) return entry >= 0 && entry < after.length && after[entry] <= size;
     const { axis, at } = entry ?? {};
     if (!isWhole([axis], after.length) || !Array.isArray(at) || at.length !== after[axis]) return false;
-    return at.every((places) => isWhole(places, size));
+    // In order, each once: or to read them could take forever.
+    return at.every((places) => isWhole(places, size) && places.every((n, i) => !i || n > places[i - 1]));
   };
   return (
     Array.isArray(reads) &&
@@ -329,8 +362,10 @@ class Run {
       if (gradient) return gradient.map(toNumber);
       const uses = this.steps.filter((step) => step.inputs.includes(id));
       if (!uses.length || uses.some((step) => !step.map || step.backward === false)) return null;
+      if (sizeOf(shape) > MOST_DRAWN) return null;
       const total = new Array(sizeOf(shape)).fill(0);
       for (const step of uses) {
+        if (step.inputs[0] !== id) continue; // a move takes nothing of its other inputs
         const after = this.gradient(step.output);
         if (!after) return null;
         step.map.forEach((source, k) => (total[source] += after[k]));
@@ -447,7 +482,8 @@ class Run {
 
   /**
    * Which elements of `input` each element of the output of `step` is made from: those at
-   * `base(k)` plus each of the `offsets`; null if they do not follow each other so evenly.
+   * `base(k)` plus each of the `offsets`; null if they do not follow each other so evenly, or
+   * are more than are drawn.
    */
   sources(step, input, i = step.inputs.indexOf(input)) {
     if (step.kind === "collect" || (step.kind === "move" && !step.map)) return null;
@@ -457,6 +493,7 @@ class Run {
     }
     return this.#once(`sources ${step.output} ${i}`, () => {
       const { shape } = this.tensors[input];
+      if (sizeOf(shape) > MOST_DRAWN) return null;
       const out = this.tensors[step.output].shape;
       const reads = step.reads?.[i] ?? this.#usualReads(step, input);
       if (reads.some((entry) => entry !== null && typeof entry !== "number")) return null;
@@ -529,10 +566,11 @@ class Run {
         if (this.tensors[id].storage !== storage || !this.homes(id)?.length) continue;
         if (sizeOf(shape) > MOST_DRAWN) continue;
         start = Math.min(start, offset);
-        end = Math.max(end, 1 + shape.reduce((last, n, axis) => last + (n - 1) * strides[axis], offset));
+        end = Math.max(end, endOf({ shape, strides, offset }));
       }
       const length = end - start;
-      return { start, length: length > 0 && length <= LONGEST_STRIP ? length : 0 };
+      const isExact = Number.isSafeInteger(end); // else an address would stand for its neighbours, too
+      return { start, length: isExact && length > 0 && length <= LONGEST_STRIP ? length : 0 };
     });
   }
 

@@ -70,8 +70,11 @@ function product(run, { from, backward }, { values, shape, name, bias }, before,
 }
 
 /** Two numbers that meet. */
-function pair(run, { backward, step }, { values, source, sign, id }, before, k) {
-  const [x, y] = [before[k], values[source(k)]];
+function pair(run, { backward, step, from }, { values, source, sign, id }, before, k) {
+  // The first of them may be stretched, too.
+  const at = backward ? k : (run.sources(step, from)?.base(k) ?? k);
+  const [x, y] = [before[at], values[source(k)]];
+  if (x === undefined || y === undefined) return null;
   const [one, other] = id !== undefined && step.inputs[0] === id && !backward ? [y, x] : [x, y];
   const result = { "+": one + other, "−": one - other, "×": one * other, "÷": one / other }[sign];
   return { text: `${short(one)} ${sign} ${short(other)}`, how: "", result, terms: [one, other, result] };

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from .calls import flat, is_plain
+from .calls import flat, is_empty_shell, is_plain
 
 # Operations that only move elements, and the arguments that these come from.  What is
 # written here is a candidate: each is made again on numbered elements, and what came
@@ -249,7 +249,7 @@ class Beneath(TorchDispatchMode):
         return result
 
     def _copied(self, x: Tensor) -> Tensor | None:
-        if not is_plain(x) or x.is_meta or x.numel() > self._most:
+        if not is_plain(x) or is_empty_shell(x) or x.numel() > self._most:
             return None
         return x.detach().clone()
 
@@ -261,7 +261,10 @@ _COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
 def _is_compound(func: OpOverload) -> bool:
     """Whether an operation only calls others; in inference mode they come as such."""
     has = functools.partial(torch._C._dispatch_has_kernel_for_dispatch_key, func.name())
-    return has(_COMPOSITE) and not any(map(has, ("CPU", "CUDA")))
+    try:
+        return has(_COMPOSITE) and not any(map(has, ("CPU", "CUDA")))
+    except RuntimeError:  # prim::device and its like, which are of no dispatcher
+        return False
 
 
 _own = threading.local()

@@ -156,11 +156,19 @@ def is_plain(x: Tensor) -> bool:
     """Whether a tensor has strides and a piece of memory that can be looked at."""
     if x.layout != torch.strided or x.is_nested or x.is_quantized:
         return False
+    if is_of_its_own(x):
+        return False
     try:
         x.untyped_storage()
     except (NotImplementedError, RuntimeError):  # inside vmap, jvp, jacrev
         return False
     return True
+
+
+def is_of_its_own(x: Tensor) -> bool:
+    """Whether a subclass runs the operations itself: its memory may be elsewhere."""
+    dispatch = type(x).__torch_dispatch__
+    return dispatch is not Tensor.__torch_dispatch__ and not isinstance(x, FakeTensor)
 
 
 def is_empty_shell(x: Tensor) -> bool:

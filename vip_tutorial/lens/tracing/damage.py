@@ -10,6 +10,45 @@ from typing import Any
 from .calls import KINDS
 
 Test = Callable[[Any], bool]
+# What is read of a recording at most, so that this takes seconds.  `trace` itself stays
+# far below it, unless it is asked for very many numbers.
+MOST_NUMBERS = 2_800_000
+MOST_STEPS = 1024
+MOST_AXES = 256
+LONGEST_TEXT = 65_536
+_LETTERS = 12  # that a number takes as JSON, with what is between two
+
+
+def check_size(data: dict[str, Any]) -> None:
+    """Refuse what is too large to look over, however it is built.
+
+    Raises:
+        ValueError: It says which part of the recording is too large.
+    """
+    steps = data.get("steps")
+    if isinstance(steps, list) and len(steps) > MOST_STEPS:
+        raise _too_large(f"{len(steps):,} steps where {MOST_STEPS:,} are read")
+    room = MOST_NUMBERS * _LETTERS
+    for key, part in data.items():
+        left = [part]
+        while left:
+            item = left.pop()
+            is_nested = isinstance(item, dict | list)
+            room -= len(item) if isinstance(item, str) else _LETTERS
+            if room < 0 or (is_nested and len(item) * _LETTERS > room):
+                where = f"with its {reprlib.repr(key)}"
+                raise _too_large(f"{where} more than {MOST_NUMBERS:,} numbers")
+            if isinstance(item, dict):
+                left += item.keys()
+            if is_nested:
+                left += item.values() if isinstance(item, dict) else item
+
+
+def _too_large(what: str) -> ValueError:
+    return ValueError(
+        f"the recording is too large, {what}: trace a part of the function, a smaller "
+        "input, or with a smaller max_elements"
+    )
 
 
 def check_recording(data: Any) -> None:
@@ -68,8 +107,13 @@ def _check_tensor(where: str, tensor: Any, number: int) -> None:
     if tensor["id"] != number:
         raise ValueError(f"{where} says that it is tensor {tensor['id']}")
     shape = tensor["shape"]
+    if len(shape) > MOST_AXES:
+        raise ValueError(f"{where} has {len(shape)} axes, more than {MOST_AXES}")
     for key in ("axes", "strides"):
         _check_length(f"{key} of {where}", tensor[key], len(shape))
+    jumps = [(n - 1) * stride for n, stride in zip(shape, tensor["strides"])]
+    if 0 not in shape and not _is_whole(tensor["offset"] + sum(jumps)):
+        raise ValueError(f"{where} ends beyond any memory")
     for key in ("values", "gradient"):
         _check_length(f"{key} of {where}", tensor[key], math.prod(shape))
 
@@ -112,7 +156,10 @@ def _check_sources(where: str, step: dict[str, Any], shapes: list[list[int]]) ->
                 raise ValueError(f"reads of {where}: there is no axis {axis}")
             if isinstance(entry, dict):
                 _check_length(f"reads of {where}", entry["at"], after[axis])
-                _check_ids(f"reads of {where}", list(chain(*entry["at"])), size)
+                places = [*chain.from_iterable(entry["at"])]
+                _check_ids(f"reads of {where}", places, size)
+                if any(at != sorted({*at}) for at in entry["at"]):
+                    raise ValueError(f"reads of {where} are not in order, each once")
             elif axis is not None and after[axis] > size:
                 raise ValueError(f"reads of {where}: {after[axis]} of {size}")
 
@@ -132,7 +179,7 @@ def _ends(step: dict[str, Any]) -> tuple[int, int]:
 
 
 def _is_text(x: Any) -> bool:
-    return isinstance(x, str)
+    return isinstance(x, str) and len(x) <= LONGEST_TEXT
 
 
 def _is_whole(x: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .calls import flat, is_plain
+from .calls import flat, is_empty_shell, is_of_its_own, is_plain
 
 
 def check_inputs(function: Any, inputs: tuple) -> None:
@@ -55,10 +55,13 @@ def most_elements(value: Any) -> int:
 
 def check_gradient(gradient: Any) -> None:
     """Refuse a gradient that no output can have, or that cannot be computed."""
-    if not isinstance(gradient, Tensor) or gradient.is_meta:
+    is_tensor = isinstance(gradient, Tensor)
+    if not is_tensor or not is_plain(gradient) or is_empty_shell(gradient):
         name = type(gradient).__name__
-        if isinstance(gradient, Tensor):
-            name += " without contents, on meta"
+        if is_tensor and not is_plain(gradient):
+            name = kind_of_tensor(gradient).removeprefix("a ")
+        elif is_tensor:
+            name += f" without contents, on {gradient.device}"
         raise TypeError(
             f"gradient is a {name}; it must be a tensor like the output, e.g. "
             "torch.ones_like(f(x))"
@@ -108,6 +111,7 @@ def kind_of_tensor(x: Tensor) -> str:
         ("nested", x.is_nested),
         ("quantized", x.is_quantized),
         (str(x.layout).removeprefix("torch."), x.layout != torch.strided),
+        (type(x).__name__, is_of_its_own(x)),
     ]
     word = next((word for word, true in words if true), "wrapped (vmap, jvp)")
     return f"a {word} tensor"

@@ -102,6 +102,8 @@ def _follows(
         after = gradients.get(step.output)
         if step.map is None or after is None or step.inputs.count(record.id) > 1:
             return False
+        if step.inputs[0] != record.id:
+            continue  # a move takes nothing of its other inputs
         total.index_add_(0, torch.tensor(step.map, dtype=torch.int64), _flat(after))
     return torch.allclose(total, _flat(own), rtol=1e-4, atol=1e-7, equal_nan=True)
 

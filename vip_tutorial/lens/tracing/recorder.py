@@ -47,6 +47,7 @@ from .calls import (
     operation,
 )
 from .failures import Failure
+from .fast_paths import plain_tensors_take_fast_paths
 from .given import check_result, name_of_function
 from .modules import Names
 from .omissions import Omissions
@@ -130,7 +131,7 @@ class Recorder(TorchFunctionMode):
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        with _plain_tensors_take_fast_paths(), Beneath(self._beneath, self._most), self:
+        with plain_tensors_take_fast_paths(), Beneath(self._beneath, self._most), self:
             yield
 
     @property
@@ -722,25 +723,6 @@ def _opened(func: Callable) -> Callable:
     )
     opened.__kwdefaults__ = func.__kwdefaults__
     return opened
-
-
-@contextmanager
-def _plain_tensors_take_fast_paths() -> Iterator[None]:
-    """Modules take their fast paths as they do when nobody watches.
-
-    They ask `torch.overrides` whether someone does; of plain tensors it says no.
-    """
-    ask = torch.overrides.has_torch_function
-
-    def ask_by_type(tensors: Sequence[Any]) -> bool:
-        plain = (Tensor, torch.nn.Parameter, type(None))
-        return any(type(x) not in plain for x in tensors) and ask(tensors)
-
-    torch.overrides.has_torch_function = ask_by_type
-    try:
-        yield
-    finally:
-        torch.overrides.has_torch_function = ask
 
 
 def _key(x: Tensor) -> tuple:

@@ -2,11 +2,14 @@
 
 import copy
 import math
+import reprlib
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import accumulate
 from typing import Any
 
-from .damage import check_recording
+from .damage import MOST_NUMBERS, check_recording, check_size
 from .source import SourceLine
 
 FORMAT = "vip-trace"
@@ -157,49 +160,55 @@ class Trace:
 
     def values(self, id: int) -> list[float] | None:
         """Elements of tensor `id` in logical order; None if they were left out."""
-        return self._follow(id, lambda record: record.values)
+        return self._follow(id, lambda record: record.values, nowhere=None)
 
     def homes(self, id: int) -> list[int] | None:
         """For a tensor that only moves made: which input element each element is.
 
         -1 stands for an element that comes from nowhere, as the zeros of a padding.
+        None, too, if an input is so large that its elements are not recorded.
         """
-        return self._follow(
-            id,
-            lambda record: (
-                list(range(math.prod(record.shape)))
-                if record.id in self.inputs
-                else None
-            ),
-        )
+        return self._follow(id, self._own_places, nowhere=-1)
 
-    def _follow(self, id: int, known: Callable[[TensorRecord], list | None]):
-        found = known(self.tensors[id])
-        if found is not None:
-            return found
-        for step in self.steps:
-            if step.output != id:
-                continue
-            if step.map is not None:
-                before = self._follow(step.inputs[0], known)
-                return before and [before[source] for source in step.map]
-            if step.picks is not None:
-                return self._collected(step, known)
-        return None
+    def _own_places(self, record: TensorRecord) -> list[int] | None:
+        size = math.prod(record.shape)
+        is_given = record.id in self.inputs and size <= MOST_NUMBERS
+        return list(range(size)) if is_given else None
 
-    def _collected(self, step: Step, known: Callable) -> list | None:
-        before: list = []
-        first = 0
-        for id_ in step.inputs:
-            size = math.prod(self.tensors[id_].shape)
-            is_used = any(first <= k < first + size for k in step.picks)
-            found = self._follow(id_, known) if is_used else [-1] * size
-            if found is None:
+    def _follow(
+        self, id: int, known: Callable[[TensorRecord], list | None], nowhere: Any
+    ) -> list | None:
+        makers = {step.output: step for step in self.steps}
+        found: dict[int, list | None] = {}
+        wanted = [id]
+        for id_ in wanted:
+            if id_ not in found:
+                found[id_] = known(self.tensors[id_])
+                if found[id_] is None and id_ in makers:
+                    wanted += makers[id_].inputs
+        for id_ in sorted(found):  # what is made comes after what it is made from
+            if found[id_] is None and id_ in makers:
+                found[id_] = self._moved(makers[id_], found, nowhere)
+        return found[id]
+
+    def _moved(
+        self, step: Step, before: dict[int, list | None], nowhere: Any
+    ) -> list | None:
+        if step.map is not None:
+            source = before[step.inputs[0]]
+            return source and [source[k] for k in step.map]
+        if step.picks is None or all(k < 0 for k in step.picks):
+            return None
+        sizes = [math.prod(self.tensors[id_].shape) for id_ in step.inputs]
+        starts = [*accumulate(sizes, initial=0)]
+        moved: list = []
+        for k in step.picks:
+            i = bisect_right(starts, k) - 1
+            source = before[step.inputs[i]] if k >= 0 else [nowhere]
+            if source is None or (k < 0 and nowhere is None):
                 return None
-            before += found
-            first += size
-        found = [before[k] if k >= 0 else -1 for k in step.picks]
-        return found if any(k >= 0 for k in step.picks) else None
+            moved.append(source[k - starts[i] if k >= 0 else 0])
+        return moved
 
     def gradient(self, id: int) -> list[float] | None:
         """Gradient at tensor `id`; None if it was not asked for or left out.
@@ -207,18 +216,36 @@ class Trace:
         Backward through a move is the move undone: each element hands its gradient
         to the place it came from.
         """
-        if self.tensors[id].gradient is not None:
-            return self.tensors[id].gradient
+        needed = {id}
+        for step in self.steps:
+            taken = needed.intersection(step.inputs)
+            if any(self.tensors[id_].gradient is None for id_ in taken):
+                needed.add(step.output)
+        found: dict[int, list[float] | None] = {}
+        for id_ in sorted(needed, reverse=True):
+            found[id_] = self._gradient_from(id_, found)
+        return found[id]
+
+    def _gradient_from(
+        self, id: int, after: dict[int, list[float] | None]
+    ) -> list[float] | None:
+        record = self.tensors[id]
+        size = math.prod(record.shape)
+        if record.gradient is not None:
+            return record.gradient
         uses = [step for step in self.steps if id in step.inputs]
-        if not uses or any(step.map is None or not step.backward for step in uses):
+        is_derived = all(step.map is not None and step.backward for step in uses)
+        if not uses or not is_derived or size > MOST_NUMBERS:
             return None
-        total = [0.0] * math.prod(self.tensors[id].shape)
+        total = [0.0] * size
         for step in uses:
-            after = self.gradient(step.output)
-            if after is None:
+            if step.inputs[0] != id:
+                continue  # a move takes nothing of its other inputs
+            arrived = after[step.output]
+            if arrived is None:
                 return None
-            for k, source in enumerate(step.map):
-                total[source] += after[k]
+            for source, value in zip(step.map, arrived):
+                total[source] += value
         return total
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Trace":
@@ -296,16 +323,18 @@ class Trace:
         """Read what `to_json` wrote.
 
         Raises:
-            ValueError: If it is not a recording, one of another version, or damaged: no
-                run can have given it.
+            ValueError: If it is not a recording, one of another version, too large to
+                be read, or damaged: no run can have given it.
         """
         if not isinstance(data, dict) or data.get("format") != FORMAT:
             raise ValueError(f"not a recording: its 'format' must be {FORMAT!r}")
-        if data.get("version") != VERSION:
+        version = data.get("version")
+        if type(version) is not int or version != VERSION:
             raise ValueError(
-                f"recording has version {data.get('version')!r}; this package reads "
+                f"recording has version {reprlib.repr(version)}; this package reads "
                 f"version {VERSION}: trace the function again"
             )
+        check_size(data)
         data = {k: v for k, v in data.items() if k not in ("format", "version")}
         data = _completed(data)
         try:
