@@ -362,7 +362,7 @@ class Run {
       if (gradient) return gradient.map(toNumber);
       const uses = this.steps.filter((step) => step.inputs.includes(id));
       if (!uses.length || uses.some((step) => !step.map || step.backward === false)) return null;
-      if (sizeOf(shape) > MOST_DRAWN) return null;
+      if (sizeOf(shape) > MOST_FOLLOWED) return null;
       const total = new Array(sizeOf(shape)).fill(0);
       for (const step of uses) {
         if (step.inputs[0] !== id) continue; // a move takes nothing of its other inputs
@@ -483,7 +483,7 @@ class Run {
   /**
    * Which elements of `input` each element of the output of `step` is made from: those at
    * `base(k)` plus each of the `offsets`; null if they do not follow each other so evenly, or
-   * are more than are drawn.
+   * are more than are followed.
    */
   sources(step, input, i = step.inputs.indexOf(input)) {
     if (step.kind === "collect" || (step.kind === "move" && !step.map)) return null;
@@ -493,7 +493,7 @@ class Run {
     }
     return this.#once(`sources ${step.output} ${i}`, () => {
       const { shape } = this.tensors[input];
-      if (sizeOf(shape) > MOST_DRAWN) return null;
+      if (sizeOf(shape) > MOST_FOLLOWED) return null;
       const out = this.tensors[step.output].shape;
       const reads = step.reads?.[i] ?? this.#usualReads(step, input);
       if (reads.some((entry) => entry !== null && typeof entry !== "number")) return null;
