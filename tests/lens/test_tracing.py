@@ -823,12 +823,15 @@ def test_a_call_that_writes_to_out_is_made_once(call, size):
     assert (recording.steps[-1].kind, recording.steps[-1].map) == ("other", None)
 
 
-@in_turn("part", ["moves.seen_in_memory", "permutation", "names_after"])
+@in_turn(
+    "part",
+    ["moves.seen_in_memory", "effects.permutation", "recorder.names_after"],
+)
 def test_what_cannot_be_explored_is_said(part, monkeypatch):
     def fail(*args):
         raise RuntimeError("not implemented for Long")
 
-    monkeypatch.setattr(f"vip_tutorial.lens.tracing.recorder.{part}", fail)
+    monkeypatch.setattr(f"vip_tutorial.lens.tracing.{part}", fail)
     recording = trace(lambda x: x.permute(1, 0), x34)
     assert recording.values(recording.outputs[0]) == numbers(x34.T)
     assert len(recording.tensors[-1].axes) == 2

@@ -438,7 +438,7 @@ class Run {
       if (!step || (step.kind === "move" && !step.map) || (step.kind === "collect" && !step.picks)) return "unknown";
       const found = step.inputs.map((input) => this.knowledge(input));
       // Old recordings do not say; there an operation without axes was not looked into.
-      found.push(step.known ?? (step.kind === "other" && !step.mixed ? "bound" : "exact"));
+      found.push(step.known ?? (step.kind === "other" && !step.mixed && !step.reads ? "bound" : "exact"));
       return ["unknown", "bound"].find((word) => found.includes(word)) ?? "exact";
     });
   }

@@ -196,8 +196,13 @@ def _as_read(step: Step, inputs: list[Named], after: list[int]) -> Named:
         return named
     for input_, reads in zip(reversed(inputs), reversed(step.reads)):
         for k, entry in enumerate(reads):
-            if type(entry) is int and after[entry] == input_.shape[k] > 1:
-                named.axes[entry] = input_.axes[k]
+            at = entry["axis"] if isinstance(entry, dict) else entry
+            if at is None or not after[at] == input_.shape[k] > 1:
+                continue
+            # A window slides along the axis, and stands at its place.
+            places = entry["at"] if isinstance(entry, dict) else []
+            if all(c in there for c, there in enumerate(places)):
+                named.axes[at] = input_.axes[k]
     return named
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .recorder import Recorder, as_numbers
+from .recorder import Recorder
 from .recording import Step, TensorRecord
+from .tensors import as_numbers
 
 
 def record_gradients(recorder: Recorder, output: Tensor, gradient: Tensor) -> None:
@@ -32,7 +33,7 @@ def record_gradients(recorder: Recorder, output: Tensor, gradient: Tensor) -> No
             "follows, so it has no gradient: was it detached, or rounded?"
         )
     recording = recorder.recording
-    wanted = list(recorder.differentiable())
+    wanted = list(recorder.tensors.differentiable())
     gradients = _asked(output, wanted, gradient.to(output))
     if not gradients:
         raise ValueError(
@@ -56,12 +57,12 @@ def record_gradients(recorder: Recorder, output: Tensor, gradient: Tensor) -> No
     ]
     # All or none: from a part of them wrong ones would be derived.
     size = sum(math.prod(record.shape) for record in needed)
-    if size > recorder.room:
+    if size > recorder.tensors.room:
         recorder.missing.crowded_out += len(needed)
         for step in recording.steps:
             step.backward = False
         return
-    recorder.room -= size
+    recorder.tensors.room -= size
     for record in needed:
         grad = gradients[record.id]
         zeros = [0.0] * math.prod(record.shape)

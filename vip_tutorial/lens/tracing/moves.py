@@ -42,6 +42,10 @@ def seen_in_memory(before: TensorRecord, after: TensorRecord) -> Tensor | None:
     return picks if torch.equal(at[there], numbers) and (picks >= 0).all() else None
 
 
+def as_picks(numbers: Sequence[int]) -> Tensor:
+    return torch.tensor(numbers, dtype=torch.int64)
+
+
 def made_again(call: Call, inputs: Sequence[Tensor], fixed: set) -> Tensor | None:
     """Picks of a call that is made again on numbered elements, twice.
 

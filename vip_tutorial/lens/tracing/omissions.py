@@ -1,7 +1,8 @@
 """What a recording leaves out, told in sentences."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -33,6 +34,17 @@ class Omissions:
         self.fused: set[str] = set()  # operations that stand for whole modules
         self.back: dict[str, None] = {}  # calls that took a number back from Python
         self.is_beneath = False  # whether steps are seen only as PyTorch's own
+
+    def explored(self, what: str, function: Callable, *args: Any) -> Any:
+        """What a function gives; None if it raises, and then what is missing is noted.
+
+        A reader's run is never stopped by what the recorder does on its own.
+        """
+        try:
+            return function(*args)
+        except Exception:  # it may be any call at all
+            self.puzzling[what] = None
+            return None
 
     def sentences(self, tensors: Sequence[TensorRecord]) -> list[str]:
         found = []

@@ -14,6 +14,14 @@ from .source import SourceLine
 
 FORMAT = "vip-trace"
 VERSION = 1
+# What most steps are like is not written down.
+_USUAL = {
+    "picks": None,
+    "reads": None,
+    "writes": False,
+    "known": "exact",
+    "backward": True,
+}
 WIDEST_CALL = 64  # characters of a call in a table
 
 
@@ -313,6 +321,11 @@ class Trace:
         """The recording as JSON types, with numbers to six significant digits."""
         data = asdict(replace(self, result=None))
         del data["result"]
+        for step in data["steps"]:
+            in_place = step["op"].endswith("_")  # of which it would be believed
+            for key in [k for k, usual in _USUAL.items() if step[k] == usual]:
+                if not (key == "writes" and in_place):
+                    del step[key]
         for record in (*data["tensors"], *data["operands"]):
             for key in {"values", "gradient"} & record.keys():
                 record[key] = record[key] and [_shorten(v) for v in record[key]]
@@ -351,8 +364,7 @@ class Trace:
 
 def _completed(data: dict[str, Any]) -> dict[str, Any]:
     """With what recordings of vip_tutorial 0.1 lack: nothing was known of it then."""
-    usual = {"operands": [], "module": None, "picks": None, "reads": None}
-    usual |= {"writes": False, "known": "exact", "backward": True}
+    usual = {"operands": [], "module": None, **_USUAL}
     steps = data.get("steps")
     if isinstance(steps, list):
         steps = [usual | step if isinstance(step, dict) else step for step in steps]

@@ -1,0 +1,118 @@
+"""What calls take that no step made: weights, masks, and what came unseen."""
+
+from torch import Tensor
+
+from .calls import flat, is_empty_shell, is_plain
+from .modules import Names
+from .omissions import Omissions
+from .recording import Operand
+from .tensors import Tensors, as_numbers, checksum
+
+# They make a tensor of numbers that Python or NumPy has.
+_TAKING_NUMBERS = frozenset(
+    "tensor as_tensor asarray from_numpy frombuffer full new_tensor new_full "
+    "scalar_tensor full_like fill_".split()
+)
+
+
+class Outside:
+    """Keeps operands, and tells what may hold numbers of the run by a way unseen.
+
+    Numbers leave a run as Python's or NumPy's.  From then on a tensor that nobody knows
+    may hold them; before, it is a constant.
+
+    Args:
+        operands: Where the operands go.
+        names: The names of parameters and buffers.
+        tensors: Those that are followed.
+        missing: Where it is said what is left out.
+    """
+
+    def __init__(
+        self,
+        operands: list[Operand],
+        names: Names,
+        tensors: Tensors,
+        missing: Omissions,
+    ):
+        self._operands = operands
+        self._names = names
+        self._tensors = tensors
+        self._missing = missing
+        self._numbers: dict[int, tuple] = {}  # number and checksum of an operand
+        self._constants: dict[int, str] = {}  # what no input went into: how it was made
+        self._hidden: set[int] = set()  # of which that is not known
+        self._kept: list[Tensor] = []  # so that no id() is used again
+        self._has_left = False  # whether numbers went where no trace can follow
+        self._left: set[float] = set()  # those that went as Python's
+
+    def note_leaving(self, taken: list[Tensor], result: object) -> None:
+        """A call gave something that is no tensor; it may hold what it took."""
+        if any(self._tensors.id_of(x) is not None or self.is_hidden(x) for x in taken):
+            self._has_left = True
+            self._left |= {x for x in flat(result) if isinstance(x, float)}
+
+    def note_constant(self, name: str, taken: list[Tensor], output: Tensor) -> None:
+        """Something was made from no input: a mask, or a parameter in another shape."""
+        is_taken_back = self._has_left and name in _TAKING_NUMBERS
+        if is_taken_back or any(map(self.is_hidden, taken)):
+            self._hidden.add(id(output))
+        elif taken:
+            before = self._constants.get(id(taken[0])) or self._names.of(taken[0])
+            self._constants[id(output)] = f"{before or 'a tensor'}, {name}"
+        else:
+            self._constants[id(output)] = ""
+        self._kept.append(output)
+
+    def is_hidden(self, x: Tensor) -> bool:
+        """Whether a tensor may hold what left the trace, by NumPy or as a number."""
+        if id(x) in self._hidden:
+            return True
+        is_old = id(x) in self._constants or id(x) in self._numbers
+        return self._has_left and not is_old and not self._names.of(x)
+
+    def takes_back(self, name: str, arguments: object) -> bool:
+        """Whether a call takes a number that has left as Python's."""
+        floats = {x for x in flat(arguments) if isinstance(x, float)}
+        if self._left.isdisjoint(floats):
+            return False
+        self._missing.back[name] = None
+        return True
+
+    def given(self, taken: list[Tensor]) -> tuple[list[int], bool]:
+        """Numbers of what a call takes and no step made; and whether any is hidden."""
+        found, is_hidden = [], False
+        for x in taken:
+            if self._tensors.id_of(x) is not None:
+                continue
+            if id(x) in self._missing.unseen or not is_plain(x) or self.is_hidden(x):
+                is_hidden = True
+                self._missing.unseen[id(x)] = x
+                continue
+            how = self._constants.get(id(x))
+            if how:
+                self._missing.aside[how] = None
+            number = self._number(x, how or "")
+            if number is not None:
+                found.append(number)
+        return found, is_hidden
+
+    def _number(self, x: Tensor, how: str) -> int | None:
+        """The number of an operand, which is kept; None if there is no room for it."""
+        number, sum_ = self._numbers.get(id(x), (None, None))
+        if number is not None and sum_ == checksum(x):
+            return number
+        if x.numel() > min(self._tensors.most, self._tensors.room):
+            return None
+        self._tensors.room -= x.numel()
+        number = len(self._operands)
+        values = None
+        if not is_empty_shell(x):
+            values = self._missing.explored("values of a tensor", as_numbers, x)
+        self._operands.append(Operand(self._names.of(x) or how, list(x.shape), values))
+        self._numbers[id(x)] = (number, checksum(x))
+        self._kept.append(x)
+        return number
+
+    def let_go(self) -> None:
+        self._kept.clear()
