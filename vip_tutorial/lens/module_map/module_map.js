@@ -11,7 +11,7 @@ import { ARROWS, actionName, freed, letGo } from "../permute_lens/lens_acts.js";
 import { figure as lens, speedHtml } from "../permute_lens/permute_lens.js";
 import { formatOf, neighbour } from "../permute_lens/scene.js";
 import { hasWindows } from "../permute_lens/window.js";
-import { groupsOf, movesOf, nameOf } from "./map_graph.js";
+import { groupsOf, modulesOf, movesOf, nameOf } from "./map_graph.js";
 import { layOut, throughWindows } from "./map_layout.js";
 import { listingOf } from "./map_listing.js";
 import { drawMap } from "./map_picture.js";
@@ -41,7 +41,7 @@ export const figure = {
     ...lens.fields,
     step: { ...lens.fields.step, usual: undefined },
     view: choiceField("map", ["map", "lens"]),
-    open: choiceField("", ["", "all"]),
+    open: choiceField("", ({ run }) => ["", "all", ...modulesOf(run)]),
   },
 
   misfits: (scene, state) => (state.view === "lens" ? lens.misfits(scene, state) : []),
@@ -76,9 +76,11 @@ export const figure = {
       ([key, text]) => `<option value="${key}"${key === state.fill ? " selected" : ""}>${text}</option>`,
     );
     const every = state.open === "all" ? " checked" : "";
+    const module = every ? "" : state.open;
     return (
       `<label>Colour a cell by <select data-part="fill" data-set="fill">${choices.join("")}</select></label>` +
-      `<label><input type="checkbox" data-set="every"${every}> every step by itself</label>`
+      `<label><input type="checkbox" data-set="every"${every}> every step by itself</label>` +
+      (module ? `<button type="button" data-do="fold">Fold ${escape(module)} again</button>` : "")
     );
   },
 
@@ -151,7 +153,7 @@ const actAt = (scene, state) =>
 /** The groups that are shown, and where they stand in either format. */
 function mapOf({ run, plans, maps }, { open }) {
   if (!maps.has(open)) {
-    const groups = groupsOf(run, open === "all");
+    const groups = groupsOf(run, open);
     const flights = new Map();
     const plan = (format) => ({ run, groups, flights, lens: plans[format], layout: layOut(run, groups, format) });
     maps.set(open, { groups, wide: plan("wide"), narrow: plan("narrow") });
@@ -279,11 +281,15 @@ function actHtml({ run }, { layout, groups }, group, i, view, asleep, format) {
   const style = `left:${((100 * x) / layout.width).toFixed(2)}%;top:${((100 * y) / layout.height).toFixed(2)}%`;
   const named = branchName(run, groups, group);
   const head = named && !(isTight && matrix) ? `<b style="--axis:${branchColour(named)}">${escape(named)}</b> ` : "";
-  const text = head && isTight ? "" : short;
+  const text = head && isTight ? "" : group.module ? `${short} ▸` : short;
   const where = first.source?.function ? `${first.source.function}: ` : "";
+  const doing = group.module
+    ? `data-do="unfold" data-value="${escape(group.module)}" aria-expanded="false"`
+    : `data-do="open" data-value="${tellingStep(run, group)}"`;
+  const folded = group.module ? `, ${group.steps.length} steps` : "";
   return (
-    `<button type="button" class="${matrix ? "vip-beside" : ""}${isLit ? " vip-lit" : ""}${view.here && !view.here.includes(group) ? " vip-back" : ""}" style="${style}" data-do="open" ` +
-    `data-value="${tellingStep(run, group)}" data-glance="a${i}" aria-label="${escape(`${where}${said}`)}"${asleep ? " disabled" : ""}>${head}${escape(text)}</button>`
+    `<button type="button" class="${matrix ? "vip-beside" : ""}${isLit ? " vip-lit" : ""}${view.here && !view.here.includes(group) ? " vip-back" : ""}" style="${style}" ${doing} ` +
+    `data-glance="a${i}" aria-label="${escape(`${where}${said}${folded}`)}"${asleep ? " disabled" : ""}>${head}${escape(text)}</button>`
   );
 }
 
@@ -348,6 +354,10 @@ function actOnMap(scene, state, action) {
       return { speed: value };
     case "every":
       return { open: value ? "all" : "" };
+    case "unfold":
+      return { open: value };
+    case "fold":
+      return { open: "" };
     case "scrub": {
       if (key !== undefined) {
         const by = STEPS_OF_SLIDER[key];
