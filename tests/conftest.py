@@ -125,7 +125,7 @@ def pytest_collection_modifyitems(config, items):
         config.workeroutput["left out"] = len(slow)
 
 
-PAGES_A_FILE = 8  # that `make test` opens, a second or two each
+PAGES_A_FILE = 6  # that `make test` opens, a second or two each
 
 
 def browsed_alike(items) -> set:

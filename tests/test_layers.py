@@ -7,6 +7,8 @@ import sys
 import warnings
 from pathlib import Path
 
+import pytest
+
 from vip_tutorial import _moved
 
 PACKAGE = Path(__file__).parents[1] / "vip_tutorial"
@@ -110,6 +112,7 @@ def test_the_names_of_the_last_version_still_work_and_warn():
         assert any(f"vip_tutorial.{new} now" in str(w.message) for w in caught), old
 
 
+@pytest.mark.slow
 def test_an_old_name_is_whole_for_every_thread_that_asks():
     code = """
 import threading, warnings

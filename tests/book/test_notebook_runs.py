@@ -66,6 +66,7 @@ def test_what_another_state_of_the_package_gave_is_not_taken(kept, notebook):
     assert Outcomes(kept.root, "later").of(nbformat.read(file, as_version=4)) is None
 
 
+@pytest.mark.slow
 def test_what_was_kept_and_is_damaged_is_run_again(kept, notebook):
     file = notebook("one", "print(1)")
     run_into(kept, [file], SECONDS)
@@ -139,6 +140,7 @@ def test_a_notebook_has_one_thread_and_an_empty_folder(kept, notebook, monkeypat
     assert printed(kept, threads) == ["1\n"]
 
 
+@pytest.mark.slow
 def test_many_notebooks_share_one_import_of_torch_and_nothing_else(kept, notebook):
     code = """
 import os, sys, threading
@@ -166,6 +168,7 @@ def test_a_line_that_is_printed_in_parts_stays_one(kept, notebook):
     assert printed(kept, file) == ["ab\n"]
 
 
+@pytest.mark.slow
 def test_every_notebook_that_fails_is_told_with_its_traceback(kept, notebook):
     files = [
         notebook("bad", "def divide():\n    return 1 / 0", "divide()"),

@@ -1,6 +1,8 @@
 """The map shows all of a run, each step once, and nothing on it hides anything else."""
 
 import json
+import math
+import re
 from functools import partial
 
 import pytest
@@ -63,7 +65,7 @@ RUNS = {
 }
 MAP = """((data, opened) => {
   const run = $recording.readRun(data);
-  const groups = $map_graph.groupsOf(run, opened === "all");
+  const groups = $map_graph.groupsOf(run, opened);
   const layouts = ["wide", "narrow"].map((format) => {
     const layout = $map_layout.layOut(run, groups, format);
     const [stations, links] = [[...layout.stations.values()], layout.links.length];
@@ -167,7 +169,7 @@ def test_the_rows_that_travel_are_those_that_the_linear_takes(engine):
 DRAWN = """((data, view, progress) => {
   const { run, plans } = $module_map.figure.prepare(
     (key) => ({ recording: data, hue: "H", light: "W" })[key] ?? null);
-  const groups = $map_graph.groupsOf(run, false);
+  const groups = $map_graph.groupsOf(run, "");
   const layout = $map_layout.layOut(run, groups, "wide");
   const plan = { run, groups, layout, lens: plans.wide, flights: new Map() };
   const drawing = new $paint.Drawing(layout.width, layout.height);
@@ -310,6 +312,101 @@ def test_a_first_frame_shows_every_line_and_every_act(engine):
             assert html.count("<svg") == 2 or "view=lens" in start, name
     lines = engine.eval(f"$module_map.firstFrame({json.dumps(state)})")
     assert "x * k" in lines
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm, self.mix = nn.LayerNorm(4), nn.Linear(3, 3)
+        self.mlp = nn.Sequential(nn.Linear(4, 8), nn.GELU(), nn.Linear(8, 4))
+
+    def forward(self, x):
+        x = x + self.mix(self.norm(x).transpose(1, 2)).transpose(1, 2)
+        return x + self.mlp(x)
+
+
+class Deep(nn.Module):
+    """Twelve blocks; `skip` uses what one of them made inside."""
+
+    def __init__(self, blocks=12):
+        super().__init__()
+        self.blocks = nn.ModuleList(Block() for _ in range(blocks))
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, x):
+        kept = []
+        self.blocks[2].mix.register_forward_hook(lambda *given: kept.append(given[2]))
+        for block in self.blocks:
+            x = block(x)
+        return self.head((x.transpose(1, 2) + kept[-1]).mean(2))
+
+
+def test_a_long_run_folds_by_module(engine):
+    """Each of them opens; but for one that the rest of the run looks into."""
+    x = torch.randn(1, 3, 4)
+    recording = trace(Deep(), x)
+    blocks = [f"blocks.{i}" for i in range(12)]
+    folded = [name for name in blocks if name != "blocks.2"]
+
+    def modules(found):
+        return [group["module"] for group in found["groups"] if "module" in group]
+
+    found = mapped(engine, recording)
+    assert modules(found) == folded
+    assert len(found["groups"]) < 20
+    opened = mapped(engine, recording, "blocks.7")
+    assert modules(opened) == [name for name in folded if name != "blocks.7"]
+    assert "mix" in " ".join(opened["names"])
+    for each in (found, opened):
+        steps = [i for group in each["groups"] for i in group["steps"]]
+        assert sorted(steps) == list(range(len(recording.steps)))
+        made = {0}
+        for group in each["groups"]:  # each takes what stands on the map before it
+            assert set(group["inputs"]) <= made
+            made.add(group["output"])
+    # What goes into the first block comes out of it, number by number.
+    (number, to), *_ = found["ends"][0]
+    assert number == 0 and to == list(range(12))
+    assert modules(mapped(engine, trace(Deep(3), x))) == []
+
+    data = json.dumps(ModuleMap(recording).page_state())
+    engine.eval(f"var DEEP = (start) => $module_map.firstFrame({{...{data}, start}});")
+    html = engine.eval('DEEP("v1;step=9")')
+    assert 'data-do="unfold" data-value="blocks.3"' in html
+    assert "blocks.0, 9 steps in one: (d0, d1, d2) becomes (d0, d1, d2)." in html
+    html = engine.eval('DEEP("v1;step=9;open=blocks.3")')
+    assert 'data-value="blocks.3"' not in html and "Fold blocks.3 again" in html
+    assert "undefined" not in html and "NaN" not in html
+
+
+def test_a_large_tensor_is_a_part_of_it_on_the_map(engine):
+    """That part in which the followed number is, and never more than one draws."""
+    recording = trace(
+        lambda x: ((x.t().contiguous() + 1) @ x).softmax(-1),
+        torch.randn(60, 60),
+        max_elements=3600,
+    )
+    data = json.dumps(ModuleMap(recording).page_state())
+    engine.eval(
+        f"""var [WINDOWED, LARGE] = [$module_map.figure, {data}];
+        var LARGE_MAP = WINDOWED.prepare((key) => LARGE[key]);"""
+    )
+    usual = {"view": "map", "fill": "birth", "open": "", "cell": -1, "window": ""}
+    for more in ({}, {"cell": 3000}, {"open": "all"}, {"window": "0.3599"}):
+        for moving in (0.4, 1.7, 2.5, None):
+            state = {**usual, "step": 5, **more}
+            if moving is not None:
+                state |= {"step": math.ceil(moving), "moving": moving, "playing": True}
+            html = engine.eval(
+                f"WINDOWED.html(LARGE_MAP, {json.dumps(state)}, true).join('')"
+            )
+            assert "NaN" not in html and "undefined" not in html, state
+            assert "of a large tensor: a part" in html
+            boxes = re.sub("<button.*?</button>", "", html).count("z")
+            tensors = 8 if state["open"] else 5  # those of bars twice
+            assert 0.75 < boxes / (2 * tensors * 2040) < 1.01  # in both formats
+            followed = html.count('stroke-width="1.75"') / 2
+            assert followed == (state["cell"] >= 0) * (3 if moving is None else 2)
 
 
 def test_a_small_map_says_where_the_chapter_is(engine):

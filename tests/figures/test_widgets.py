@@ -437,6 +437,7 @@ def test_states_come_back_as_they_were_written(run, core):
             "axis": rng.choice([-1, rng.randrange(4)]),
             "dir": rng.choice(["", "back"]),
             "speed": rng.choice(["0.5", "1", "2"]),
+            "window": "",
         }
         answer = core.eval(f"roundTrip({data}, {json.dumps(state)})")
         assert json.loads(answer) == [state, ""]
@@ -445,7 +446,7 @@ def test_states_come_back_as_they_were_written(run, core):
 def test_what_is_written_today_is_a_promise(core):
     # Links like these are out in the world: the words for a state never change.
     state = {"step": 4, "cell": 21, "fill": "value", "numbers": "order"}
-    state |= {"dir": "back", "axis": 2, "speed": "1"}
+    state |= {"dir": "back", "axis": 2, "speed": "1", "window": ""}
     fields = "$permute_lens.figure.fields"
     written = core.eval(f"$figure.writeFields({fields}, {json.dumps(state)})")
     assert written == "v1;step=4;cell=21;fill=value;numbers=order;axis=2;dir=back"
@@ -458,6 +459,7 @@ def test_what_is_written_today_is_a_promise(core):
         "axis": -1,
         "dir": "",
         "speed": "1",
+        "window": "",
     }
 
 

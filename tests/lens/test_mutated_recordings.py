@@ -251,9 +251,9 @@ def test_what_is_mutated_is_refused_or_works(recordings, engine):
 
 
 @pytest.mark.slow
-def test_ten_thousand_mutants(recordings, engine):
+def test_of_many_mutants_each_is_refused_or_works(recordings, engine):
     counts = check(recordings, 2_500, engine)
-    assert min(counts.values()) > 2000, counts
+    assert min(counts.values()) > 400, counts
 
 
 def moved_on(steps: int, again: bool) -> dict:

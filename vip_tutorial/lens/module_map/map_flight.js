@@ -1,6 +1,6 @@
 // How the numbers of one act get from the tensors that it takes to the one that it leaves.
 
-import { MOST_DRAWN, sizeOf } from "../permute_lens/recording.js";
+import { MOST_FOLLOWED, sizeOf } from "../permute_lens/recording.js";
 
 /**
  * For each tensor that a group takes and that is drawn: per element, the element of its output that it ends
@@ -17,7 +17,7 @@ export function endsOf(run, group) {
     const after = ends.get(step.output);
     if (!after) continue; // what nothing on the map is made from
     step.inputs.forEach((id, i) => {
-      if (countOf(id) > MOST_DRAWN) return;
+      if (countOf(id) > MOST_FOLLOWED) return;
       const before = ends.get(id) ?? new Array(countOf(id)).fill(-1);
       ends.set(id, before);
       const homes = run.homes(id);

@@ -11,16 +11,67 @@ import { sizeOf } from "../permute_lens/recording.js";
  * @property {number[]} steps which steps of the run, from 0, in order
  * @property {number[]} inputs the tensors that it takes, each once
  * @property {number} output the tensor that it leaves
+ * @property {string} [module] the module that it is, folded
+ * @property {string} [within] the module that it is in, where that is plain to see
  */
+
+const MOST_ACTS = 40; // more of them no look takes in: they fold by module
 
 /**
  * @param {*} run
- * @param {boolean} isOpen whether each step shall be a group of its own
+ * @param {string} open the one module that shall not be folded; "all" if each step shall be a group of its own
  * @returns {Group[]} in the order in which they ended
  */
-export function groupsOf(run, isOpen) {
-  const groups = isOpen ? run.steps.map((_, i) => [i]) : fold(run);
-  return groups.map((steps) => groupOf(run, steps));
+export function groupsOf(run, open) {
+  const every = run.steps.map((_, i) => i);
+  if (open === "all") return every.map((i) => groupOf(run, [i]));
+  const acts = (steps) => fold(run, steps).map((act) => groupOf(run, act));
+  if (!isLong(run)) return acts(every);
+  return partsOf(run).flatMap(({ name, steps, isWhole }) => {
+    const isFolded = isWhole && name !== open;
+    /** @type {Group[]} */
+    const groups = isFolded ? [groupOf(run, steps)] : acts(steps);
+    const more = isFolded ? { module: name } : { within: name };
+    return groups.map((group) => ({ ...group, ...more }));
+  });
+}
+
+/** The names of the modules that fold: none in a run of few acts. */
+export function modulesOf(run) {
+  if (!isLong(run)) return [];
+  return [
+    ...new Set(
+      partsOf(run)
+        .filter(({ isWhole }) => isWhole)
+        .map(({ name }) => name),
+    ),
+  ];
+}
+
+const isLong = (run) => run.steps.length > MOST_ACTS && fold(run, [...run.steps.keys()]).length > MOST_ACTS;
+
+/** The outermost of the modules that a step is in; of those in a list the one that it is: "blocks.0". */
+const outermost = ({ module }) => module?.match(/^(?:[^.]+\.)*?\d+(?=\.|$)|^[^.]+/)?.[0] ?? "";
+
+/** The run in parts of one outermost module each; a whole one is seen from outside by its last tensor alone. */
+function partsOf(run) {
+  /** @type {{name: string, steps: number[], isWhole: boolean}[]} */
+  const parts = [];
+  run.steps.forEach((step, i) => {
+    const name = outermost(step);
+    if (parts.at(-1)?.name === name) parts.at(-1).steps.push(i);
+    else parts.push({ name, steps: [i], isWhole: false });
+  });
+  const lastUse = new Map(run.steps.flatMap(({ inputs }, i) => inputs.map((id) => [id, i])));
+  for (const part of parts) {
+    const end = part.steps.at(-1);
+    const inner = part.steps.slice(0, -1).map((i) => run.steps[i].output);
+    part.isWhole =
+      part.name !== "" &&
+      part.steps.length > 1 &&
+      inner.every((id) => (lastUse.get(id) ?? end) <= end && !run.outputs.includes(id));
+  }
+  return parts;
 }
 
 function groupOf(run, steps) {
@@ -29,14 +80,15 @@ function groupOf(run, steps) {
   return { steps, inputs: [...new Set(taken)], output: run.steps[steps[steps.length - 1]].output };
 }
 
-/** The steps of each group, in order. */
-function fold(run) {
+/** Some steps of a run in acts: the steps of each, in order. */
+function fold(run, all) {
   const uses = new Map(run.tensors.map(({ id }) => [id, 0]));
   for (const { inputs } of run.steps) for (const id of new Set(inputs)) uses.set(id, uses.get(id) + 1);
   /** @type {Map<number, number[]>} the group that ends with a tensor which is used once */
   const open = new Map();
   const groups = new Set();
-  run.steps.forEach((step, i) => {
+  all.forEach((i) => {
+    const step = run.steps[i];
     const sources = [...new Set(step.inputs)];
     const joined = sources
       .map((id) => [id, open.get(id)])
@@ -74,16 +126,21 @@ const isCombination = ({ kind, inputs }) => kind === "pointwise" && new Set(inpu
 
 const sizeIn = (run, { output }) => sizeOf(run.tensors[output].shape);
 
-const partOf = ({ module }) => (module ? module.split(".") : []);
+/** The names of the modules that a step is in, from the outermost on, or from within a module of a list. */
+export function partOf({ module }, within = "") {
+  if (!module) return [];
+  return /\d$/.test(within) ? module.slice(within.length).split(".").slice(1) : module.split(".");
+}
 
 /** What a group is called: its modules, and its other steps by their names. */
 export function nameOf(run, group) {
+  if (group.module) return group.module;
   const steps = group.steps.map((i) => run.steps[i]);
   const works = steps.filter(({ kind, op }) => kind !== "move" && op !== "dropout");
   if (!works.length) return (steps.filter(({ kind }) => kind !== "move")[0] ?? steps[0]).op;
   const tops = works.map((step) => {
-    const part = partOf(step);
-    const alike = works.filter((one) => part.length && partOf(one)[0] === part[0]);
+    const part = partOf(step, group.within);
+    const alike = works.filter((one) => part.length && partOf(one, group.within)[0] === part[0]);
     if (!part.length) return step.op;
     return alike.length > 1 ? part[0] : part.join(".");
   });
@@ -92,6 +149,7 @@ export function nameOf(run, group) {
 
 /** The names of the moves of a group, in order. */
 export function movesOf(run, group) {
+  if (group.module) return [];
   return group.steps
     .map((i) => run.steps[i])
     .filter(({ kind, op }) => kind === "move" && op !== "dropout") // which moves nothing
@@ -100,6 +158,7 @@ export function movesOf(run, group) {
 
 /** The matrix of the only linear step of a group, if it is known and holds anything. */
 export function matrixOf(run, group) {
+  if (group.module) return null;
   const mixes = group.steps.map((i) => run.steps[i]).filter(({ kind }) => kind === "mix");
   const map = mixes.length === 1 ? run.linearMap(mixes[0]) : null;
   return map?.weight.values.length ? map : null;

@@ -3,6 +3,7 @@
 
 import { arrange, fitCell } from "../figure/layout.js";
 import { sizeOf } from "../permute_lens/recording.js";
+import { countsOf, isCut, seenThrough, whole, windowOf } from "../permute_lens/window.js";
 import { matrixOf } from "./map_graph.js";
 
 const SIZES = {
@@ -24,7 +25,8 @@ export const MATRIX = 34; // its side
  * @property {number} y its top
  * @property {number} width
  * @property {number} height
- * @property {ReturnType<typeof arrange> | null} layout of its cells; null if they are not drawn
+ * @property {ReturnType<typeof whole> | null} layout of its cells, or of those that its window has;
+ *   null if they are not drawn
  * @property {{width: number, height: number}} cell
  *
  * @typedef {object} Link what leads from a tensor to the group that takes it
@@ -127,15 +129,23 @@ export function layOut(run, groups, format) {
   return { width, height: Math.ceil(y) + MARGIN, stations, links, acts };
 }
 
+/** The layout as the windows of a state show it. @param {Layout} layout @returns {Layout} */
+export function throughWindows(run, state, layout) {
+  const all = [...layout.stations];
+  if (!all.some(([id]) => isCut(run.tensors[id].shape))) return layout;
+  const seen = all.map(([id, station]) => [id, seenThrough(station, windowOf(run, state, id, run.asTokens(id)))]);
+  return { ...layout, stations: new Map(/** @type {[number, Station][]} */ (seen)) };
+}
+
 /** How large a tensor stands there. */
 function thumbOf(run, id, { thumb }) {
   if (!run.isComplete(id)) return { x: 0, y: 0, width: thumb.width * 0.7, height: 26, layout: null, cell: CELL };
-  const shape = run.asTokens(id);
+  const shape = countsOf(run.asTokens(id));
   const isMany = sizeOf(shape) > 256;
   const grow = isMany ? 1.35 : 1;
   const largest = run.homes(id) ? CELL : { width: 11, height: 13 };
   const cell = fitCell([shape], thumb.width, thumb.height * grow, largest, TIGHT);
-  const layout = arrange(shape, cell.width, cell.height, TIGHT);
+  const layout = whole(arrange(shape, cell.width, cell.height, TIGHT), sizeOf(shape));
   return { x: 0, y: 0, width: layout.width, height: layout.height, layout, cell };
 }
 

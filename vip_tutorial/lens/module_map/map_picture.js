@@ -4,7 +4,8 @@
 import { shareColour, valueFill } from "../figure/colours.js";
 import { eased, shareOf } from "../figure/motion.js";
 import { sizeOf } from "../permute_lens/recording.js";
-import { looksOf } from "../permute_lens/scene.js";
+import { followed, looksOf } from "../permute_lens/scene.js";
+import { isCut } from "../permute_lens/window.js";
 import { endsOf, rowsOf } from "./map_flight.js";
 import { matrixOf } from "./map_graph.js";
 import { MATRIX } from "./map_layout.js";
@@ -19,6 +20,7 @@ const HEAD = 5; // of an arrow
  * @property {number} current group that is shown, -1 for none
  * @property {number[]} lit steps that are pointed at
  * @property {number} cell input element that is followed, -1 for none
+ * @property {string} [window] what the windows of large tensors show, if not what is followed
  * @property {string} fill
  * @property {import("./map_graph.js").Group[] | null} here the only ones that don't stand back
  */
@@ -137,12 +139,12 @@ function drawStation(plan, drawing, view, station, alpha) {
   }
   if (!run.homes(id)) return drawNumbers(plan, drawing, station, left, alpha);
   const looks = looksOf(lens, id, view.fill);
-  looks.forEach((look, k) => {
+  for (const k of layout.elements) {
     const [x, y] = layout.place(k);
-    drawCell(drawing, left + x, station.y + y, cell, look, alpha);
-  });
+    drawCell(drawing, left + x, station.y + y, cell, looks[k], alpha);
+  }
   const here = view.cell >= 0 ? run.whereIs(view.cell, id) : -1;
-  if (here >= 0) {
+  if (layout.shows(here)) {
     const [x, y] = layout.place(here);
     drawing.outline(left + x - 1, station.y + y - 1, cell.width + 1.5, cell.height + 1.5, "ink", 1.75);
   }
@@ -178,7 +180,8 @@ function drawNumbers({ run }, drawing, { id, y, layout, cell, width, height }, l
     return;
   }
   const scale = values.reduce((top, v) => (Number.isFinite(v) ? Math.max(top, Math.abs(v)) : top), 0);
-  values.forEach((value, k) => {
+  for (const k of layout.elements) {
+    const value = values[k];
     const [x, top] = layout.place(k);
     const high = scale > 0 && Number.isFinite(value) ? Math.max(1, (cell.height - 1) * (Math.abs(value) / scale)) : 1;
     drawing.box(left + x, y + top, cell.width - 0.75, cell.height - 0.75, "soft", alpha);
@@ -191,12 +194,13 @@ function drawNumbers({ run }, drawing, { id, y, layout, cell, width, height }, l
       alpha,
       1,
     );
-  });
+  }
 }
 
 /** Whether a tensor holds shares: what a softmax over its first long axis left. */
 export function sharesOf(run, id) {
   const { shape } = run.tensors[id];
+  if (isCut(shape)) return null; // more than there is room for
   let step = run.maker.get(id);
   const keepsAll = ({ kind, map, inputs }) =>
     kind === "move" && map?.length === sizeOf(run.tensors[inputs[0]].shape) && map.every((source, k) => source === k);
@@ -213,7 +217,7 @@ function drawFlight(plan, drawing, view, group, progress) {
   const { run, layout, lens } = plan;
   const end = layout.stations.get(group.output);
   if (!end.layout) return;
-  const { ends, rows, order } = flightOf(plan, group, view.cell);
+  const { ends, rows, order } = flightOf(plan, group, view);
   const act = layout.acts.get(group);
   const after = run.homes(group.output) ? looksOf(lens, group.output, view.fill) : null;
   const count = new Set(order.values()).size;
@@ -223,11 +227,12 @@ function drawFlight(plan, drawing, view, group, progress) {
     const before = run.homes(id) ? looksOf(lens, id, view.fill) : null;
     const away = end.x < start.x - 1 ? -1 : 1;
     const lifted = (at) => [at[0] + away * (start.width / 2 + 8), at[1] + 5];
-    to.forEach((target, k) => {
-      if (target < 0) return;
+    for (const k of start.layout.elements) {
+      const target = to[k] ?? -1;
+      if (!end.layout.shows(target)) continue;
       const place = order.get(rows[target]);
       const share = eased(shareOf(progress, place, count));
-      if (share === 0) return;
+      if (share === 0) continue;
       const from = cornerOf(start, k);
       // The first row is lifted out as it stands, so that it is seen to lie down on its way.
       const way = [
@@ -242,7 +247,7 @@ function drawFlight(plan, drawing, view, group, progress) {
       const look = (past ? (after?.[target] ?? before?.[k]) : before?.[k]) ?? { fill: "#8a8f96" };
       drawCell(drawing, x, y, cell, look, 1, 3);
       if (place === 0) drawing.outline(x - 0.5, y - 0.5, cell.width, cell.height, "ink", 0.75);
-    });
+    }
   }
 }
 
@@ -251,21 +256,21 @@ function drawFirstRow(plan, drawing, view, group) {
   const { layout } = plan;
   const end = layout.stations.get(group.output);
   if (!end.layout) return;
-  const { ends, rows, order } = flightOf(plan, group, view.cell);
+  const { ends, rows, order } = flightOf(plan, group, view);
   if (order.size < 2) return;
   const isFirst = (target) => target >= 0 && order.get(rows[target]) === 0;
-  outlineCells(drawing, end, rows.keys(), isFirst);
+  outlineCells(drawing, end, isFirst);
   for (const [id, to] of ends) {
     const start = layout.stations.get(id);
-    if (start.layout) outlineCells(drawing, start, to.keys(), (k) => isFirst(to[k]));
+    if (start.layout) outlineCells(drawing, start, (k) => isFirst(to[k]));
   }
 }
 
 /** One outline round the cells that lie side by side. */
-function outlineCells(drawing, station, all, isWanted) {
+function outlineCells(drawing, station, isWanted) {
   const { width, height } = station.cell;
   const runs = [];
-  for (const k of all) {
+  for (const k of station.layout.elements) {
     if (!isWanted(k)) continue;
     const [x, y] = cornerOf(station, k);
     const run = runs[runs.length - 1];
@@ -297,14 +302,15 @@ function cornerOf({ x, y, width, layout }, k) {
 }
 
 /** What of a flight does not change while it lasts. */
-function flightOf(plan, group, cell) {
-  const { run, flights } = plan;
-  const key = `${group.steps} ${cell}`;
+function flightOf(plan, group, view) {
+  const { run, flights, layout } = plan;
+  const { elements } = layout.stations.get(group.output).layout;
+  const here = followed(run, view, group.output);
+  const key = `${group.steps} ${here} ${elements[0]}`;
   if (!flights.has(key)) {
     const rows = rowsOf(run, group);
-    const home = run.whereIs(Math.max(0, cell), group.output);
-    const first = rows[Math.max(0, home)];
-    const all = [...new Set(rows)].sort((one, other) => one - other);
+    const first = rows[here];
+    const all = [...new Set(elements.map((k) => rows[k]))].sort((one, other) => one - other);
     const order = new Map([first, ...all.filter((row) => row !== first)].map((row, i) => [row, i]));
     flights.set(key, { ends: endsOf(run, group), rows, order });
   }

@@ -2,7 +2,7 @@
 
 import { sizeOf, unravel } from "../permute_lens/recording.js";
 import { birthName, tuple } from "../permute_lens/words.js";
-import { movesOf, nameOf } from "./map_graph.js";
+import { movesOf, nameOf, partOf } from "./map_graph.js";
 
 /** Of two tensors, or more, that meet element by element. */
 const MEETINGS = { add: "summed", sub: "subtracted", mul: "multiplied", div: "divided" };
@@ -45,6 +45,8 @@ const join = (...sentences) => sentences.filter(Boolean).join(" ");
 function actWords(run, group) {
   const steps = group.steps.map((i) => run.steps[i]);
   const [before, after] = [group.inputs[0], group.output].map((id) => tuple(run.tensors[id].axes));
+  if (group.module)
+    return `${group.module}, ${steps.length} steps in one: ${before} becomes ${after}. Press it to see them.`;
   const moves = movesOf(run, group);
   if (moves.length === steps.length) return `${moves.join(", ")}. No number changes; ${before} becomes ${after}.`;
   // Where numbers meet in no other step, and nothing is moved before they do.
@@ -55,7 +57,7 @@ function actWords(run, group) {
     const home = moves.length ? ` Then ${moves.join(", ")}: ${after}.` : "";
     return `${nameOf(run, group)} mixes each row of ${shape[shape.length - 1]} numbers along ${axes[axes.length - 1]}; nothing else meets.${home}`;
   }
-  const does = [...new Set(steps.map((step) => doneBy(run, step)).filter(Boolean))];
+  const does = [...new Set(steps.map((step) => doneBy(run, step, group.within)).filter(Boolean))];
   const [last, ...others] = [...does].reverse();
   const done = others.length ? `${others.reverse().join(", ")} and ${last}` : last;
   const eachAlone = steps.every(({ kind }) => kind === "pointwise" || kind === "move") ? ", element by element" : "";
@@ -72,12 +74,14 @@ function takenBy(run, { inputs }) {
 }
 
 /** What a step does to its tensor, as a participle; "" where nothing is to be said. */
-function doneBy(run, { kind, op, module, inputs, mixed }) {
+function doneBy(run, step, within) {
+  const { kind, op, inputs, mixed } = step;
   if (kind === "move" || op === "dropout") return "";
   const { axes } = run.tensors[inputs[0]];
   const along = (mixed ?? []).map((axis) => axes[axis]).filter((name) => !/^\d/.test(name));
   const over = along.length ? ` over ${along.join(" and ")}` : "";
-  if (module) return `taken through ${module.split(".")[0]}`;
+  const [module] = partOf(step, within);
+  if (module) return `taken through ${module}`;
   if (kind === "reduce") return `${REDUCTIONS[op] ?? `reduced by ${op}`}${over}`;
   if (op === "softmax") return `made by softmax into shares that sum to 1${over}`;
   return (new Set(inputs).size > 1 && MEETINGS[op]) || `taken through ${op}`;

@@ -7,11 +7,12 @@ import { escape, offHtml } from "../figure/host.js";
 import { isCalm } from "../figure/motion.js";
 import { drawWhole, paintParts, paintSvg } from "../figure/paint.js";
 import { SIGNS, bornParts, partsHtml } from "../permute_lens/legend.js";
-import { ARROWS, actionName } from "../permute_lens/lens_acts.js";
+import { ARROWS, actionName, freed, letGo } from "../permute_lens/lens_acts.js";
 import { figure as lens, speedHtml } from "../permute_lens/permute_lens.js";
 import { formatOf, neighbour } from "../permute_lens/scene.js";
-import { groupsOf, movesOf, nameOf } from "./map_graph.js";
-import { layOut } from "./map_layout.js";
+import { hasWindows } from "../permute_lens/window.js";
+import { groupsOf, modulesOf, movesOf, nameOf } from "./map_graph.js";
+import { layOut, throughWindows } from "./map_layout.js";
 import { listingOf } from "./map_listing.js";
 import { drawMap } from "./map_picture.js";
 import { mapWords } from "./map_words.js";
@@ -25,22 +26,22 @@ const HELP =
   "Click a cell of a tensor to follow its number through the run; where it is blended with others, it is said what it has gone into. " +
   "On the picture: arrow keys follow the neighbour along the last two axes, Shift and arrow keys along the two before them, Escape lets go; " +
   "N and P go from act to act, Home and End jump, Space plays. " +
-  `In the lens: ${lens.help}`;
+  "In the lens: ";
 
 export const figure = {
   kind: "module_map",
   title: lens.title,
   watched: [...lens.watched, "here"],
-  help: ({ here }) =>
-    here
-      ? `Press an act to open the lens there, which shows the step large. Click a cell to follow it. In the lens: ${lens.help}`
-      : HELP,
+  help: (scene) =>
+    (scene.here
+      ? "Press an act to open the lens there, which shows the step large. Click a cell to follow it. In the lens: "
+      : HELP) + lens.help(scene),
 
   fields: {
     ...lens.fields,
     step: { ...lens.fields.step, usual: undefined },
     view: choiceField("map", ["map", "lens"]),
-    open: choiceField("", ["", "all"]),
+    open: choiceField("", ({ run }) => ["", "all", ...modulesOf(run)]),
   },
 
   misfits: (scene, state) => (state.view === "lens" ? lens.misfits(scene, state) : []),
@@ -75,9 +76,11 @@ export const figure = {
       ([key, text]) => `<option value="${key}"${key === state.fill ? " selected" : ""}>${text}</option>`,
     );
     const every = state.open === "all" ? " checked" : "";
+    const module = every ? "" : state.open;
     return (
       `<label>Colour a cell by <select data-part="fill" data-set="fill">${choices.join("")}</select></label>` +
-      `<label><input type="checkbox" data-set="every"${every}> every step by itself</label>`
+      `<label><input type="checkbox" data-set="every"${every}> every step by itself</label>` +
+      (module ? `<button type="button" data-do="fold">Fold ${escape(module)} again</button>` : "")
     );
   },
 
@@ -150,7 +153,7 @@ const actAt = (scene, state) =>
 /** The groups that are shown, and where they stand in either format. */
 function mapOf({ run, plans, maps }, { open }) {
   if (!maps.has(open)) {
-    const groups = groupsOf(run, open === "all");
+    const groups = groupsOf(run, open);
     const flights = new Map();
     const plan = (format) => ({ run, groups, flights, lens: plans[format], layout: layOut(run, groups, format) });
     maps.set(open, { groups, wide: plan("wide"), narrow: plan("narrow") });
@@ -177,7 +180,8 @@ function viewOf(scene, state) {
   const lit = state.glance === undefined ? [] : stepsOf(scene, state, state.glance);
   const fill = state.fill === "gradient" ? "birth" : state.fill;
   const here = scene.here ? groups.filter((group) => isHere(scene, group)) : null;
-  return { position, moving: state.moving !== undefined, current, progress, lit, cell: state.cell, fill, here };
+  const { cell, window } = state;
+  return { position, moving: state.moving !== undefined, current, progress, lit, cell, window, fill, here };
 }
 
 const isHere = ({ run, here }, group) =>
@@ -190,7 +194,8 @@ function stepsOf(scene, state, place) {
   return all[number]?.steps ?? [];
 }
 
-function pictureOf(plan, view) {
+function pictureOf(map, view) {
+  const plan = { ...map, layout: throughWindows(map.run, view, map.layout) };
   const { width, height } = plan.layout;
   const key = `${view.progress}`;
   return {
@@ -256,10 +261,10 @@ function inSightHtml({ stations, height }, group, format) {
 }
 
 /** What the looks of the map's cells mean. */
-function legendHtml({ plans }, { fill }) {
+function legendHtml({ run, plans }, { fill }) {
   const born = { birth: bornParts(plans.wide), picture: ["grey: its token's piece of the picture"] }[fill] ?? [];
   if (born.length) born.push("below: all that a blend has seen");
-  return partsHtml([...born, `weight, value: ${SIGNS}`]);
+  return partsHtml([...born, `weight, value: ${SIGNS}`, ...(hasWindows(run) ? ["of a large tensor: a part"] : [])]);
 }
 
 /** The name of an act, where it stands in the picture: a button that opens the lens there. */
@@ -276,11 +281,15 @@ function actHtml({ run }, { layout, groups }, group, i, view, asleep, format) {
   const style = `left:${((100 * x) / layout.width).toFixed(2)}%;top:${((100 * y) / layout.height).toFixed(2)}%`;
   const named = branchName(run, groups, group);
   const head = named && !(isTight && matrix) ? `<b style="--axis:${branchColour(named)}">${escape(named)}</b> ` : "";
-  const text = head && isTight ? "" : short;
+  const text = head && isTight ? "" : group.module ? `${short} ▸` : short;
   const where = first.source?.function ? `${first.source.function}: ` : "";
+  const doing = group.module
+    ? `data-do="unfold" data-value="${escape(group.module)}" aria-expanded="false"`
+    : `data-do="open" data-value="${tellingStep(run, group)}"`;
+  const folded = group.module ? `, ${group.steps.length} steps` : "";
   return (
-    `<button type="button" class="${matrix ? "vip-beside" : ""}${isLit ? " vip-lit" : ""}${view.here && !view.here.includes(group) ? " vip-back" : ""}" style="${style}" data-do="open" ` +
-    `data-value="${tellingStep(run, group)}" data-glance="a${i}" aria-label="${escape(`${where}${said}`)}"${asleep ? " disabled" : ""}>${head}${escape(text)}</button>`
+    `<button type="button" class="${matrix ? "vip-beside" : ""}${isLit ? " vip-lit" : ""}${view.here && !view.here.includes(group) ? " vip-back" : ""}" style="${style}" ${doing} ` +
+    `data-glance="a${i}" aria-label="${escape(`${where}${said}${folded}`)}"${asleep ? " disabled" : ""}>${head}${escape(text)}</button>`
   );
 }
 
@@ -338,13 +347,17 @@ function actOnMap(scene, state, action) {
     case "last":
       return { step: run.steps.length, arrived: false };
     case "let go":
-      return { cell: -1 };
+      return letGo(run, state);
     case "fill":
       return { fill: value };
     case "speed":
       return { speed: value };
     case "every":
       return { open: value ? "all" : "" };
+    case "unfold":
+      return { open: value };
+    case "fold":
+      return { open: "" };
     case "scrub": {
       if (key !== undefined) {
         const by = STEPS_OF_SLIDER[key];
@@ -363,30 +376,31 @@ function actOnMap(scene, state, action) {
     case "glance":
       return { glance: value === "" ? undefined : value };
     case "follow": {
-      const cell = hitMap(mapOf(scene, state)[scene.format], x, y);
-      return cell === undefined ? undefined : { cell: cell === state.cell ? -1 : cell };
+      const cell = hitMap(mapOf(scene, state)[scene.format], state, x, y);
+      if (cell === undefined) return undefined;
+      return cell === state.cell ? letGo(run, state) : { cell, ...freed(state) };
     }
     case "walk": {
       const [fromEnd, by] = ARROWS[key] ?? [];
       if (!by) return undefined;
       const now = { ...state, moving: undefined, backward: false };
-      return { cell: neighbour(run, now, fromEnd + (shift ? 2 : 0), by) ?? state.cell };
+      return { cell: neighbour(run, now, fromEnd + (shift ? 2 : 0), by) ?? state.cell, ...freed(state) };
     }
   }
 }
 
 /** The element of the input whose place is pointed at. */
-function hitMap({ run, layout }, x, y) {
+function hitMap({ run, layout }, state, x, y) {
   const [left, top] = [x * layout.width, y * layout.height];
-  for (const station of layout.stations.values()) {
+  for (const station of throughWindows(run, state, layout).stations.values()) {
     const homes = station.layout && run.homes(station.id);
     if (!homes) continue;
     const [dx, dy] = [left - station.x + station.width / 2, top - station.y];
-    const k = homes.findIndex((_, i) => {
+    const k = station.layout.elements.find((i) => {
       const [cx, cy] = station.layout.place(i);
       return dx >= cx && dx < cx + station.cell.width && dy >= cy && dy < cy + station.cell.height;
     });
-    if (k >= 0) return homes[k];
+    if (k !== undefined) return homes[k];
   }
 }
 

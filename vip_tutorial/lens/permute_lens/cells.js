@@ -1,7 +1,7 @@
 // Draws cells: each by its look, with what is written in it.
 
 import { inkOn } from "../figure/colours.js";
-import { MARGIN, countOf, rowLength } from "./exhibit.js";
+import { MARGIN, rowLength } from "./exhibit.js";
 import { unravel } from "./recording.js";
 import { fillOf, looksOf } from "./scene.js";
 
@@ -55,17 +55,18 @@ export function cellDrawer(drawing, state, { width, height }) {
 
 /** A tensor as it is, with what is written into its cells unless that depends on what is followed. */
 export function drawCells(plan, drawing, state, place, isWritten) {
-  const { id, cell } = place;
+  const { id, cell, layout } = place;
   const looks = looksOf(plan, id, fillOf(state));
   const draws = cellDrawer(drawing, state, cell);
   const write = isWritten && ["birth", "value"].includes(state.numbers) ? noteWriter(plan, state, id, cell) : null;
-  looks.forEach((look, k) => {
+  for (const k of layout.elements) {
+    const look = looks[k];
     const at = corner(place, k);
     const note = write && hasRoom(look, cell) ? write.text(k) : "";
     // Where it was born says more than the mark, and needs its place.
     draws(...at, note && state.numbers === "birth" ? { ...look, mark: undefined } : look);
     if (note) drawNote(drawing, at, cell, look, note, write.size);
-  });
+  }
 }
 
 /** A small blend has no room for what would be written. */
@@ -82,7 +83,7 @@ export function drawPlaces(plan, drawing, place) {
   const { cell, layout } = place;
   if (!layout) return;
   const inset = cell.width >= 5 && cell.height >= 5 ? 1 : 0.25;
-  for (let k = 0; k < countOf(plan.run, place.id); k++) {
+  for (const k of layout.elements) {
     const [x, y] = layout.place(k);
     drawing.box(place.x + MARGIN + x, place.y + y, cell.width - inset, cell.height - inset, "soft");
   }

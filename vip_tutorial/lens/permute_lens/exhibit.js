@@ -4,12 +4,14 @@
 import { arrange, fitCell } from "../figure/layout.js";
 import { middleOf } from "./middle.js";
 import { sizeOf } from "./recording.js";
+import { countsOf, isCut, seenThrough, whole, windowOf } from "./window.js";
 
 export const MARGIN = 4; // room for outlines
 const STRIP = 16; // above a matrix: the row that meets it
 const TOO_FLAT = 1.8; // a cell may be so many times as wide as high before blocks stand side by side
 const HIGHEST = 190; // matrix; a tall one would make all pictures of its run tall
 const BARS = { wide: { width: 64, height: 44 }, narrow: { width: 36, height: 34 } }; // cells that hold a bar
+const WORDS = 72; // high are the lines that stand in place of cells
 const BAR_ROWS = 3; // that have this size; fewer share their room
 
 /**
@@ -19,7 +21,8 @@ const BAR_ROWS = 3; // that have this size; fewer share their room
  * @property {number} y
  * @property {number} width
  * @property {{width: number, height: number}} cell
- * @property {ReturnType<typeof arrange> | null} layout null if it is not drawn
+ * @property {ReturnType<typeof whole> | null} layout of all its cells, or of those that its window has;
+ *   null if it is not drawn
  *
  * @typedef {object} Exhibit
  * @property {Place} left
@@ -27,6 +30,7 @@ const BAR_ROWS = 3; // that have this size; fewer share their room
  * @property {import("./middle.js").Middle | null} middle
  * @property {*} between where the middle stands
  * @property {number} height
+ * @property {string} key which windows it shows
  */
 
 /** @returns {Exhibit} */
@@ -41,7 +45,8 @@ export function makeExhibit({ run, size, format, birth }, step, backward) {
       : (size.width - size.gap) / 2;
   const high = size.height - 2 * MARGIN;
   const placeOf = (id, x) => {
-    const { shape, axes } = run.tensors[id];
+    const { axes } = run.tensors[id];
+    const shape = countsOf(run.tensors[id].shape);
     if (!run.isComplete(id)) return { id, x, y: MARGIN, width: pane, cell: size.cell, layout: null };
     const largest = run.homes(id) ? size.cell : barOf(shape, format);
     const cut = cutsOf(run, birth, shape, axes);
@@ -62,8 +67,22 @@ export function makeExhibit({ run, size, format, birth }, step, backward) {
       : middle
         ? { ...right, x }
         : null;
-  const extents = [left, right, between].map((place) => (place?.layout ? place.y + place.layout.height : 40));
-  return { left, right, middle, between, height: Math.ceil(Math.max(...extents)) + MARGIN };
+  const extents = [left, right, between].map((place) => (place?.layout ? place.y + place.layout.height : WORDS));
+  return { left, right, middle, between, height: Math.ceil(Math.max(...extents)) + MARGIN, key: "" };
+}
+
+/** The exhibit as a state's windows show it. @param {Exhibit} exhibit @returns {Exhibit} */
+export function throughWindows(run, state, exhibit) {
+  const { left, right, between, middle } = exhibit;
+  const isLarge = (place) => place?.id !== undefined && isCut(run.tensors[place.id].shape);
+  const large = [left, right, between].filter(isLarge);
+  if (!large.length) return exhibit;
+  const see = (place) => (isLarge(place) ? seenThrough(place, windowOf(run, state, place.id)) : place);
+  const [l, r] = [see(left), see(right)];
+  const b =
+    middle?.kind === "other" ? see(between) : middle && middle.kind !== "matrix" ? { ...r, x: between.x } : between;
+  const key = large.map(({ id }) => windowOf(run, state, id).starts.join()).join(" ");
+  return { ...exhibit, left: l, right: r, between: b, key };
 }
 
 function barOf(shape, format) {
@@ -86,7 +105,8 @@ function fitted(shape, width, height, largest, cuts) {
     return { columns, cell, good: Math.min(cell.width, TOO_FLAT * cell.height) };
   });
   const best = tries.reduce((one, other) => (other.good > one.good ? other : one));
-  return { cell: best.cell, layout: arrange(shape, best.cell.width, best.cell.height, undefined, best.columns) };
+  const layout = arrange(shape, best.cell.width, best.cell.height, undefined, best.columns);
+  return { cell: best.cell, layout: whole(layout, sizeOf(shape)) };
 }
 
 function matrixPlace({ shape }, x, { matrix }, high) {
@@ -112,10 +132,10 @@ function matrixPlace({ shape }, x, { matrix }, high) {
 }
 
 /** The element of a place whose cell holds a point; -1 if none does. */
-export function elementAt({ x, y, cell, layout }, count, px, py) {
+export function elementAt({ x, y, cell, layout }, px, py) {
   if (!layout) return -1;
   const [dx, dy] = [px - x - MARGIN, py - y];
-  for (let k = 0; k < count; k++) {
+  for (const k of layout.elements) {
     const [cx, cy] = layout.place(k);
     if (dx >= cx && dx < cx + cell.width && dy >= cy && dy < cy + cell.height) return k;
   }

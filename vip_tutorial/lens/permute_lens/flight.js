@@ -1,33 +1,37 @@
 // In which rows the numbers of a step travel, and from where to where.
 
 import { sizeOf } from "./recording.js";
-import { focusIn } from "./scene.js";
+import { exhibitOf, focusIn } from "./scene.js";
 
 const MOST_PAIRS = 4096;
 
 /**
  * @typedef {object} Flight of the numbers of a step
- * @property {number[]} order per element of the tensor on the right: as which row it arrives
+ * @property {number[]} order per element that is shown on the right: as which row it arrives
  * @property {number} count how many rows there are
  * @property {[number, number][]} pairs elements on the left and where on the right each ends
  */
 
-/** @returns {Flight} */
+/** Only what the windows show flies. @returns {Flight} */
 export function flightOf(plan, state, now) {
   const { run, flights } = plan;
   const focus = focusIn(run, state, now);
-  const key = `${now.index} ${now.backward} ${focus}`;
+  const { left, right, key: windows } = exhibitOf(plan, now, state);
+  const key = `${now.index} ${now.backward} ${focus} ${windows}`;
   if (!flights.has(key)) {
     const pairs = pairsOf(run, now.step);
     const rows = rowsOf(run, now.step);
     const onRight = now.backward ? rowsBack(run, now, pairs, rows) : rows;
-    const first = onRight[focus];
-    const all = [...new Set(onRight)].sort((one, other) => one - other);
+    const isShown = (place, k) => !windows || Boolean(place.layout?.shows(k));
+    const shown = windows ? (right.layout?.elements ?? []).map((k) => onRight[k]) : onRight;
+    const all = [...new Set(shown)].sort((one, other) => one - other);
+    const first = isShown(right, focus) ? onRight[focus] : shown[0];
     const places = new Map([first, ...all.filter((row) => row !== first)].map((row, i) => [row, i]));
+    const ways = now.backward ? pairs.map(([source, k]) => [k, source]) : pairs;
     flights.set(key, {
       order: onRight.map((row) => places.get(row)),
       count: places.size,
-      pairs: now.backward ? pairs.map(([source, k]) => [k, source]) : pairs,
+      pairs: ways.filter(([start, end]) => isShown(left, start) && isShown(right, end)),
     });
   }
   return flights.get(key);

@@ -12,7 +12,7 @@ export function legendHtml(plan, state) {
   const { run, birth, options } = plan;
   const fill = fillOf(state);
   const now = moment(run, state, state.step);
-  const { left, right, middle } = exhibitOf(plan, now);
+  const { left, right, middle } = exhibitOf(plan, now, state);
   const shown = [left, ...(now.progress > 0 ? [right] : [])].filter(({ layout }) => layout);
   const looks = shown.flatMap(({ id }) => looksOf(plan, id, fill));
   const { axes, shape } = run.tensors[run.root];
@@ -33,7 +33,7 @@ export function legendHtml(plan, state) {
     parts.push(`${what}: ${SIGNS}`);
   }
   if (middle?.isStretched) parts.push("framed: what is really there; faded: stretched");
-  if (hasFrames(plan, now)) parts.push("frame: a row of a Linear");
+  if (hasFrames(plan, state, now)) parts.push("frame: a row of a Linear");
   return partsHtml(parts);
 }
 

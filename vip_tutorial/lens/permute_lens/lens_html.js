@@ -7,10 +7,11 @@ import { drawWhole, paintSvg } from "../figure/paint.js";
 import { legendHtml } from "./legend.js";
 import { middleOf } from "./middle.js";
 import { fitsBlends, fitsNotes, groupOf, paneParts } from "./panes.js";
-import { isMove, memoryOf } from "./recording.js";
+import { MOST_FOLLOWED, isMove, memoryOf, sizeOf } from "./recording.js";
 import { litAxis, moment } from "./scene.js";
 import { sumWords } from "./sums.js";
-import { axisWords, cellWords, rowWords, stepWords, tuple } from "./words.js";
+import { isCut, memoryLength, turnedWindow } from "./window.js";
+import { axisWords, cellWords, rowWords, spansOf, stepWords, tuple, windowWords } from "./words.js";
 
 export function codeHtml(run, state) {
   const { step } = moment(run, state, state.step);
@@ -61,7 +62,19 @@ export function headHtml(run, state, side) {
   const [here, there] = now.backward ? ["came out", "went in"] : ["before", "after"];
   const label = side === "left" ? here : now.progress === 0 ? "to come" : there;
   const { axes, shape } = run.tensors[id];
-  return `<span class="vip-label">${label}</span> ${axesHtml(axes, lit)}${shapeHtml(shape)}`;
+  return `<span class="vip-label">${label}</span> ${axesHtml(axes, lit)}${shapeHtml(shape)}${windowHtml(run, state, id, side)}`;
+}
+
+/** What of a large tensor is shown, and buttons to see the rest. */
+function windowHtml(run, state, id, side) {
+  const spans = spansOf(run, state, id).map(({ axis, name, first, last, of }) => {
+    const turn = (by, sign, word) =>
+      `<button type="button" class="vip-scripted" data-do="window" data-value="${id} ${axis} ${by}" aria-label="${word} ${escape(name)}, ${side}"` +
+      `${turnedWindow(run, state, id, axis, by) === undefined ? ' aria-disabled="true"' : ""}>${sign}</button>`;
+    const span = `${escape(name)} ${first}${last > first ? `–${last}` : ""} of ${of}`;
+    return `<span class="vip-window">${turn(-1, "−", "earlier")}${turn(1, "+", "later")}<span>${span}</span></span>`;
+  });
+  return spans.join("");
 }
 
 function axesHtml(axes, lit = -1) {
@@ -84,14 +97,14 @@ export function headsHtml(run, state) {
   const now = moment(run, state, state.step);
   const middle = middleOf(run, now.step, now.backward);
   const way = !middle ? "" : middle.kind === "matrix" ? " vip-with-matrix" : " vip-with-second";
-  const between = middle ? `<div data-part="between">${betweenHtml(run, now, middle)}</div>` : "";
+  const between = middle ? `<div data-part="between">${betweenHtml(run, state, now, middle)}</div>` : "";
   return (
     `<div class="vip-heads${way}"><div data-part="left">${headHtml(run, state, "left")}</div>${between}` +
     `<div data-part="right">${headHtml(run, state, "right")}</div></div>`
   );
 }
 
-function betweenHtml(run, { step, backward }, { kind, id, name, sign, axes, shape, uses, isStretched }) {
+function betweenHtml(run, state, { step, backward }, { kind, id, name, sign, axes, shape, uses, isStretched }) {
   const label = (text) => `<span class="vip-label">${text}</span> `;
   if (kind === "matrix")
     return `${label("times")}${weightHtml(name.replace(/\.weight$/, ""))}${shapeHtml(shape, backward ? ", turned" : "", "weight")}`;
@@ -99,7 +112,7 @@ function betweenHtml(run, { step, backward }, { kind, id, name, sign, axes, shap
     return `${label("plus")}<b>what the others send</b><span class="vip-numbers">steps ${uses.map((i) => i + 1).join(", ")}</span>`;
   const isFirst = id !== undefined && step.inputs[0] === id && ["−", "÷"].includes(sign);
   const word = isFirst ? { "−": "taken from", "÷": "dividing" }[sign] : (MEETS[sign] ?? "and");
-  return `${label(word)}${name ? weightHtml(name) : axesHtml(axes)}${shapeHtml(shape, isStretched ? ", stretched" : "")}`;
+  return `${label(word)}${name ? weightHtml(name) : axesHtml(axes)}${shapeHtml(shape, isStretched ? ", stretched" : "")}${kind === "other" ? windowHtml(run, state, id, "middle") : ""}`;
 }
 
 /** The line over the memory of a step. */
@@ -111,8 +124,11 @@ export function memoryHtml(run, state) {
       : "Memory, by gradient: the step wrote nothing, so it is one strip.";
   const done = state.step === 0 || state.undone ? index : index + 1;
   const total = run.copies(run.steps.length);
-  const what = whyNoStrip(run, run.mainInput(step)) || (state.undone ? undoneTo(run, step) : doneTo(run, step));
-  return `Memory: ${what}. <b>Copies so far: ${run.copies(done)} of ${total}.</b>`;
+  const part = isCut(run.tensors[run.mainInput(step)].shape) || isCut(run.tensors[step.output].shape);
+  const why = whyNoStrip(run, run.mainInput(step));
+  const what = why || (state.undone ? undoneTo(run, step) : doneTo(run, step));
+  const shown = part && !why ? " Shown is where the numbers of the windows lie." : "";
+  return `Memory: ${what}.${shown} <b>Copies so far: ${run.copies(done)} of ${total}.</b>`;
 }
 
 export function stridesHtml(run, state) {
@@ -132,8 +148,10 @@ const undoneTo = (run, step) =>
   writes(run, step) ? "what the step wrote below is taken back" : "the step wrote nothing";
 
 function whyNoStrip(run, id) {
-  if (run.storage(id).length) return "";
-  if (!run.isComplete(id)) return "too many numbers to draw";
+  if (memoryLength(run, id)) return "";
+  const { shape } = run.tensors[id];
+  if (sizeOf(shape) > MOST_FOLLOWED) return "too many numbers to draw";
+  if (!run.isComplete(id)) return "not drawn, which number lies where is not recorded";
   return run.homes(id) ? "the numbers lie too far apart to draw" : "not drawn, these numbers have no home";
 }
 
@@ -143,7 +161,7 @@ export function sayText(run, state, plan) {
   if (plan && state.numbers !== "none") {
     if (!fitsNotes(plan, state, now))
       parts.push("The cells are too small to write in; follow one to read its numbers.");
-    else if (now.step.kind === "mix" && !fitsBlends(plan, now))
+    else if (now.step.kind === "mix" && !fitsBlends(plan, state, now))
       parts.push("The blends have no room for what is written.");
   }
   if (state.undone) return parts.join(" ");
@@ -151,7 +169,7 @@ export function sayText(run, state, plan) {
   else if (state.cell >= 0) parts.push(cellWords(run, state));
   const group = state.step > 0 ? groupOf(run, state, now) : [];
   if (group.length) parts.push(`The outline holds the ${group.length} numbers that share a sum.`);
-  parts.push(sumWords(run, state));
+  parts.push(sumWords(run, state), windowWords(run, state));
   return parts.filter(Boolean).join(" ");
 }
 

@@ -79,11 +79,13 @@ export function drawMeeting(plan, drawing, state, now, exhibit) {
 
 /** From the row to the matrix, and from the lit line of the matrix to the number that it makes. */
 function drawArrows(drawing, { left, right }, now, row, focus, into, [x, y, width, height]) {
-  const [fx, fy] = corner(left, row * into.count + into.count - 1);
+  const last = row * into.count + into.count - 1;
+  const [fx, fy] = corner(left, last);
   const [sx, sy] = into.at(0);
   const start = [fx + left.cell.width + 1, fy + left.cell.height / 2];
   const end = now.backward ? [sx - 1, y + 4] : [sx - 2, sy + into.cell.height / 2];
-  drawing.curve([start, [end[0] - 8, end[1]], end], "ink", 1);
+  if (left.layout.shows(last)) drawing.curve([start, [end[0] - 8, end[1]], end], "ink", 1);
+  if (!right.layout.shows(focus)) return;
   const [tx, ty] = corner(right, focus);
   const out = now.backward ? [x + width / 2, y + height + 1] : [x + width + 1, y + height / 2];
   const there = [tx - 2, ty + right.cell.height / 2];
@@ -104,20 +106,20 @@ export function drawThroughMatrix(plan, drawing, state, now, exhibit, shares, pr
     return clamp((clamp((share - IN) / (1 - IN)) - start) / ONE);
   };
   const draws = cellDrawer(drawing, state, right.cell);
-  after.forEach((look, k) => {
+  for (const k of right.layout.elements) {
     const share = eased(shareTo(k));
-    if (share === 1) draws(...corner(right, k), look);
-    if (share === 0 || share === 1) return;
+    if (share === 1) draws(...corner(right, k), after[k]);
+    if (share === 0 || share === 1) continue;
     const size = grown(share, out.cell, right.cell);
-    cellDrawer(drawing, state, size)(...along(out.at(k % out.count), corner(right, k), share), look, 1, 8);
-  });
-  before.forEach((look, k) => {
+    cellDrawer(drawing, state, size)(...along(out.at(k % out.count), corner(right, k), share), after[k], 1, 8);
+  }
+  for (const k of left.layout.elements) {
     const row = Math.floor(k / into.count);
     const place = order[row * out.count];
-    const share = shares[place];
+    const share = shares[place] ?? 1;
     const way = eased(clamp(share / (place === 0 ? IN : 0.5)));
-    if (way === 0 || share === 1 || (place !== 0 && way === 1)) return;
+    if (way === 0 || share === 1 || (place !== 0 && way === 1)) continue;
     const size = grown(way, left.cell, into.cell);
-    cellDrawer(drawing, state, size)(...along(corner(left, k), into.at(k % into.count), way), look, 1, 8);
-  });
+    cellDrawer(drawing, state, size)(...along(corner(left, k), into.at(k % into.count), way), before[k], 1, 8);
+  }
 }

@@ -5,6 +5,7 @@ import { memoryOf, sizeOf } from "./recording.js";
 import { inkOn } from "../figure/colours.js";
 import { shortNumber } from "./cells.js";
 import { fillOf, looksOf, markedRow, moment } from "./scene.js";
+import { countsOf, memoryLength, windowOf } from "./window.js";
 
 const ARC = 24; // room above the strip for the jumps
 const GAP = 12; // between the two strips
@@ -20,25 +21,27 @@ export function memoryParts(plan, state, position) {
   const height = below + strip.height;
   const now = moment(run, state, position);
   const [input, output] = [run.mainInput(now.step), now.step.output];
-  const sizeAfter = sizeOf(run.tensors[output].shape);
+  const [source, result] = [input, output].map((id) => memoryShown(run, state, id));
+  const sizeAfter = sizeOf(countsOf(run.tensors[output].shape));
   // Backward, the strip below is there first, and the one above is filled from it.
   const read = state.backward ? soFar(run, input, now.progress) : Infinity;
-  const written = state.backward ? sizeAfter : soFar(run, output, now.progress);
-  const isRead = run.storage(input).length > 0;
-  const isWritten = isRead && writes(run, now.step) && run.storage(output).length > 0;
+  const written = state.backward ? Infinity : soFar(run, output, now.progress);
+  const isRead = source.homes.length > 0;
+  const isWritten = isRead && writes(run, now.step) && result.homes.length > 0;
   // The reading head, and the writing head under it, while the copy goes on.
-  const headAt = isWritten && now.step.map && written > 0 && written < sizeAfter ? written : -1;
+  const isOn = isWritten && now.step.map && written > 0 && written < sizeAfter;
+  const headAt = isOn ? result.element(written) : -1;
   const before = (drawing) => {
     if (!isRead) return;
-    drawStrip(plan, drawing, state, now, input, ARC, read);
+    drawStrip(plan, drawing, state, now, input, source, ARC, read);
     if (writes(run, now.step) && !state.backward && strip.cellWidth >= NARROWEST_JUMP)
-      drawJumps(plan, drawing, state, now, input);
-    if (headAt >= 0) head(plan, drawing, run.place(input, now.step.map[headAt]), ARC);
+      drawJumps(plan, drawing, state, now, input, source);
+    if (headAt >= 0 && source.shows(now.step.map[headAt])) head(plan, drawing, source.place(now.step.map[headAt]), ARC);
   };
   const after = (drawing) => {
     if (!isWritten) return;
-    drawStrip(plan, drawing, state, now, output, below, written);
-    if (headAt >= 0) head(plan, drawing, run.place(output, headAt), below);
+    drawStrip(plan, drawing, state, now, output, result, below, written);
+    if (headAt >= 0) head(plan, drawing, result.place(headAt), below);
   };
   const cut = below - GAP / 2;
   return {
@@ -51,9 +54,40 @@ export function memoryParts(plan, state, position) {
   };
 }
 
+/** @type {WeakMap<object, Map<number, ReturnType<typeof memoryShown>>>} per window, which many frames show */
+const strips = new WeakMap();
+
+/**
+ * What of the memory of a tensor is drawn: all that the run uses of it or, of a large one, the part
+ * in which the numbers of its window lie.
+ * @returns {{homes: number[], first: number, place: (k: number) => number, element: (i: number) => number,
+ *   shows: (k: number) => boolean}} per place the home of what is there, -1 for none; the address of
+ *   the first place; where an element is; which is the i-th; and whether one is among them
+ */
+function memoryShown(run, state, id) {
+  const window = windowOf(run, state, id);
+  if (!window) {
+    const first = run.address(id, 0) - run.place(id, 0);
+    return { homes: run.storage(id), first, place: (k) => run.place(id, k), element: (i) => i, shows: () => true };
+  }
+  if (!strips.has(window)) strips.set(window, new Map());
+  const strip = strips.get(window);
+  if (!strip.has(id)) strip.set(id, memoryIn(run, id, window));
+  return strip.get(id);
+}
+
+function memoryIn(run, id, { elements, at }) {
+  const first = run.address(id, elements[0]);
+  const place = (k) => run.address(id, k) - first;
+  const homes = new Array(memoryLength(run, id)).fill(-1);
+  if (homes.length) for (const k of elements) homes[place(k)] = run.homes(id)[k];
+  return { homes, first, place, element: (i) => elements[i], shows: (k) => at.has(k) };
+}
+
 /** How many numbers of a tensor are there at a share of the time: one row first, slowly. */
 function soFar(run, id, progress) {
-  const { shape } = run.tensors[id];
+  const shape = countsOf(run.tensors[id].shape);
+  if (progress === 1) return Infinity;
   const [size, row] = [sizeOf(shape), shape.at(-1) ?? 1];
   if (row >= size) return Math.round(progress * size);
   return Math.round(
@@ -74,15 +108,14 @@ function head(plan, drawing, place, top) {
   drawing.outline(x - 1, y - 1, plan.strip.cellWidth + 1, plan.strip.line + 2, "ink", 2);
 }
 
-function drawStrip(plan, drawing, state, now, id, top, written) {
+function drawStrip(plan, drawing, state, now, id, { homes, first }, top, written) {
   const { run, strip } = plan;
   const looks = looksOf(plan, id, fillOf(state));
   const width = strip.cellWidth - (strip.cellWidth > 4 ? 1 : 0.25);
   const values =
     state.numbers === "value" && strip.line >= LOWEST_NUMBER && width >= 18 ? numbersOf(run, state, id) : null;
   const size = Math.min(11, strip.line * 0.8, width / 2.2);
-  const first = run.address(id, 0) - run.place(id, 0);
-  run.storage(id).forEach((home, place) => {
+  homes.forEach((home, place) => {
     const [x, y] = cellOfMemory(plan, place, top);
     const known = home >= 0 && place < written;
     const k = known ? run.whereIs(home, id) : -1;
@@ -103,11 +136,11 @@ function isNumbered({ line }, number) {
 }
 
 /** The reading head's jumps while it reads the marked row of the step's output. */
-function drawJumps(plan, drawing, state, now, input) {
+function drawJumps(plan, drawing, state, now, input, memory) {
   const { run, strip } = plan;
-  const row = markedRow(run, state, now, input).slice(0, MOST_JUMPS);
+  const row = markedRow(run, state, now, input).filter(memory.shows).slice(0, MOST_JUMPS);
   const centre = (k) => {
-    const [x, y] = cellOfMemory(plan, run.place(input, k), ARC);
+    const [x, y] = cellOfMemory(plan, memory.place(k), ARC);
     return [x + strip.cellWidth / 2, y];
   };
   for (let i = 1; i < row.length; i++) {

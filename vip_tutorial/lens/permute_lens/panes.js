@@ -18,7 +18,7 @@ import {
 import { MARGIN, countOf, elementAt } from "./exhibit.js";
 import { flightOf } from "./flight.js";
 import { drawMatrix, drawMeeting, drawThroughMatrix, madeNow } from "./matrix.js";
-import { MOST_DRAWN, lineAlong, sizeOf } from "./recording.js";
+import { MOST_FOLLOWED, lineAlong } from "./recording.js";
 import { exhibitOf, fillOf, focusIn, followed, litAxis, looksOf, markedRow, moment } from "./scene.js";
 import { drawSecond, drawSigns, secondLooks } from "./second.js";
 
@@ -52,14 +52,14 @@ export function paneParts(plan, state, position) {
 
 /** What of the moment stays as it is while numbers move or are followed, and the rest of it. */
 function drawingOf(plan, state, now) {
-  const exhibit = exhibitOf(plan, now);
+  const exhibit = exhibitOf(plan, now, state);
   const { left, right, middle } = exhibit;
   const isDone = now.progress === 1;
   const slides = !isDone && now.progress > 0 && wasResult(plan.run, now);
   const slid = slides ? eased(clamp(now.progress / SLIDE)) : 1;
   if (slid < 1)
     return {
-      still: { key: "places", draw: (drawing) => drawPlaces(plan, drawing, right) },
+      still: { key: `places ${exhibit.key}`, draw: (drawing) => drawPlaces(plan, drawing, right) },
       draw: (drawing) =>
         drawTensor(plan, drawing, state, { ...left, x: left.x + (right.x - left.x) * (1 - slid) }, false),
     };
@@ -87,7 +87,7 @@ function drawingOf(plan, state, now) {
     if (isMatrix) drawMeeting(plan, drawing, state, now, exhibit);
     drawFocus(plan, drawing, state, now, right, right, true);
   };
-  return { still: { key: [isDone, isWritten, stretched, isLit].join(" "), draw: still }, draw };
+  return { still: { key: [isDone, isWritten, stretched, isLit, exhibit.key].join(" "), draw: still }, draw };
 }
 
 /** Whether the tensor before the step is what the step before it left. */
@@ -103,16 +103,17 @@ function drawTensor(plan, drawing, state, place, isWritten) {
     if (run.homes(place.id)) frameRows(run, drawing, place);
     return;
   }
-  const size = countOf(run, place.id).toLocaleString("en");
-  drawing.text(place.x + MARGIN, place.y + 16, `${size} elements:`, 12, "ink", "start");
-  drawing.text(
-    place.x + MARGIN,
-    place.y + 34,
-    `drawn are up to ${MOST_DRAWN.toLocaleString("en")}`,
-    12,
-    "ink",
-    "start",
+  whyNotDrawn(countOf(run, place.id)).forEach((line, i) =>
+    drawing.text(place.x + MARGIN, place.y + 16 + 17 * i, line, 12, "ink", "start"),
   );
+}
+
+/** In place of a tensor that has no cells: in lines short enough for a narrow page. */
+function whyNotDrawn(count) {
+  const most = MOST_FOLLOWED.toLocaleString("en");
+  const size = `${count.toLocaleString("en")} ${count === 1 ? "element" : "elements"}`;
+  if (count > MOST_FOLLOWED) return [`${size}:`, `${most} at most`, "are followed; trace", "a smaller input"];
+  return [`${size}:`, "not recorded, as said", "under the figure"];
 }
 
 /**
@@ -127,7 +128,7 @@ function drawFocus(plan, drawing, state, now, tensor, place, isWritten, middle) 
   const { id } = tensor;
   const { cell, layout } = place;
   if (!layout || !run.homes(id)) return;
-  const marked = markedRow(run, state, now, id);
+  const marked = markedRow(run, state, now, id).filter(layout.shows);
   const looks = middle ? secondLooks(plan, state, middle) : looksOf(plan, id, fillOf(state));
   const lookOf = (k) => looks[middle ? middle.source(k) : k];
   if (state.cell >= 0 && marked.length) {
@@ -151,12 +152,12 @@ function drawFocus(plan, drawing, state, now, tensor, place, isWritten, middle) 
   const axis = middle ? -1 : litAxis(run, state, now, id);
   const { shape, axes } = run.tensors[id];
   if (axis >= 0) {
-    const here = Math.max(0, run.whereIs(followed(state), id));
-    for (const k of lineAlong(here, axis, shape)) frame(drawing, corner(place, k), cell, axisColour(axes[axis]), 2.5);
+    const lit = lineAlong(followed(run, state, id), axis, shape).filter(layout.shows);
+    for (const k of lit) frame(drawing, corner(place, k), cell, axisColour(axes[axis]), 2.5);
   } else if ((state.cell >= 0 || state.numbers === "order") && Math.min(cell.width, cell.height) >= LOWEST_OUTLINE)
     for (const k of marked) frame(drawing, corner(place, k), cell, "ink", isSmall(cell) ? 0.4 : 1.25);
   const here = state.cell >= 0 ? run.whereIs(state.cell, id) : -1;
-  if (here >= 0) frame(drawing, corner(place, here), cell, "ink", isSmall(cell) ? 1.5 : 3, 1);
+  if (layout.shows(here)) frame(drawing, corner(place, here), cell, "ink", isSmall(cell) ? 1.5 : 3, 1);
 }
 
 /** One row first, and then the others; no text flies. */
@@ -170,9 +171,7 @@ function drawFlight(plan, drawing, state, now, exhibit, progress) {
   if (middle?.kind === "matrix" && left.layout)
     return drawThroughMatrix(plan, drawing, state, now, exhibit, shares, progress);
   const draws = cellDrawer(drawing, state, right.cell);
-  after.forEach((look, k) => {
-    if (shareTo(k) === 1) draws(...corner(right, k), look);
-  });
+  for (const k of right.layout.elements) if (shareTo(k) === 1) draws(...corner(right, k), after[k]);
   const cells = cellPairs(plan, state, exhibit, pairs);
   for (const { from, start, look, k } of cells) {
     const share = eased(shareTo(k));
@@ -191,7 +190,7 @@ function cellPairs(plan, state, { left, right, between, middle }, pairs) {
     : [];
   if (middle?.source && right.layout) {
     const looks = secondLooks(plan, state, middle);
-    for (let k = 0; k < countOf(plan.run, right.id); k++)
+    for (const k of right.layout.elements)
       found.push({ from: between, start: corner(between, k), look: looks[middle.source(k)], k });
   }
   return found;
@@ -210,7 +209,7 @@ export function groupOf(run, state, now) {
 
 /** An outline round what shares a sum. */
 function drawGroup({ run }, drawing, state, now, left) {
-  const group = left.layout ? groupOf(run, state, now) : [];
+  const group = left.layout ? groupOf(run, state, now).filter(left.layout.shows) : [];
   const { cell } = left;
   const at = new Map(group.map((k) => [String(left.layout.place(k).map(Math.round)), k]));
   for (const k of group) {
@@ -238,13 +237,13 @@ const line = (drawing, x0, y0, x1, y1) =>
 
 /** Whether what the reader wants written into the cells fits there. */
 export function fitsNotes(plan, state, now) {
-  const { left, right } = exhibitOf(plan, now);
+  const { left, right } = exhibitOf(plan, now, state);
   return [left, right].some(({ id, cell, layout }) => layout && noteWriter(plan, state, id, cell));
 }
 
 /** Whether it also fits into the part of a blend that shows its home. */
-export function fitsBlends(plan, now) {
-  return exhibitOf(plan, now).right.cell.height > 16;
+export function fitsBlends(plan, state, now) {
+  return exhibitOf(plan, now, state).right.cell.height > 16;
 }
 
 /** Whether the rows of a tensor are what a linear map takes or gives. */
@@ -253,9 +252,9 @@ function meetsLinear(run, id) {
 }
 
 /** Whether frames round the rows are drawn at this step. */
-export function hasFrames(plan, now) {
+export function hasFrames(plan, state, now) {
   const { run } = plan;
-  const { left, right } = exhibitOf(plan, now);
+  const { left, right } = exhibitOf(plan, now, state);
   return [left, right].some(
     ({ id, cell, layout }) => layout && run.homes(id) && meetsLinear(run, id) && cell.height >= LOWEST_FRAME,
   );
@@ -265,8 +264,8 @@ export function hasFrames(plan, now) {
 function frameRows(run, drawing, { id, x, y, cell, layout }) {
   const length = layout.rowLength;
   if (!meetsLinear(run, id) || cell.height < LOWEST_FRAME) return;
-  for (let k = 0; k < sizeOf(run.tensors[id].shape); k += length) {
-    const [px, py] = layout.place(k);
+  for (let i = 0; i < layout.elements.length; i += length) {
+    const [px, py] = layout.place(layout.elements[i]);
     drawing.outline(x + MARGIN + px - 0.5, y + py - 0.5, length * cell.width, cell.height, "ink", 0.75);
   }
 }
@@ -275,10 +274,10 @@ function frameRows(run, drawing, { id, x, y, cell, layout }) {
 export function hit(plan, state, position, x, y) {
   const { run } = plan;
   const now = moment(run, state, position);
-  const { left, right } = exhibitOf(plan, now);
+  const { left, right } = exhibitOf(plan, now, state);
   const place = x >= right.x ? right : left;
   const homes = run.homes(place.id);
   if (!homes || (place === right && now.progress < 1)) return null;
-  const k = elementAt(place, homes.length, x, y);
+  const k = elementAt(place, x, y);
   return k < 0 ? null : { id: place.id, k, home: homes[k] };
 }

@@ -2,7 +2,7 @@
 
 import { firstFrameOf, choiceField, renderFigure, wholeField } from "../figure/figure.js";
 import { escape, offHtml } from "../figure/host.js";
-import { actionName, actOnLens, stepTo } from "./lens_acts.js";
+import { actionName, actOnLens, letGo, stepTo } from "./lens_acts.js";
 import {
   callHtml,
   codeHtml,
@@ -21,6 +21,7 @@ import { middleOf } from "./middle.js";
 import { hit, paneParts } from "./panes.js";
 import { fillOf, formatOf, moment, planScene } from "./scene.js";
 import { readRun, sizeOf } from "./recording.js";
+import { hasWindows, readWindow } from "./window.js";
 import { birthName, stepWords } from "./words.js";
 
 const NUMBERS = { none: "nothing", birth: "", value: "value", order: "reading order of a row" };
@@ -28,11 +29,16 @@ const SPEEDS = ["0.5", "1", "2"];
 const LASTS = { move: 2400, mix: 3200, second: 2600, rest: 1400 }; // milliseconds, at speed 1
 const SLIDER_KEYS = { ArrowRight: 1, ArrowUp: 1, PageUp: 1, ArrowLeft: -1, ArrowDown: -1, PageDown: -1 };
 
+const HELP_WINDOWS =
+  "Of a tensor too large to draw, the picture has a window: − and + over it move it, and so do Page Up and Page Down " +
+  "on the picture, with Shift along the axis before; it goes along with a cell that you follow. ";
+
 export const figure = {
   kind: "permute_lens",
   title: "A recorded run",
   watched: ["recording", "picture", "hue", "light"],
-  help:
+  help: ({ run }) =>
+    (hasWindows(run) ? HELP_WINDOWS : "") +
     "Click a cell to follow it through every step; click it again to let it go. On the picture: arrow keys follow the neighbour along the " +
     "last two axes, Shift and arrow keys along the two before them, Escape lets go; N and P step, Home and End jump, Space plays. " +
     "Choose a number of the call to light the axis that it names.",
@@ -43,6 +49,7 @@ export const figure = {
     fill: choiceField("birth", ({ fills }) => Object.keys(fills)),
     numbers: choiceField("none", Object.keys(NUMBERS)),
     axis: wholeField(-1, -1, 99),
+    window: { usual: "", read: (text, { run }) => readWindow(run, text) },
     speed: choiceField("1", SPEEDS),
     dir: { usual: "", read: (text, { run }) => (text === "back" && run.hasGradient() ? text : undefined) },
   },
@@ -149,7 +156,7 @@ ${stageHtml(
       case "back": // show the step that is on its way
         return state.playing ? { playing: false } : actOnLens(scene, now, positionOf(state), action);
       case "let go":
-        return { cell: -1, axis: -1 };
+        return { ...letGo(run, now), axis: -1 };
       case "call":
         return key === "Escape" ? { axis: -1 } : undefined;
       case "numbers":
@@ -174,7 +181,7 @@ ${stageHtml(
       }
       default: {
         const changes = actOnLens(scene, now, positionOf(state), action);
-        return name === "follow" && changes?.cell === state.cell ? { ...changes, cell: -1 } : changes;
+        return name === "follow" && changes?.cell === state.cell ? { ...changes, ...letGo(run, now) } : changes;
       }
     }
   },
@@ -231,12 +238,13 @@ const isPictureOf = (picture, shape, { hue, light }) =>
   );
 
 /** The state as it is drawn and told of. @returns {import("./scene.js").LensState} */
-const lensState = ({ cell, fill, numbers, axis, dir, ...state }) => ({
+const lensState = ({ cell, fill, numbers, axis, dir, window, ...state }) => ({
   ...shownOf({ ...state, dir }),
   cell,
   fill,
   numbers,
   axis,
+  window,
   backward: dir === "back",
 });
 

@@ -1,10 +1,13 @@
 // Reads a recorded run (tracing/recording.py) and answers questions about its elements:
 // where each came from, what it has seen, its value, its gradient, its address.
 
-/** Tensors with more elements than this are told of, not drawn. */
+/** Of tensors with more elements than this a window is drawn. */
 export const MOST_DRAWN = 2048;
 
-const LONGEST_STRIP = 4 * MOST_DRAWN; // of memory, with the gaps between the elements
+/** The elements of tensors with more than this are not followed; there is too much to keep of them. */
+export const MOST_FOLLOWED = 16384;
+
+export const LONGEST_STRIP = 4 * MOST_DRAWN; // of memory, with the gaps between the elements
 // As in tracing/damage.py: what is read of a recording at most.
 const MOST_NUMBERS = 2_800_000;
 const LETTERS = 12; // that a number takes as JSON
@@ -284,9 +287,9 @@ class Run {
     return this.tensors.some((t) => t.gradient);
   }
 
-  /** Whether every element of tensor `id` can be drawn. */
+  /** Whether any element of tensor `id` can be drawn. */
   isComplete(id) {
-    if (sizeOf(this.tensors[id].shape) > MOST_DRAWN) return false;
+    if (sizeOf(this.tensors[id].shape) > MOST_FOLLOWED) return false;
     return this.homes(id) !== null || this.values(id) !== null;
   }
 
@@ -298,7 +301,7 @@ class Run {
   homes(id) {
     return this.#once(`homes ${id}`, () => {
       const size = sizeOf(this.tensors[id].shape);
-      if (size > MOST_DRAWN) return null;
+      if (size > MOST_FOLLOWED) return null;
       if (id === this.root) return Array.from({ length: size }, (_, k) => k);
       const step = this.maker.get(id);
       if (!step) return null;
@@ -359,7 +362,7 @@ class Run {
       if (gradient) return gradient.map(toNumber);
       const uses = this.steps.filter((step) => step.inputs.includes(id));
       if (!uses.length || uses.some((step) => !step.map || step.backward === false)) return null;
-      if (sizeOf(shape) > MOST_DRAWN) return null;
+      if (sizeOf(shape) > MOST_FOLLOWED) return null;
       const total = new Array(sizeOf(shape)).fill(0);
       for (const step of uses) {
         if (step.inputs[0] !== id) continue; // a move takes nothing of its other inputs
@@ -429,7 +432,7 @@ class Run {
   /** How well it is known what the elements of a tensor are made from: "exact", "bound" or "unknown". */
   knowledge(id) {
     return this.#once(`known ${id}`, () => {
-      if (sizeOf(this.tensors[id].shape) > MOST_DRAWN) return "unknown";
+      if (sizeOf(this.tensors[id].shape) > MOST_FOLLOWED) return "unknown";
       if (id === this.root || this.inputs.includes(id)) return "exact";
       const step = this.maker.get(id);
       if (!step || (step.kind === "move" && !step.map) || (step.kind === "collect" && !step.picks)) return "unknown";
@@ -480,7 +483,7 @@ class Run {
   /**
    * Which elements of `input` each element of the output of `step` is made from: those at
    * `base(k)` plus each of the `offsets`; null if they do not follow each other so evenly, or
-   * are more than are drawn.
+   * are more than are followed.
    */
   sources(step, input, i = step.inputs.indexOf(input)) {
     if (step.kind === "collect" || (step.kind === "move" && !step.map)) return null;
@@ -490,7 +493,7 @@ class Run {
     }
     return this.#once(`sources ${step.output} ${i}`, () => {
       const { shape } = this.tensors[input];
-      if (sizeOf(shape) > MOST_DRAWN) return null;
+      if (sizeOf(shape) > MOST_FOLLOWED) return null;
       const out = this.tensors[step.output].shape;
       const reads = step.reads?.[i] ?? this.#usualReads(step, input);
       if (reads.some((entry) => entry !== null && typeof entry !== "number")) return null;
@@ -538,11 +541,11 @@ class Run {
   /**
    * What lies in the memory of tensor `id`, from the first address that the run uses: per
    * place the home of the element there, -1 for none.  Empty if the run uses too few
-   * places too far apart.
+   * places too far apart, and of a tensor that is drawn in a window.
    */
   storage(id) {
     return this.#once(`storage ${id}`, () => {
-      if (!this.homes(id)) return []; // too large, or no place in the input
+      if (!this.homes(id) || sizeOf(this.tensors[id].shape) > MOST_DRAWN) return [];
       const cells = new Array(this.#span(id).length).fill(-1);
       if (cells.length) this.homes(id)?.forEach((home, k) => (cells[this.place(id, k)] = home));
       return cells;
@@ -561,6 +564,7 @@ class Run {
       let [start, end] = [Infinity, 0];
       for (const { id, shape, strides, offset } of this.tensors) {
         if (this.tensors[id].storage !== storage || !this.homes(id)?.length) continue;
+        if (sizeOf(shape) > MOST_DRAWN) continue;
         start = Math.min(start, offset);
         end = Math.max(end, endOf({ shape, strides, offset }));
       }

@@ -2,8 +2,9 @@
 // is, and what colours each of them.
 
 import { birthFill, birthHue, pixelFill, valueFill } from "../figure/colours.js";
-import { makeExhibit } from "./exhibit.js";
+import { makeExhibit, throughWindows } from "./exhibit.js";
 import { MASK_BITS, lineAlong, sizeOf, unravel } from "./recording.js";
+import { homeLookedAt, memoryLength, windowOf } from "./window.js";
 
 const SIZES = {
   wide: { width: 720, height: 296, cell: { width: 60, height: 28 }, gap: 40, matrix: 168, between: 26, addresses: 30 },
@@ -23,6 +24,7 @@ const WIDEST = 44;
  * @property {boolean} backward whether the gradient's way back is shown
  * @property {number} axis axis of the step's output that is lit, -1 for none
  * @property {boolean} [undone] whether the step is on its way back
+ * @property {string} [window] what the windows of large tensors show, if not what is followed
  */
 
 /** Everything about a lens's pictures that does not change while it is used. */
@@ -37,13 +39,14 @@ export function planScene(run, options, format) {
   return { ...plan, exhibits, paneHeight: Math.max(...heights), strip: planStrip(run, size) };
 }
 
-/** What stands side by side at a moment. */
-export const exhibitOf = ({ exhibits }, { index, backward }) => exhibits.get(backward)[index];
+/** What stands side by side at a moment. @returns {import("./exhibit.js").Exhibit} */
+export const exhibitOf = ({ run, exhibits }, { index, backward }, state) =>
+  throughWindows(run, state, exhibits.get(backward)[index]);
 
 /** How memory is drawn: in lines as long as a stride, so that a line means something. */
 function planStrip(run, { width, addresses }) {
   const ids = shownTensors(run);
-  const cells = Math.max(1, ...ids.map((id) => run.storage(id).length));
+  const cells = Math.max(1, ...ids.map((id) => memoryLength(run, id)));
   const room = width - addresses;
   const strides = [...new Set(ids.flatMap((id) => run.tensors[id].strides))];
   const lengths = strides.filter((n) => n > 1 && n < cells && room / n >= NARROWEST).sort((one, other) => one - other);
@@ -88,9 +91,10 @@ export function moment(run, state, position) {
     : { step, index, backward: false, from: input, to: output, progress };
 }
 
-/** The element of the input that is followed; the first one if none was chosen. */
-export function followed(state) {
-  return Math.max(0, state.cell);
+/** The element of tensor `id` that is followed or, if none is, looked at; the first one shown if it is not there. */
+export function followed(run, state, id) {
+  const here = run.whereIs(homeLookedAt(run, state), id);
+  return here >= 0 ? here : (windowOf(run, state, id)?.elements[0] ?? 0);
 }
 
 /**
@@ -98,9 +102,9 @@ export function followed(state) {
  * first that it goes into, or the very first.
  */
 export function focusIn(run, state, { step, backward, from, to }) {
-  const here = run.whereIs(followed(state), to);
+  const here = state.cell < 0 ? -1 : run.whereIs(state.cell, to);
   const before = state.cell < 0 || backward ? -1 : run.whereIs(state.cell, from);
-  if (here >= 0 || before < 0) return Math.max(0, here);
+  if (here >= 0 || before < 0) return followed(run, state, to);
   const [given, made] = [from, to].map((id) => run.tensors[id].shape);
   if (String(given) === String(made)) return before;
   if (step.kind === "move" || !step.mixed || !run.sources(step, from)) return 0;
@@ -121,7 +125,7 @@ export function neighbour(run, state, fromEnd, by) {
   const axis = axes[axes.length - 1 - fromEnd];
   const homes = run.homes(to);
   if (axis === undefined || !homes) return undefined;
-  const k = Math.max(0, run.whereIs(followed(state), to));
+  const k = followed(run, state, to);
   if (state.cell < 0) return homes[k];
   const inner = sizeOf(shape.slice(axis + 1));
   const c = Math.floor(k / inner) % shape[axis];
@@ -137,7 +141,7 @@ export function markedRow(run, state, now, id) {
   const after = now.step.output;
   const { shape } = run.tensors[after];
   if (!shape.length || !run.homes(after)) return [];
-  const k = Math.max(0, run.whereIs(followed(state), after));
+  const k = followed(run, state, after);
   const row = lineAlong(k, shape.length - 1, shape);
   if (id === after) return row;
   if (now.step.map) return row.map((element) => now.step.map[element]);

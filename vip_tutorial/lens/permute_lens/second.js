@@ -2,7 +2,7 @@
 
 import { eased } from "../figure/motion.js";
 import { along, cellDrawer, corner, frame, LOWEST_FRAME } from "./cells.js";
-import { MARGIN, countOf } from "./exhibit.js";
+import { MARGIN } from "./exhibit.js";
 import { barsOf, colouredBy, fillOf, looksOf } from "./scene.js";
 
 const PALER = 0.55; // how strong a copy is drawn that is not really there
@@ -26,7 +26,7 @@ export function drawSecond(plan, drawing, state, { between, middle, right }, str
   const draws = cellDrawer(drawing, state, between.cell);
   const first = new Map();
   const share = eased(stretched);
-  for (let k = 0; k < countOf(plan.run, right.id); k++) {
+  for (const k of right.layout.elements) {
     const source = middle.source(k);
     const isOwn = !first.has(source);
     if (isOwn) first.set(source, k);

@@ -21,7 +21,8 @@ export function sumWords(run, state) {
   const isFollowed = state.cell >= 0 && run.whereIs(state.cell, now.to) >= 0;
   if (!isFollowed && numbers[k] === 0) return ""; // nothing to see where nobody asked
   const what = state.backward ? "gradient" : "number";
-  const which = isFollowed ? "Its new" : k > 0 ? "One that it goes into, a new" : "The first new";
+  const others = state.cell >= 0 ? "One that it goes into, a new" : "The first shown, a new";
+  const which = isFollowed ? "Its new" : k > 0 ? others : "The first new";
   return `${which} ${what}${made.how}: ${made.text} = ${short(numbers[k])}.`;
 }
 

@@ -2,8 +2,9 @@
 // description, so that they cannot drift apart.
 
 import { middleOf } from "./middle.js";
-import { moment } from "./scene.js";
+import { followed, moment } from "./scene.js";
 import { isMove, lineAlong, memoryOf, sizeOf, unravel } from "./recording.js";
+import { cutAxes, isCut, windowOf } from "./window.js";
 
 /** "(B, N, W, H*S)" */
 export function tuple(parts) {
@@ -23,6 +24,34 @@ export function birthName(run, home) {
 /** "h2", or "d0=2" where the name itself ends in a digit. */
 function coordinate(name, c) {
   return name.toLowerCase() + (/\d$/.test(name) ? "=" : "") + c;
+}
+
+/** From where to where a tensor is shown along each axis that its window cuts; none if it has no window. */
+export function spansOf(run, state, id) {
+  const { axes, shape } = run.tensors[id];
+  if (!isCut(shape) || !run.isComplete(id)) return [];
+  const { starts, counts } = windowOf(run, state, id);
+  return cutAxes(shape).map((axis) => ({
+    axis,
+    name: /^\d*$/.test(axes[axis]) ? `axis ${axis}` : axes[axis].toLowerCase(),
+    first: starts[axis],
+    last: starts[axis] + counts[axis] - 1,
+    of: shape[axis],
+  }));
+}
+
+/** What is shown of the tensors that are too large to be drawn whole; "" if none is. */
+export function windowWords(run, state) {
+  const { from, to } = moment(run, state, state.step);
+  const [left, right] = [from, to].map((id) =>
+    spansOf(run, state, id)
+      .map(({ name, first, last, of }) => `${name} ${first}${last > first ? ` to ${last}` : ""} of ${of}`)
+      .join(", "),
+  );
+  if (left && right && left !== right) return `Shown are ${left} on the left and ${right} on the right.`;
+  if (left || right)
+    return `Shown are ${left || right}${left && right ? "" : left ? " on the left" : " on the right"}.`;
+  return "";
 }
 
 /** One or two sentences on the step that is shown. */
@@ -226,7 +255,7 @@ export function rowWords(run, state) {
   const { shape } = run.tensors[step.output];
   const homes = run.homes(step.output);
   if (!homes || !shape.length) return "";
-  const k = Math.max(0, run.whereIs(Math.max(0, state.cell), step.output));
+  const k = followed(run, state, step.output);
   const row = lineAlong(k, shape.length - 1, shape).slice(0, 8);
   return `The row that holds it reads ${row.map((i) => birthName(run, homes[i])).join(", ")}${row.length < shape[shape.length - 1] ? ", …" : ""}.`;
 }

@@ -20,7 +20,9 @@ were made from, a bound, or unknown.
     beneath.py     PyTorch's own operations under a call: what writes, moves, chooses
     moves.py       where each element came from, for calls that only move
     reads.py       which elements an element is made from, for the others
-    axes.py        names of axes, which follow their elements
+    axes.py        names of axes, which follow their elements; claims.py, the reader's
+    tensors.py     the tensors that are recorded; outside.py: what calls take besides
+    effects.py     what one step did to elements
     recording.py   `Trace`: what is kept, and what can be read off it
     gradients.py, failures.py, omissions.py, source.py, modules.py, given.py, damage.py
 """

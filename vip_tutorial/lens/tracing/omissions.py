@@ -8,6 +8,8 @@ from torch import Tensor
 
 from .recording import TensorRecord
 
+MOST_FOLLOWED = 16_384  # numbers of a tensor, as in the lens's recording.js
+
 
 class Omissions:
     """What is left out of a run's recording, as far as it is known.
@@ -48,10 +50,13 @@ class Omissions:
         found = []
         large = [n for n in (math.prod(t.shape) for t in tensors) if n > self._most]
         if large:
+            advice = "trace a smaller input, e.g. fewer channels or a smaller picture"
+            if max(large) <= MOST_FOLLOWED:
+                advice += f", or with max_elements={max(large)}"
             found.append(
                 f"Values and element maps of {len(large)} tensors with more than "
                 f"{self._most:,} elements (the largest has {max(large):,}) were left "
-                "out; trace a smaller input, e.g. fewer channels or a smaller picture."
+                f"out; {advice}."
             )
         if self.crowded_out:
             found.append(

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from .axes import Named, by_size, names_after, pattern_names, unpacked_names
+from .axes import Named, by_size, names_after
 from .beneath import (
     Beneath,
     Inner,
@@ -22,6 +22,7 @@ from .beneath import (
     what_it_does,
 )
 from .calls import Call, call_text, flat, is_plain, operation
+from .claims import pattern_names, unpacked_names
 from .effects import Effects
 from .failures import Failure
 from .fast_paths import plain_tensors_take_fast_paths
