@@ -521,6 +521,15 @@ def test_a_backward_of_its_own_is_believed_and_not_derived():
     assert all(g is None or g == weights.flatten().tolist() for g in made)
 
 
+def test_of_large_tensors_the_gradients_are_left_out_and_the_run_is_not():
+    x = torch.randn(2, 3)
+    ones, small = torch.ones(3, 2), {"max_elements": 5}
+    recording = trace(lambda x: (x * 2).t(), x, gradient=ones, **small)
+    assert [recording.gradient(t.id) for t in recording.tensors] == [None] * 3
+    assert "were left out" in " ".join(recording.omitted[0].split())
+    assert not any(step.backward for step in recording.steps)
+
+
 # --- runs that fail ------------------------------------------------------------------
 
 FAULTS = [  # function, what the note says

@@ -34,8 +34,8 @@ def record_gradients(recorder: Recorder, output: Tensor, gradient: Tensor) -> No
         )
     recording = recorder.recording
     wanted = list(recorder.tensors.differentiable())
-    gradients = _asked(output, wanted, gradient.to(output))
-    if not gradients:
+    gradients = _asked(output, wanted, gradient.to(output)) if wanted else {}
+    if wanted and not gradients:
         raise ValueError(
             "autograd finds no way back from the output: an operation on the way has "
             "no gradient, or a tensor was written to that its gradient needs"
