@@ -88,8 +88,9 @@ class Omissions:
             )
         if self.back:
             found.append(
-                "A number left the run as Python's, by item() or its like, and came "
-                f"back in {', '.join(self.back)}: what came of that is not known."
+                "A number left the run as Python's, by item() or its like, and may "
+                f"have come back in {', '.join(self.back)}: what came of that is not "
+                "known."
             )
         if self.is_beneath:
             found.append(

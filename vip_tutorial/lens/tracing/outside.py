@@ -6,12 +6,19 @@ from .calls import flat, is_empty_shell, is_plain
 from .modules import Names
 from .omissions import Omissions
 from .recording import Operand
+from .source import SourceLine
 from .tensors import Tensors, as_numbers, checksum
 
 # They make a tensor of numbers that Python or NumPy has.
 _TAKING_NUMBERS = frozenset(
     "tensor as_tensor asarray from_numpy frombuffer full new_tensor new_full "
     "scalar_tensor full_like fill_".split()
+)
+# They compute with a number that they are given.
+_COMPUTING = frozenset(
+    "add sub mul div truediv floordiv mod remainder pow radd rsub rmul rdiv rtruediv "
+    "rpow iadd isub imul idiv itruediv true_divide multiply subtract divide clamp lerp "
+    "where masked_fill addcmul fill maximum minimum".split()
 )
 
 
@@ -44,13 +51,14 @@ class Outside:
         self._hidden: set[int] = set()  # of which that is not known
         self._kept: list[Tensor] = []  # so that no id() is used again
         self._has_left = False  # whether numbers went where no trace can follow
-        self._left: set[float] = set()  # those that went as Python's
+        self._has_left_as_number = False
 
     def note_leaving(self, taken: list[Tensor], result: object) -> None:
         """A call gave something that is no tensor; it may hold what it took."""
         if any(self._tensors.id_of(x) is not None or self.is_hidden(x) for x in taken):
             self._has_left = True
-            self._left |= {x for x in flat(result) if isinstance(x, float)}
+            numbers = [x for x in flat(result) if isinstance(x, int | float | complex)]
+            self._has_left_as_number |= not all(isinstance(x, bool) for x in numbers)
 
     def note_constant(self, name: str, taken: list[Tensor], output: Tensor) -> None:
         """Something was made from no input: a mask, or a parameter in another shape."""
@@ -71,10 +79,17 @@ class Outside:
         is_old = id(x) in self._constants or id(x) in self._numbers
         return self._has_left and not is_old and not self._names.of(x)
 
-    def takes_back(self, name: str, arguments: object) -> bool:
-        """Whether a call takes a number that has left as Python's."""
-        floats = {x for x in flat(arguments) if isinstance(x, float)}
-        if self._left.isdisjoint(floats):
+    def takes_back(self, name: str, arguments: object, line: SourceLine | None) -> bool:
+        """Whether a call may take a number that has left as Python's.
+
+        It may, if it computes with one that is not written in its line.
+        """
+        if not self._has_left_as_number or name.strip("_") not in _COMPUTING:
+            return False
+        text = line.text if line else ""
+        numbers = [x for x in flat(arguments) if isinstance(x, int | float | complex)]
+        strange = [x for x in numbers if str(x) not in text and f"{x:g}" not in text]
+        if all(isinstance(x, bool) for x in strange):
             return False
         self._missing.back[name] = None
         return True

@@ -34,6 +34,7 @@ EXACT, BOUND, UNKNOWN = "exact", "bound", "unknown"
 KNOWLEDGE = (EXACT, BOUND, UNKNOWN)
 _SHARING = frozenset("softmax log_softmax softmin safe_softmax".split())
 _CHOSEN_ALONG = {"topk": (2, -1), "kthvalue": (2, -1), "sort": (1, -1), "mode": (1, -1)}
+MOST_WEIGHTS = 4096  # in which zeros are looked for
 _MULTIPLYING = frozenset("mul rmul imul multiply einsum addcmul".split())
 _PRODUCTS = frozenset(
     "matmul mm bmm mv dot addmm baddbmm addbmm rmatmul linalg_vecdot".split()
@@ -71,6 +72,8 @@ def may_be_cut(name: str, call: Call, followed: Sequence[Tensor], out: Tensor) -
     if "dropout" in name or name in _SHARING:
         return _has_zero(out)
     values = [*call.args, *(v for k, v in call.kwargs.items() if k != "bias")]
+    if name in MIXES and any(x is values[0] for x in followed):
+        followed = [x for x in followed if x is not values[0]]  # `_linear` knows it
     if name in MIXES or name.startswith("conv"):
         values = values[:2]  # and no bias
     elif name in _PRODUCTS and _adds(call):
@@ -128,7 +131,7 @@ def _rule(name: str, kind: str) -> Callable[[Call, Tensor], dict[int, Reads]] | 
     if name in CHOOSERS:
         return _choice
     if kind == "mix" or name in MIXES:
-        return lambda call, out: _first(call, [*range(out.ndim - 1), None])
+        return _linear
     if name in ("cumsum", "cumprod", "logcumsumexp"):
         return _running
     if name in _SHARING or name in ("layer_norm", "rms_norm", "normalize"):
@@ -189,6 +192,26 @@ def _reduction(call: Call, out: Tensor) -> dict[int, Reads]:
     kept = [k for k in range(x.ndim) if k not in dims]
     place = {k: k if is_kept else kept.index(k) for k in kept}
     return _first(call, [place.get(k) for k in range(x.ndim)])
+
+
+def _linear(call: Call, out: Tensor) -> dict[int, Reads]:
+    """Each new number is made from the row, but for those that a zero meets."""
+    x, weight = call.subject, _argument(call, 1, "weight")
+    if not isinstance(x, Tensor):
+        return {}
+    last: Any = None
+    small = isinstance(weight, Tensor) and weight.numel() <= MOST_WEIGHTS
+    if small and _has_zero(weight):
+        met = (weight.detach() != 0).tolist()
+        at = [[i for i, is_met in enumerate(line) if is_met] for line in met]
+        last = _window(out.ndim - 1, at)
+    found = {id(x): [*range(out.ndim - 1), last]}
+    if isinstance(weight, Tensor) and weight is not x and weight.ndim == 2:
+        found[id(weight)] = [out.ndim - 1, None]
+    bias = _argument(call, 2, "bias")
+    if isinstance(bias, Tensor) and bias is not x and bias is not weight:
+        found[id(bias)] = [out.ndim - 1]
+    return found
 
 
 def _choice(call: Call, out: Tensor) -> dict[int, Reads]:

@@ -267,7 +267,8 @@ class Recorder(TorchFunctionMode):
             return
         inputs = [self.tensors.id_of(x) for x in followed]
         given, is_hidden = self._outside.given(taken)
-        is_hidden |= self._outside.takes_back(name, (call.args, call.kwargs))
+        line = calling_line()
+        is_hidden |= self._outside.takes_back(name, (call.args, call.kwargs), line)
         after = self.tensors.register(output, numbers)
         step = Step(
             op=name,
@@ -279,7 +280,7 @@ class Recorder(TorchFunctionMode):
             writes=not is_new and place_of(output) in written,
             operands=given,
             module=self._names.running(),
-            source=calling_line(),
+            source=line,
         )
         if step.writes:
             self.tensors.note_writer(output, after.id)
