@@ -678,3 +678,47 @@ def test_only_sizes_name_axes():
     ):
         recording = trace(function, torch.randn(2, 3, 2), axes="HWC")
         assert recording.tensors[-1].axes == names
+
+
+def exchanged_windows(x):
+    """The windows of a Swin block put together again, H and W exchanged."""
+    B, H, W, C = x.shape
+    ws = 2
+    x = x.view(B, H // ws, ws, W // ws, ws, C).permute(0, 3, 2, 1, 4, 5)
+    return x.reshape(B, H, W, C)
+
+
+def windows_and_back(x):
+    B, H, W, C = x.shape
+    ws = 2
+    x = x.view(B, H // ws, ws, W // ws, ws, C).permute(0, 1, 3, 2, 4, 5)
+    x = x.reshape(-1, ws * ws, C)
+    x = x.view(B, H // ws, W // ws, ws, ws, C).permute(0, 1, 3, 2, 4, 5)
+    return x.reshape(B, H, W, C)
+
+
+def heads_merged_too_soon(x):
+    B, N, C = x.shape
+    h = 4
+    x = x.view(B, N, h, C // h).transpose(1, 2).softmax(2)
+    return x.reshape(B, N, C)
+
+
+def tokens(x):
+    B, H, W, C = x.shape
+    T = H * W
+    return x.reshape(B, T, C).reshape(B, H, W, C)
+
+
+@in_turn(
+    "function, shape, axes",
+    [
+        (exchanged_windows, (1, 4, 4, 2), "B W:2*H:ws H:2*W:ws C"),
+        (windows_and_back, (1, 4, 4, 2), "B H W C"),
+        (heads_merged_too_soon, (1, 4, 8), "B h N*C:2"),
+        (tokens, (1, 4, 4, 2), "B H W C"),
+    ],
+)
+def test_a_name_in_the_code_does_not_hide_another_order(function, shape, axes):
+    recording = trace(function, torch.randn(shape))
+    assert recording.tensors[recording.outputs[0]].axes == axes.split()

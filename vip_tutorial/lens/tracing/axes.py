@@ -44,6 +44,7 @@ class Atom:
             for.
         whole: What it is a part of.
         made_of: What was merged into it, if the code then gave it a name of its own.
+        is_claimed: Whether the code named this part, and not its whole and its size.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Atom:
     parts: tuple["Atom", ...] = ()
     whole: "Atom | None" = None
     made_of: tuple["Atom", ...] = ()
+    is_claimed: bool = False
 
 
 Axis = tuple[Atom, ...]
@@ -95,6 +97,7 @@ def names_after(
     operands: Sequence[Named | None],
     after: list[int],
     picks: torch.Tensor | None,
+    meanings: dict[str, tuple],
 ) -> Named:
     """What the axes of a step's output are made of.
 
@@ -104,9 +107,13 @@ def names_after(
         operands: For each tensor that went in its axes, if it is followed.
         after: Shape of what came out.
         picks: Where each element came from, of those that are followed.
+        meanings: What each name has meant in this run; it is added to.
     """
     inputs = [named for named in operands if named is not None]
     first = inputs[0]
+    for atom in (atom for named in inputs for axis in named.axes for atom in axis):
+        if atom.whole is None and not atom.made_of:
+            meanings.setdefault(atom.name, ("axis",))
     name = step.op.strip("_")
     if step.op == "einsum" and isinstance(call.args[0], str):
         ndims = [x.ndim for x in call.tensors()]
@@ -115,7 +122,7 @@ def names_after(
     if step.order is not None:
         return Named(after, [first.axes[k] for k in step.order])
     if step.kind == "move" and step.op in _RESHAPES:
-        return _reshaped(first, after, claims_of(step, len(after)))
+        return _reshaped(first, after, claims_of(step, len(after)), meanings)
     if step.kind in ("move", "collect"):
         if picks is None or 0 in after:
             return _unmapped(step, call, first, after)
@@ -152,7 +159,7 @@ def _keeping(first: Named, after: list[int], kept: Sequence[int]) -> Named:
 def _as_read(step: Step, inputs: list[Named], after: list[int]) -> Named:
     """An axis that elements keep their coordinate along keeps its name."""
     named = by_size(after)
-    if step.known != "exact" or not step.reads:
+    if not step.reads:
         return named
     for input_, reads in zip(reversed(inputs), reversed(step.reads)):
         for k, entry in enumerate(reads):
@@ -166,7 +173,12 @@ def _as_read(step: Step, inputs: list[Named], after: list[int]) -> Named:
     return named
 
 
-def _reshaped(before: Named, after: list[int], claims: list[str | None]) -> Named:
+def _reshaped(
+    before: Named,
+    after: list[int],
+    claims: list[str | None],
+    meanings: dict[str, tuple],
+) -> Named:
     """Cut both shapes into the shortest runs of equal product, and name each run."""
     named = by_size(after)
     if 0 in before.shape or 0 in after:
@@ -182,7 +194,7 @@ def _reshaped(before: Named, after: list[int], claims: list[str | None]) -> Name
         else:
             atoms += axis
         product *= size
-    taken = {atom.name for atom in atoms}
+    old = list(atoms)
     run: list[Atom] = []
     cut: list[int] = []
     left = right = 1
@@ -202,7 +214,7 @@ def _reshaped(before: Named, after: list[int], claims: list[str | None]) -> Name
         if left == right:
             pieces = _dealt(run, [after[j] for j in cut])
             for j, piece in zip(cut, pieces):
-                named.axes[j] = _claimed(piece, claims[j], taken, len(cut) > 1)
+                named.axes[j] = _claimed(piece, claims[j], old, claims, meanings)
             run, cut = [], []
     return named
 
@@ -247,25 +259,56 @@ def _parts(atom: Atom, sizes: list[int]) -> tuple[Atom, ...]:
 
 
 def _joined(atoms: list[Atom]) -> Axis:
-    """Parts that stand together again, all and in order, are the whole."""
+    """Parts that stand together again, all and in order, are the whole.
+
+    If the code has names of its own for all of them, they go on side by side.
+    """
     for i, atom in enumerate(atoms):
         count = len(atom.parts)
-        if count and tuple(atoms[i : i + count]) == atom.parts:
+        is_named = all(part.is_claimed for part in atom.parts)
+        if count and not is_named and tuple(atoms[i : i + count]) == atom.parts:
             return _joined([*atoms[:i], atom.whole, *atoms[i + count :]])
     return tuple(atoms)
 
 
-def _claimed(piece: Axis, claim: str | None, taken: set[str], is_cut: bool) -> Axis:
-    """With the name that the code has for an axis, if the axis is a new one."""
-    fresh = claim and taken.isdisjoint(claim.split("*"))
-    is_part = len(piece) == 1 and (piece[0].whole is not None or is_cut)
-    if not fresh:
+def _claimed(
+    piece: Axis,
+    claim: str | None,
+    old: Sequence[Atom],
+    claims: Sequence[str | None],
+    meanings: dict[str, tuple],
+) -> Axis:
+    """With the name that the code has for an axis, if the axis is a new one.
+
+    A name that has meant another axis in this run is no name for this one: a merge in
+    the wrong order is not what the code calls it.
+    """
+    if not claim:
         return piece
-    if is_part or piece[0].name.isdigit():
-        return (Atom(claim, piece[0].size if len(piece) == 1 else _size(piece)),)
-    if len(piece) > 1 and "*" not in claim:
-        return (Atom(claim, _size(piece), made_of=piece),)
-    return piece
+    parts = piece[0].parts
+    if parts and piece == parts and claim == piece[0].whole.name:
+        return (piece[0].whole,)
+    if not {atom.name for atom in old}.isdisjoint(claim.split("*")):
+        return piece
+    size = _size(piece)
+    if len(piece) == 1 and piece[0] not in old and parts:
+        whole, part = piece[0].whole.name, piece[0]
+        meaning = ("part", whole, parts.index(part), size)
+        if whole.isdigit():  # of which nothing is known: the code has the only name
+            part.name, part.is_claimed = claim, True
+        elif claims.count(claim) > 1 or meanings.setdefault(claim, meaning) != meaning:
+            part.name = f"{whole}:{claim}"
+        else:
+            part.name, part.is_claimed = claim, True
+        return piece
+    if piece[0].name.isdigit() and piece[0] not in old:
+        return (Atom(claim, size),)
+    if len(piece) == 1 or "*" in claim:
+        return piece
+    meaning = ("made of", *(atom.name for atom in piece))
+    if meanings.setdefault(claim, meaning) != meaning:
+        return piece
+    return (Atom(claim, size, made_of=piece),)
 
 
 def _size(axis: Axis) -> int:

@@ -195,11 +195,11 @@ def _of_cat(call: Call, tensors: Sequence[Tensor], message: str) -> str:
             if n != m and k != dim % first.ndim
         ]
         if at:
-            k = at[0]
-            return (
-                f"Only axis {dim} may differ, and axis {k} does: "
-                f"{first.shape[k]} and {other.shape[k]}.  Is dim={k} meant?"
-            )
+            sizes = [
+                f"axis {k} does, {first.shape[k]} and {other.shape[k]}" for k in at
+            ]
+            meant = f": is dim={at[0]} meant?" if len(at) == 1 else "."
+            return f"Only axis {dim} may differ, and {', '.join(sizes)}{meant}"
     return ""
 
 

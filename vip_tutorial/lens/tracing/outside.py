@@ -65,6 +65,8 @@ class Outside:
         is_taken_back = self._has_left and name in _TAKING_NUMBERS
         if is_taken_back or any(map(self.is_hidden, taken)):
             self._hidden.add(id(output))
+        elif any(x is output for x in taken):
+            self._constants.setdefault(id(output), "")  # it was filled, and is itself
         elif taken:
             before = self._constants.get(id(taken[0])) or self._names.of(taken[0])
             self._constants[id(output)] = f"{before or 'a tensor'}, {name}"

@@ -81,6 +81,7 @@ class Recorder(TorchFunctionMode):
         )
         self._effects = Effects(self.tensors, self.missing)
         self._named: set[int] = set()  # inputs whose axes have their names
+        self._meanings: dict[str, tuple] = {}  # what a name of an axis stands for
         self._log: list[Inner] | None = None  # under the call that is running
 
     @contextmanager
@@ -315,7 +316,7 @@ class Recorder(TorchFunctionMode):
         ]
         if step.kind in ("move", "collect"):
             operands = [self.tensors[id_].named for id_ in step.inputs]
-        arguments = (step, call, operands, after.shape, picks)
+        arguments = (step, call, operands, after.shape, picks, self._meanings)
         named = self.missing.explored(step.op, names_after, *arguments)
         if named is None or len(named.axes) != len(after.shape):
             named = by_size(after.shape)
