@@ -165,7 +165,8 @@ def test_the_living_picture_is_the_first_frame(example, open_figure):
 def drawn_anew(html: str) -> str:
     """Without what only sleeps or only wakes: a canvas is painted, and may be used."""
     stage = r'(<div class="vip-stage" style="[^"]*").*?(</div>)'
-    return re.sub(stage, r"\1\2", html, flags=re.S).replace(' disabled=""', "")
+    html = re.sub(stage, r"\1\2", html, flags=re.S)
+    return re.sub(' (aria-disabled="true"|disabled="")', "", html)
 
 
 @pytest.mark.parametrize("width", [1280, 360])

@@ -307,7 +307,7 @@ class Run {
       if (!step) return null;
       if (step.kind === "collect") return this.#collected(step, (input) => this.homes(input));
       const before = this.homes(this.mainInput(step));
-      if (step.kind === "move") return before && step.map && step.map.map((k) => before[k]);
+      if (step.kind === "move") return before && step.map ? step.map.map((k) => before[k]) : null;
       const same = String(this.tensors[this.mainInput(step)].shape) === String(this.tensors[id].shape);
       return same && KEEPING.includes(step.kind) ? before : null;
     });
