@@ -236,6 +236,20 @@ def test_no_button_of_the_theme_lies_over_the_figures(open_site):
         assert not opened.locator("#pst-back-to-top").is_visible()
 
 
+def test_a_player_stays_in_reach_on_a_phone(open_site):
+    for page, start in (
+        ("book/index", "[data-vip-widget=module_map]"),
+        ("book/04-height-branch", "#height-toy"),
+    ):
+        opened = open_site(page, width=360)
+        opened.set_viewport_size({"width": 360, "height": 560})
+        figure = opened.locator(start).first
+        figure.evaluate("(el) => scrollBy(0, el.getBoundingClientRect().top - 60)")
+        player = figure.locator(".vip-player").first
+        box, height = player.bounding_box(), opened.viewport_size["height"]
+        assert 0 <= box["y"] and box["y"] + box["height"] <= height + 1, page
+
+
 # --- The lenses of the chapters ------------------------------------------------------
 
 NEXT_STEP = "(el) => el.querySelector('[data-part=say]').textContent"
