@@ -19,7 +19,7 @@ const SLIDER_KEYS = { ArrowRight: 1, ArrowUp: 1, PageUp: 1, ArrowLeft: -1, Arrow
  * @property {string} [dir] "back" on the gradient's way
  */
 
-/** The step that is seen, done or on its way, and whether that is the way back. */
+/** The step that is seen, done or on its way, and whether that is the way back. @param {Played} state */
 export function shownOf({ step = 0, moving = step, dir }) {
   if (moving === step) return { step, undone: false };
   const [low, high] = [Math.floor(moving), Math.ceil(moving)];
@@ -27,8 +27,8 @@ export function shownOf({ step = 0, moving = step, dir }) {
   return moving < step ? { step: low + 1, undone: false } : { step: high, undone: true };
 }
 
-/** Where the picture is: at the state's step, or on the way there. */
-export const positionOf = ({ step, moving }) => moving ?? step;
+/** Where the picture is: at the state's step, or on the way there. @param {Played} state */
+export const positionOf = ({ step = 0, moving }) => moving ?? step;
 
 /** The same, as it is drawn: at the very beginning of a step that one is seen, not the one before it. */
 export function pictureAt(state) {
