@@ -42,7 +42,7 @@ const SIZED = ["reshape", "view", "unflatten", "expand"];
  *
  * Run a program.
  * @param {string} code
- * @param {{shape: number[], axes?: string[] | null, values?: "numbered" | "random"}} input of the tensor `x`
+ * @param {{shape: number[], axes?: string | string[] | null, values?: "numbered" | "random"}} input of the tensor `x`
  * @returns {{recording: object | null, fault: Told | null}} `recording` as `Trace.to_json()` gives it, of what ran
  *   before a fault, too; null if nothing moved
  */
@@ -53,7 +53,7 @@ export function run(code, { shape, axes = null, values = "numbered" }) {
     const size = sizeOfShape(shape);
     const numbers = values === "random" ? normals(size) : Float64Array.from({ length: size }, (_, k) => k);
     const x = made(numbers, [...shape]);
-    program = new Program(code, x, axes);
+    program = new Program(code, x, axes && [...axes]);
     program.start();
     return { recording: program.recording(), fault: null };
   } catch (error) {
@@ -761,12 +761,12 @@ class Program {
 const operationName = (operation, name) =>
   Object.keys(MOVES).find((key) => MOVES[key] === operation) ?? Object.keys(MIXES).find((key) => MIXES[key] === operation) ?? name;
 
-/** torch.nn.functional.pad fills its own defaults in. */
+/** What Python's part of PyTorch makes of the arguments of a call before it is one. */
 function textArguments(name, args, named) {
-  if (name !== "pad") return [args, named];
-  const [x, by, ...more] = args;
-  const at = (key, i, usual) => named.get(key) ?? more[i] ?? usual;
-  return [[x, by ?? named.get("pad")], new Map([["mode", at("mode", 0, "constant")], ["value", at("value", 1, null)]])];
+  const at = (key, i, usual) => named.get(key) ?? args[i] ?? usual;
+  if (name === "pad") return [[args[0], at("pad", 1)], new Map([["mode", at("mode", 2, "constant")], ["value", at("value", 3, null)]])];
+  if (name === "split") return [[args[0], at("split_size", 1)], new Map([["dim", at("dim", 2, 0)]])];
+  return [args, named];
 }
 
 /** What an expression says that an axis is called. @returns {string | null} */

@@ -182,6 +182,7 @@ const ORDERS = {
     ]))
       if (new Set(axes).size < axes.length)
         throw new Fault("RuntimeError", `movedim: repeated dim in \`${word}\` (${sizes(given)})`, "Name each axis once.");
+    if (!x.ndim) return [];
     const order = new Array(x.ndim).fill(-1);
     there.forEach((place, i) => (order[place] = away[i]));
     const rest = x.shape.map((_, axis) => axis).filter((axis) => !away.includes(axis));
