@@ -245,7 +245,7 @@ class Program {
         return;
       case "tuple":
       case "list": {
-        const items = itemsOf(value, (x) => this.unbind(x, this.statement?.value ?? target));
+        const items = itemsOf(value, (x) => this.unbind(x, target));
         const [count, needed] = [items.length, target.items.length];
         if (count !== needed)
           throw this.at(

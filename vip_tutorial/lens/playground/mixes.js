@@ -430,7 +430,7 @@ function alongLetters(x, term, letters) {
         "A letter twice in one tensor takes its diagonal.",
       );
     shape.push(lengths[0] ?? 1);
-    strides.push(axes.reduce((sum, k) => sum + x.strides[k], 0));
+    strides.push(axes.length ? axes.reduce((sum, k) => sum + x.strides[k], 0) : 1);
   }
   return x.as(shape, strides);
 }
@@ -447,7 +447,7 @@ function productOver(a, b, summed) {
   a.shape.forEach((n, k) => {
     if (summed.includes(k)) return;
     const [inA, inB] = [n > 1, b.shape[k] > 1];
-    (inA && inB ? both : inA ? left : right).push(k);
+    (inA && inB ? both : inB ? right : left).push(k); // one that neither has stays with the left
   });
   const count = (x, axes) => axes.reduce((product, k) => product * x.shape[k], 1);
   const matrix = (x, order, shape) => reshape({ x: inOrder(x, order), shape });
