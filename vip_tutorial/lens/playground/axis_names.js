@@ -72,13 +72,19 @@ function chooseRule(step, operands, inputs, first, after, picks, claims, meaning
   }
   if (op === "matmul" && inputs.length === 2) return ofProduct(inputs[0], inputs[1], after);
   const isProduct = (op === "matmul" || op === "linear") && operands[0] === first;
-  if (isProduct && first.shape.length === after.length) return keeping(first, after, after.map((_, k) => k));
+  if (isProduct && first.shape.length === after.length)
+    return keeping(
+      first,
+      after,
+      after.map((_, k) => k),
+    );
   if (kind === "pointwise") return broadcast(inputs, after);
   if (kind === "reduce" && step.mixed) {
     const kept = first.axes.map((_, k) => k).filter((k) => !step.mixed.includes(k));
     if (after.length === kept.length || after.length !== first.axes.length) return keeping(first, after, kept);
   }
-  if ((kind === "reduce" || op === "softmax") && same(first.shape, after)) return { shape: after, axes: [...first.axes] };
+  if ((kind === "reduce" || op === "softmax") && same(first.shape, after))
+    return { shape: after, axes: [...first.axes] };
   return asRead(step, inputs, after);
 }
 
@@ -132,7 +138,10 @@ function reshaped(before, after, claims, meanings) {
       left *= one.size;
     }
     if (left !== right) return;
-    const pieces = dealt(run, cut.map((j) => after[j]));
+    const pieces = dealt(
+      run,
+      cut.map((j) => after[j]),
+    );
     cut.forEach((j, i) => (named.axes[j] = claimed(pieces[i], claims[j], old, claims, meanings)));
     [run, cut] = [[], []];
   });
@@ -277,7 +286,8 @@ function wayOf(here, k, axis) {
 
 function unmapped({ op, kind, copy }, first, after, again) {
   const named = bySize(after);
-  if (op === "contiguous" || op === "clone") return same(first.shape, after) ? { shape: after, axes: [...first.axes] } : named;
+  if (op === "contiguous" || op === "clone")
+    return same(first.shape, after) ? { shape: after, axes: [...first.axes] } : named;
   if (kind !== "move" || copy || first.shape.length > PRIMES.length) return named;
   viewSources(first, again).forEach((source, k) => {
     if (source !== null && first.shape[source] === after[k]) named.axes[k] = first.axes[source];
@@ -344,16 +354,24 @@ function ofEquation({ terms, words }, operands, after) {
     named?.axes.forEach((axis, k) => {
       const letter = terms[i][k];
       const isUnnamed = axis.length === 1 && /^d?\d+$/.test(axis[0].name);
-      const own = isUnnamed && words && /^[A-Za-z]$/.test(letter) ? [atom(words[letter] ?? letter, axis[0].size)] : axis;
+      const own =
+        isUnnamed && words && /^[A-Za-z]$/.test(letter) ? [atom(words[letter] ?? letter, axis[0].size)] : axis;
       if (!names.has(letter)) names.set(letter, own);
     }),
   );
-  return { shape: after, axes: [...result].map((letter, k) => names.get(letter) ?? [atom(String(after[k]), after[k])]) };
+  return {
+    shape: after,
+    axes: [...result].map((letter, k) => names.get(letter) ?? [atom(String(after[k]), after[k])]),
+  };
 }
 
 function ofProduct(left, right, after) {
   if (!(right.shape.length > 1 && left.shape.length === after.length)) return bySize(after);
-  const named = keeping(left, after, after.map((_, k) => k));
+  const named = keeping(
+    left,
+    after,
+    after.map((_, k) => k),
+  );
   named.axes[after.length - 1] = right.axes.at(-1);
   return named;
 }

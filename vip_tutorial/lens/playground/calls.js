@@ -93,7 +93,11 @@ export function callText(name, args, named) {
   }
   const values = rest.filter((value) => value !== null).map(written);
   if (name === "linear")
-    values.splice(0, Infinity, ...rest.flatMap((value, i) => (value ? [`${["weight", "bias"][i]} ${tuple(value.shape)}`] : [])));
+    values.splice(
+      0,
+      Infinity,
+      ...rest.flatMap((value, i) => (value ? [`${["weight", "bias"][i]} ${tuple(value.shape)}`] : [])),
+    );
   return `${name}(${[...values, ...[...named].map(([key, value]) => `${key}=${written(value)}`)].join(", ")})`;
 }
 
@@ -110,7 +114,12 @@ function parametersOf(takes) {
       takes.split(" ").map((text) => {
         const isRest = text.startsWith("*");
         const [, name, type = isRest ? "ints" : "tensor", usual] = /^\*?(\w+)(?::([\w?]+))?(?:=(.*))?$/.exec(text);
-        return { name, type: name === "tensors" ? "tensors" : type, usual: usual === undefined ? undefined : usualOf(usual), isRest };
+        return {
+          name,
+          type: name === "tensors" ? "tensors" : type,
+          usual: usual === undefined ? undefined : usualOf(usual),
+          isRest,
+        };
       }),
     );
   return known.get(takes);
@@ -151,9 +160,14 @@ export function bound(name, takes, args, named, isMethod) {
     );
   for (const [key, value] of named) {
     const parameter =
-      parameters.find((one) => one.name === key) ?? parameters.find((one) => one.name === ALIASES[key] && one.name !== key);
+      parameters.find((one) => one.name === key) ??
+      parameters.find((one) => one.name === ALIASES[key] && one.name !== key);
     if (!parameter)
-      throw new Fault("TypeError", `${name}() got an unexpected keyword argument '${key}'`, signature(name, parameters));
+      throw new Fault(
+        "TypeError",
+        `${name}() got an unexpected keyword argument '${key}'`,
+        signature(name, parameters),
+      );
     if (parameter.name in given)
       throw new Fault("TypeError", `${name}() got multiple values for argument '${key}'`, signature(name, parameters));
     given[parameter.name] = value;
@@ -164,7 +178,11 @@ export function bound(name, takes, args, named, isMethod) {
     if (key in given) found[key] = converted(name, parameter, given[key], i);
     else if (usual !== undefined) found[key] = usual;
     else
-      throw new Fault("TypeError", `${name}() missing 1 required positional arguments: "${key}"`, signature(name, parameters));
+      throw new Fault(
+        "TypeError",
+        `${name}() missing 1 required positional arguments: "${key}"`,
+        signature(name, parameters),
+      );
   });
   return found;
 }
@@ -177,10 +195,10 @@ const signature = (name, parameters) =>
 
 /** What an operation takes, of a value of the program. */
 function converted(name, { name: key, type }, value, position) {
-  const wrong = (needed) =>
+  const wrong = (needed, came = value) =>
     new Fault(
       "TypeError",
-      `${name}(): argument '${key}' (position ${position}) must be ${needed}, not ${typeOf(value)}`,
+      `${name}(): argument '${key}' (position ${position}) must be ${needed}, not ${typeOf(came)}`,
       `“${key}” takes ${needed}.`,
     );
   if (type.endsWith("?") && value === null) return null;
@@ -198,9 +216,17 @@ function converted(name, { name: key, type }, value, position) {
     case "bool":
       if (typeof value !== "boolean") throw wrong("bool");
       return value;
-    case "ints":
-      if (!items?.every(isWhole)) throw wrong("tuple of ints");
-      return items;
+    case "ints": {
+      const bad = items?.findIndex((item) => !isWhole(item)) ?? 0;
+      if (items && bad < 0) return items;
+      if (!items || !bad) throw wrong("tuple of ints", items ? items[0] : value);
+      const type = typeOf(items[bad]);
+      throw new Fault(
+        "TypeError",
+        `${name}(): argument '${key}' failed to unpack the object at pos ${bad + 1} with error "type must be tuple of ints,but got ${type}"`,
+        "Whole numbers are needed: // divides without a point.",
+      );
+    }
     case "axes":
       if (isWhole(value)) return value;
       if (!items?.every(isWhole)) throw wrong("tuple of ints");

@@ -1,6 +1,20 @@
 // Runs a program of the playground, within bounds, and records what it does.
 
-import { Callable, ELLIPSIS, Float, Items, Module, Slice, bound, callText, isNumeric, isWhole, numberOf, typeOf, written } from "./calls.js";
+import {
+  Callable,
+  ELLIPSIS,
+  Float,
+  Items,
+  Module,
+  Slice,
+  bound,
+  callText,
+  isNumeric,
+  isWhole,
+  numberOf,
+  typeOf,
+  written,
+} from "./calls.js";
 import { Fault, beyond, outside } from "./faults.js";
 import { parse } from "./language.js";
 import {
@@ -69,13 +83,23 @@ function surprise(error) {
   const isDeep = error instanceof RangeError;
   return isDeep
     ? beyond("This program is nested too deeply, or too large.", "Give parts of it names of their own.")
-    : new Fault("Outside the playground", "The playground cannot run this program.", `It stopped at: ${error?.message ?? error}.`);
+    : new Fault(
+        "Outside the playground",
+        "The playground cannot run this program.",
+        `It stopped at: ${error?.message ?? error}.`,
+      );
 }
 
 /** @returns {Told} */
 function tell({ kind, message, help, line, from }, code) {
   const start = from === undefined ? -1 : code.lastIndexOf("\n", from - 1);
-  return { kind, message: message.slice(0, 600), help: help.slice(0, 600), line, column: from === undefined ? 0 : from - start - 1 };
+  return {
+    kind,
+    message: message.slice(0, 600),
+    help: help.slice(0, 600),
+    line,
+    column: from === undefined ? 0 : from - start - 1,
+  };
 }
 
 /** What a `return` hands up. */
@@ -96,7 +120,12 @@ class Program {
     this.ticks = 0;
     this.until = Date.now() + MOST_TIME;
     /** @type {Map<string, any>} */
-    this.globals = new Map([["x", x], ["torch", new Module("torch")], ["F", new Module("torch.nn.functional")], ["nn", new Module("torch.nn")]]);
+    this.globals = new Map([
+      ["x", x],
+      ["torch", new Module("torch")],
+      ["F", new Module("torch.nn.functional")],
+      ["nn", new Module("torch.nn")],
+    ]);
     for (const name of ["einops", "math"]) this.globals.set(name, new Module(name));
     for (const name of EINOPS) this.globals.set(name, new Module(`einops.${name}`));
     /** @type {{name: string, names: Map<string, any>}[]} */
@@ -117,12 +146,15 @@ class Program {
     if (end instanceof Returned) this.result = end.value;
     // A function that nobody called is what the reader pasted.
     const functions = body.filter(({ type }) => type === "def");
-    if (this.result === null && functions.length && body.every(({ type }) => ["def", "import", "pass"].includes(type))) {
+    if (
+      this.result === null &&
+      functions.length &&
+      body.every(({ type }) => ["def", "import", "pass"].includes(type))
+    ) {
       const last = functions.at(-1);
       const found = this.globals.get(last.name);
       const needed = last.parameters.filter(({ name, usual }) => !usual && name !== "self");
-      if (needed.length !== 1)
-        throw this.at(outside(`A function of ${needed.length} arguments`), last);
+      if (needed.length !== 1) throw this.at(outside(`A function of ${needed.length} arguments`), last);
       const args = last.parameters[0].name === "self" ? [null, this.x] : [this.x];
       this.result = found.run({ args, named: new Map(), node: last });
     }
@@ -156,7 +188,10 @@ class Program {
   tick(node) {
     this.ticks++;
     if (this.ticks > MOST_TICKS || (this.ticks % 64 === 0 && Date.now() > this.until))
-      throw this.at(beyond("This program runs for too long.", "Let its loops run less often, or take a smaller input."), node);
+      throw this.at(
+        beyond("This program runs for too long.", "Let its loops run less often, or take a smaller input."),
+        node,
+      );
   }
 
   // --- statements ------------------------------------------------------------------------
@@ -216,7 +251,11 @@ class Program {
         return this.block(this.truth(this.evaluate(node.test)) ? node.body : node.other);
       case "assert":
         if (!this.truth(this.evaluate(node.test)))
-          throw new Fault("AssertionError", this.code.slice(node.from, node.to).slice(0, 200), "The line claims what is not so.");
+          throw new Fault(
+            "AssertionError",
+            this.code.slice(node.from, node.to).slice(0, 200),
+            "The line claims what is not so.",
+          );
         return;
       case "def":
         this.frame.names.set(node.name, this.defined(node));
@@ -251,7 +290,9 @@ class Program {
           throw this.at(
             new Fault(
               "ValueError",
-              count > needed ? `too many values to unpack (expected ${needed})` : `not enough values to unpack (expected ${needed}, got ${count})`,
+              count > needed
+                ? `too many values to unpack (expected ${needed})`
+                : `not enough values to unpack (expected ${needed}, got ${count})`,
               `There are ${count} values, ${written(value).slice(0, 80)}, and ${needed} names for them.`,
             ),
             target,
@@ -262,7 +303,10 @@ class Program {
       case "subscript":
         throw this.at(outside("Writing into a tensor, or a list, with [...] ="), target);
       default:
-        throw this.at(new Fault("SyntaxError", "cannot assign to expression", "On the left of = stands a name."), target);
+        throw this.at(
+          new Fault("SyntaxError", "cannot assign to expression", "On the left of = stands a name."),
+          target,
+        );
     }
   }
 
@@ -288,7 +332,10 @@ class Program {
         names.set(parameter.name, value);
       });
       if (args.length > parameters.length)
-        throw new Fault("TypeError", `${name}() takes ${parameters.length} positional arguments but ${args.length} were given`);
+        throw new Fault(
+          "TypeError",
+          `${name}() takes ${parameters.length} positional arguments but ${args.length} were given`,
+        );
       const strange = [...named.keys()].find((key) => !parameters.some((parameter) => parameter.name === key));
       if (strange) throw new Fault("TypeError", `${name}() got an unexpected keyword argument '${strange}'`);
       const before = this.statement;
@@ -349,7 +396,11 @@ class Program {
           return this.perform("neg", MIXES.neg, [value], new Map(), node, false);
         }
         if (!isNumeric(value))
-          throw new Fault("TypeError", `bad operand type for unary ${node.sign}: '${typeOf(value)}'`, "It is no number.");
+          throw new Fault(
+            "TypeError",
+            `bad operand type for unary ${node.sign}: '${typeOf(value)}'`,
+            "It is no number.",
+          );
         const sign = node.sign === "-" ? -1 : 1;
         return value instanceof Float ? new Float(sign * value.value) : sign * Number(value) + 0;
       }
@@ -381,14 +432,19 @@ class Program {
 
   spread(nodes) {
     return nodes.flatMap((node) =>
-      node.type === "star" ? itemsOf(this.evaluate(node.value), (x) => this.unbind(x, node.value)) : [this.evaluate(node)],
+      node.type === "star"
+        ? itemsOf(this.evaluate(node.value), (x) => this.unbind(x, node.value))
+        : [this.evaluate(node)],
     );
   }
 
   lookUp(name) {
     for (const { names } of [this.frame, this.frames[0]]) if (names.has(name)) return names.get(name);
     if (Object.hasOwn(BUILTINS, name)) return BUILTINS[name];
-    const help = name === "self" ? "Here is no module: write self.fc as F.linear." : `Only x is there at the start.${nearest(name, [...this.globals.keys()]).replace(" .", " ")}`;
+    const help =
+      name === "self"
+        ? "Here is no module: write self.fc as F.linear."
+        : `Only x is there at the start.${nearest(name, [...this.globals.keys()]).replace(" .", " ")}`;
     throw new Fault("NameError", `name '${name}' is not defined`, help);
   }
 
@@ -446,17 +502,35 @@ class Program {
     if (isNumeric(left) && isNumeric(right)) return this.ofNumbers(sign, left, right);
     if (left instanceof Items && sign === "+") {
       if (!(right instanceof Items))
-        throw new Fault("TypeError", `can only concatenate ${left.kind} (not "${typeOf(right)}") to ${left.kind}`, "Put the number into a tuple: (n,).");
+        throw new Fault(
+          "TypeError",
+          `can only concatenate ${left.kind} (not "${typeOf(right)}") to ${left.kind}`,
+          "Put the number into a tuple: (n,).",
+        );
       if ((left.kind === "list") !== (right.kind === "list"))
-        throw new Fault("TypeError", `can only concatenate ${left.kind} (not "${right.kind}") to ${left.kind}`, "Make both tuples.");
-      return new Items(left.kind === "Size" && right.kind === "Size" ? "Size" : left.kind === "list" ? "list" : "tuple", [...left.items, ...right.items]);
+        throw new Fault(
+          "TypeError",
+          `can only concatenate ${left.kind} (not "${right.kind}") to ${left.kind}`,
+          "Make both tuples.",
+        );
+      return new Items(
+        left.kind === "Size" && right.kind === "Size" ? "Size" : left.kind === "list" ? "list" : "tuple",
+        [...left.items, ...right.items],
+      );
     }
     const [list, count] = left instanceof Items ? [left, right] : [right, left];
     if (sign === "*" && list instanceof Items && isWhole(count)) {
       if (list.items.length * count > 4096) throw beyond("This list is too long for the playground.");
-      return new Items(list.kind === "Size" ? "tuple" : list.kind, Array.from({ length: Math.max(0, count) }, () => list.items).flat());
+      return new Items(
+        list.kind === "Size" ? "tuple" : list.kind,
+        Array.from({ length: Math.max(0, count) }, () => list.items).flat(),
+      );
     }
-    throw new Fault("TypeError", `unsupported operand type(s) for ${sign}: '${typeOf(left)}' and '${typeOf(right)}'`, "");
+    throw new Fault(
+      "TypeError",
+      `unsupported operand type(s) for ${sign}: '${typeOf(left)}' and '${typeOf(right)}'`,
+      "",
+    );
   }
 
   ofNumbers(sign, left, right) {
@@ -486,19 +560,28 @@ class Program {
         if (a === 0 && b < 0) throw new Fault("ZeroDivisionError", "0.0 cannot be raised to a negative power", "");
         return isFloat || b < 0 ? new Float(a ** b) : checkedWhole(a ** b);
     }
-    throw new Fault("TypeError", `unsupported operand type(s) for ${sign}: '${typeOf(left)}' and '${typeOf(right)}'`, "@ is for tensors.");
+    throw new Fault(
+      "TypeError",
+      `unsupported operand type(s) for ${sign}: '${typeOf(left)}' and '${typeOf(right)}'`,
+      "@ is for tensors.",
+    );
   }
 
   ofTensors(sign, left, right, node) {
     const isForward = left instanceof Tensor;
     const other = isForward ? right : left;
     if (!(other instanceof Tensor) && !isNumeric(other))
-      throw new Fault("TypeError", `unsupported operand type(s) for ${sign}: '${typeOf(left)}' and '${typeOf(right)}'`, "A tensor goes with tensors and numbers.");
+      throw new Fault(
+        "TypeError",
+        `unsupported operand type(s) for ${sign}: '${typeOf(left)}' and '${typeOf(right)}'`,
+        "A tensor goes with tensors and numbers.",
+      );
     const names = isForward
       ? { "+": "add", "-": "sub", "*": "mul", "/": "div", "**": "pow", "@": "matmul" }
       : { "+": "add", "-": "rsub", "*": "mul", "/": "rdiv" };
     const name = names[sign];
-    if (!name || (name === "matmul" && !(other instanceof Tensor))) throw outside(`${isForward ? "A tensor" : "A number"} ${sign} ${isForward ? "" : "a tensor"}`.trim());
+    if (!name || (name === "matmul" && !(other instanceof Tensor)))
+      throw outside(`${isForward ? "A tensor" : "A number"} ${sign} ${isForward ? "" : "a tensor"}`.trim());
     const args = isForward ? [left, right] : [right, left];
     return this.perform(name, MIXES[name], args, new Map(), node, false);
   }
@@ -510,12 +593,16 @@ class Program {
     if (value instanceof Tensor) return this.ofTensor(value, name, node);
     if (value instanceof Items && name === "numel" && value.kind === "Size")
       return new Callable("numel", () => value.items.reduce((product, n) => product * n, 1));
-    if (value instanceof Items && name === "append") throw outside("append: a comprehension [... for i in range(n)] does it, which");
+    if (value instanceof Items && name === "append")
+      throw outside("append: a comprehension [... for i in range(n)] does it, which");
     throw new Fault("AttributeError", `'${typeOf(value)}' object has no attribute '${name}'`, "");
   }
 
   ofModule(module, name) {
-    const operation = (own) => new Callable(name, ({ args, named, node }) => this.perform(operationName(own, name), own, args, named, node, false));
+    const operation = (own) =>
+      new Callable(name, ({ args, named, node }) =>
+        this.perform(operationName(own, name), own, args, named, node, false),
+      );
     const path = `${module}.${name}`;
     if (MODULES.includes(path)) return new Module(path);
     if (module === "torch") {
@@ -558,7 +645,9 @@ class Program {
     }
     if (Object.hasOwn(ATTRIBUTES, name)) return this.perform(name, ATTRIBUTES[name], [x], new Map(), node, true, name);
     if (Object.hasOwn(METHODS, name))
-      return new Callable(name, (call) => this.perform(name, METHODS[name], [x, ...call.args], call.named, call.node, true));
+      return new Callable(name, (call) =>
+        this.perform(name, METHODS[name], [x, ...call.args], call.named, call.node, true),
+      );
     if (/[^_]_$/.test(name)) {
       const fault = outside(`Writing into a tensor, as .${name}() does,`.replace(/,$/, ""));
       throw fault;
@@ -576,7 +665,10 @@ class Program {
     const { value } = this.statement;
     const isShape =
       (value.type === "attribute" && value.name === "shape") ||
-      (value.type === "call" && value.callee.type === "attribute" && value.callee.name === "size" && !value.args.length);
+      (value.type === "call" &&
+        value.callee.type === "attribute" &&
+        value.callee.name === "size" &&
+        !value.args.length);
     if (!isShape || target.type !== "tuple") return;
     const names = target.items.map(expressionName);
     if (!names.includes(null) && !names.includes("_")) this.recorder.nameInput(names);
@@ -592,7 +684,11 @@ class Program {
       if (item instanceof Slice) {
         const parts = [item.start, item.stop, item.step];
         if (!parts.every((part) => part === null || isWhole(part)))
-          throw new Fault("TypeError", "slice indices must be integers or None or have an __index__ method", "A whole number is needed: // divides without a point.");
+          throw new Fault(
+            "TypeError",
+            "slice indices must be integers or None or have an __index__ method",
+            "A whole number is needed: // divides without a point.",
+          );
         return { start: parts[0], stop: parts[1], step: parts[2] };
       }
       if (item instanceof Float)
@@ -603,20 +699,38 @@ class Program {
         );
       throw outside("An index that is a list, a tensor or a truth (index_select takes a tensor of indices): it");
     });
-    return this.perform("getitem", MOVES.getitem, [value, index], new Map(), node, true, null, { x: value, index: given });
+    return this.perform("getitem", MOVES.getitem, [value, index], new Map(), node, true, null, {
+      x: value,
+      index: given,
+    });
   }
 
   subscriptOf(value, index) {
     if (!(value instanceof Items))
-      throw new Fault("TypeError", `'${typeOf(value)}' object is not subscriptable`, "Only tensors, tuples and lists have indices.");
+      throw new Fault(
+        "TypeError",
+        `'${typeOf(value)}' object is not subscriptable`,
+        "Only tensors, tuples and lists have indices.",
+      );
     const { items, kind } = value;
     if (isWhole(index)) {
       if (index < -items.length || index >= items.length)
-        throw new Fault("IndexError", `${kind === "list" ? "list" : "tuple"} index out of range`, `It has ${items.length} items, 0 to ${items.length - 1}.`);
+        throw new Fault(
+          "IndexError",
+          `${kind === "list" ? "list" : "tuple"} index out of range`,
+          `It has ${items.length} items, 0 to ${items.length - 1}.`,
+        );
       return items.at(index);
     }
-    if (!(index instanceof Slice) || ![index.start, index.stop, index.step].every((part) => part === null || isWhole(part)))
-      throw new Fault("TypeError", `${kind === "list" ? "list" : "tuple"} indices must be integers or slices, not ${typeOf(index)}`, "");
+    if (
+      !(index instanceof Slice) ||
+      ![index.start, index.stop, index.step].every((part) => part === null || isWhole(part))
+    )
+      throw new Fault(
+        "TypeError",
+        `${kind === "list" ? "list" : "tuple"} indices must be integers or slices, not ${typeOf(index)}`,
+        "",
+      );
     const step = index.step ?? 1;
     if (step === 0) throw new Fault("ValueError", "slice step cannot be zero", "");
     const n = items.length;
@@ -626,7 +740,8 @@ class Program {
       for (let i = clamp(index.start ?? 0, 0, n); i < clamp(index.stop ?? n, 0, n); i += step) found.push(items[i]);
     else {
       const stop = index.stop === null ? -1 : clamp(index.stop, -1, n - 1);
-      for (let i = index.start === null ? n - 1 : clamp(index.start, -1, n - 1); i > stop; i += step) found.push(items[i]);
+      for (let i = index.start === null ? n - 1 : clamp(index.start, -1, n - 1); i > stop; i += step)
+        found.push(items[i]);
     }
     return new Items(kind, found);
   }
@@ -635,7 +750,8 @@ class Program {
     const callee = this.evaluate(node.callee);
     const args = this.spread(node.args);
     const named = new Map(node.named.map(({ name, value }) => [name, this.evaluate(value)]));
-    if (callee instanceof Module && callee.name.startsWith("einops.")) return this.einops(callee.name.slice(7), args, named, node);
+    if (callee instanceof Module && callee.name.startsWith("einops."))
+      return this.einops(callee.name.slice(7), args, named, node);
     if (!(callee instanceof Callable))
       throw new Fault("TypeError", `'${typeOf(callee)}' object is not callable`, "Only a function can be called.");
     return callee.run({ args, named, node });
@@ -648,8 +764,10 @@ class Program {
   einops(name, args, named, node) {
     const [x, pattern, how] = args;
     if (x instanceof Items) throw outside(`einops' ${name} of a list: torch.stack makes a tensor of it, and a list`);
-    if (!(x instanceof Tensor)) throw new Fault("TypeError", `Tensor type unknown to einops ${typeOf(x)}`, "It takes a tensor first.");
-    if (typeof pattern !== "string") throw new Fault("TypeError", `${name}() needs a pattern, not ${typeOf(pattern)}`, "E.g. \"b h w c -> b (h w) c\".");
+    if (!(x instanceof Tensor))
+      throw new Fault("TypeError", `Tensor type unknown to einops ${typeOf(x)}`, "It takes a tensor first.");
+    if (typeof pattern !== "string")
+      throw new Fault("TypeError", `${name}() needs a pattern, not ${typeOf(pattern)}`, 'E.g. "b h w c -> b (h w) c".');
     const lengths = new Map(
       [...named].map(([key, value]) => {
         if (!isWhole(value)) throw new Fault("TypeError", `${name}(): ${key} must be int, not ${typeOf(value)}`, "");
@@ -671,7 +789,11 @@ class Program {
     const tensors = rest.length === 1 && rest[0] instanceof Items ? rest[0].items : rest;
     if (typeof equation !== "string") throw outside("An einsum without an equation first");
     if (named.size || !tensors.every((x) => x instanceof Tensor) || !tensors.length)
-      throw new Fault("TypeError", "einsum() takes an equation and tensors", "E.g. torch.einsum(\"bhwc,cd->bhwd\", x, w).");
+      throw new Fault(
+        "TypeError",
+        "einsum() takes an equation and tensors",
+        'E.g. torch.einsum("bhwc,cd->bhwd", x, w).',
+      );
     const terms = termsOf(equation, tensors);
     const given = { equation, tensors };
     const isMove = tensors.length === 1 && [...terms[0]].every((letter) => terms[1].includes(letter));
@@ -736,10 +858,20 @@ class Program {
     const most = indentOf(lines[0]);
     const indents = lines.map((line) => Math.min(indentOf(line), most));
     const count = code.slice(from, node.to).split("\n").length;
-    let text = lines.map((line, i) => line.slice(indents[i])).join("\n").trimEnd();
+    let text = lines
+      .map((line, i) => line.slice(indents[i]))
+      .join("\n")
+      .trimEnd();
     let start = from - first - indents[0];
     let stop = node.to - first - indents.slice(0, count).reduce((sum, n) => sum + n, 0);
-    const inner = node.type === "call" ? (node.callee.type === "attribute" ? node.callee.value : null) : node.type === "attribute" || node.type === "subscript" ? node.value : null;
+    const inner =
+      node.type === "call"
+        ? node.callee.type === "attribute"
+          ? node.callee.value
+          : null
+        : node.type === "attribute" || node.type === "subscript"
+          ? node.value
+          : null;
     let root = inner;
     while (root?.type === "attribute") root = root.value;
     if (!isLater && root && root.type !== "name") {
@@ -754,17 +886,33 @@ class Program {
     if (text.length > LONGEST_TEXT) text = `${text.slice(0, LONGEST_TEXT - 1)}…`;
     stop = Math.min(stop, text.length);
     const line = code.slice(0, from).split("\n").length;
-    return { file: "playground", function: this.frame.name, line, text, start: Math.max(0, Math.min(start, stop)), end: stop };
+    return {
+      file: "playground",
+      function: this.frame.name,
+      line,
+      text,
+      start: Math.max(0, Math.min(start, stop)),
+      end: stop,
+    };
   }
 }
 
 const operationName = (operation, name) =>
-  Object.keys(MOVES).find((key) => MOVES[key] === operation) ?? Object.keys(MIXES).find((key) => MIXES[key] === operation) ?? name;
+  Object.keys(MOVES).find((key) => MOVES[key] === operation) ??
+  Object.keys(MIXES).find((key) => MIXES[key] === operation) ??
+  name;
 
 /** What Python's part of PyTorch makes of the arguments of a call before it is one. */
 function textArguments(name, args, named) {
   const at = (key, i, usual) => named.get(key) ?? args[i] ?? usual;
-  if (name === "pad") return [[args[0], at("pad", 1)], new Map([["mode", at("mode", 2, "constant")], ["value", at("value", 3, null)]])];
+  if (name === "pad")
+    return [
+      [args[0], at("pad", 1)],
+      new Map([
+        ["mode", at("mode", 2, "constant")],
+        ["value", at("value", 3, null)],
+      ]),
+    ];
   if (name === "split") return [[args[0], at("split_size", 1)], new Map([["dim", at("dim", 2, 0)]])];
   return [args, named];
 }
@@ -781,7 +929,9 @@ function expressionName(node) {
 }
 
 const patternOf = (node) =>
-  node.type === "call" ? node.args.find(({ type, value }) => type === "text" && value.includes("->"))?.value : undefined;
+  node.type === "call"
+    ? node.args.find(({ type, value }) => type === "text" && value.includes("->"))?.value
+    : undefined;
 
 /** `["B", "N", "W", "H*S"]` for the call `x.reshape(B, N, W, H * S)`. @returns {(string | null)[]} */
 function claimsOf(name, node, count) {
@@ -792,7 +942,8 @@ function claimsOf(name, node, count) {
     const single = groups.flatMap((group) => (group.length ? group : ["1"]));
     return single.length === count ? single : nothing;
   }
-  if (node.type !== "call" || !["attribute", "name"].includes(node.callee.type) || node.callee.name !== name) return nothing;
+  if (node.type !== "call" || !["attribute", "name"].includes(node.callee.type) || node.callee.name !== name)
+    return nothing;
   if (!SIZED.includes(name) || !node.args.length) return nothing;
   let { args } = node;
   const last = args.at(-1);

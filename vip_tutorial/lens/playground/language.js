@@ -179,7 +179,9 @@ class Parser {
     const found = this.take(text);
     if (found) return found;
     const came =
-      this.now.type === "newline" || this.now.type === "end" ? "the line ends" : `“${this.now.text.slice(0, 20)}” stands`;
+      this.now.type === "newline" || this.now.type === "end"
+        ? "the line ends"
+        : `“${this.now.text.slice(0, 20)}” stands`;
     throw this.wrong(`expected '${text}'`, help || `There ${came} where “${text}” is needed.`);
   }
 
@@ -206,7 +208,8 @@ class Parser {
     this.need(":", "A colon ends the line before a block.");
     if (this.now.type !== "newline") return this.simple();
     this.i++;
-    if (this.now.type !== "indent") throw this.wrong("expected an indented block", "Indent the lines that belong to it.");
+    if (this.now.type !== "indent")
+      throw this.wrong("expected an indented block", "Indent the lines that belong to it.");
     this.i++;
     const body = [];
     while (this.now.type !== "dedent" && this.now.type !== "end") body.push(...this.statement());
@@ -217,7 +220,8 @@ class Parser {
   statement() {
     return this.deeper(() => {
       const start = this.now;
-      if (start.type === "indent") throw this.wrong("unexpected indent", "This line begins further right than the one before it.");
+      if (start.type === "indent")
+        throw this.wrong("unexpected indent", "This line begins further right than the one before it.");
       if (start.type === "newline") {
         this.i++;
         return [];
@@ -447,7 +451,7 @@ class Parser {
   leftward(signs, next) {
     const start = this.now;
     let left = next();
-    for (let sign; (sign = signs.find((one) => this.is(one))); ) {
+    for (let sign; (sign = signs.find((one) => this.is(one)));) {
       this.i++;
       left = this.node("binary", start, { sign, left, right: next() });
     }
@@ -541,7 +545,8 @@ class Parser {
       const token = this.now;
       if (token.type === "number") {
         this.i++;
-        if (this.now.type === "name" && this.now.from === token.to) throw this.wrong("invalid decimal literal", "", token);
+        if (this.now.type === "name" && this.now.from === token.to)
+          throw this.wrong("invalid decimal literal", "", token);
         const text = token.text.replaceAll("_", "");
         const isFloat = !/^0[xX]/.test(text) && /[.eE]/.test(text);
         return this.node("number", token, { value: Number(text), isFloat });
@@ -551,7 +556,11 @@ class Parser {
         while (this.now.type === "text") {
           const body = TEXT.exec(this.now.text)[1];
           const quotes = /^("""|''')/.test(body) ? 3 : 1;
-          value += body.slice(quotes, -quotes).replace(/\\n/g, "\n").replace(/\\(["'\\])/g, "$1").replace(/\\\n/g, "");
+          value += body
+            .slice(quotes, -quotes)
+            .replace(/\\n/g, "\n")
+            .replace(/\\(["'\\])/g, "$1")
+            .replace(/\\\n/g, "");
           this.i++;
         }
         return this.node("text", token, { value });
@@ -579,8 +588,7 @@ class Parser {
         if (Object.hasOwn(FOREIGN, token.text)) throw at(outside(FOREIGN[token.text]), token);
         const constants = { True: true, False: false, None: null };
         this.i++;
-        if (Object.hasOwn(constants, token.text))
-          return this.node("constant", token, { value: constants[token.text] });
+        if (Object.hasOwn(constants, token.text)) return this.node("constant", token, { value: constants[token.text] });
         if (KEYWORDS.has(token.text)) throw this.wrong("invalid syntax", `“${token.text}” cannot stand here.`, token);
         return this.node("name", token, { name: token.text });
       }
@@ -600,7 +608,9 @@ class Parser {
     }
     if (!this.is(",")) {
       this.need(")", "The bracket ( is not closed.");
-      return value.type === "star" ? value : { ...value, outer: { from: token.from, to: this.before.to, line: token.line } };
+      return value.type === "star"
+        ? value
+        : { ...value, outer: { from: token.from, to: this.before.to, line: token.line } };
     }
     const items = [value];
     while (this.take(",")) {

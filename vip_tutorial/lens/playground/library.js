@@ -10,9 +10,20 @@ const MOST_TURNS = 1024;
 
 /** Operations by where they are found. @type {(where: string) => Record<string, *>} */
 const found = (where) =>
-  Object.fromEntries(Object.entries({ ...MOVES, ...MIXES }).filter(([, { where: places }]) => places.split(" ").includes(where)));
+  Object.fromEntries(
+    Object.entries({ ...MOVES, ...MIXES }).filter(([, { where: places }]) => places.split(" ").includes(where)),
+  );
 
-const ALSO = { subtract: "sub", multiply: "mul", divide: "div", true_divide: "div", concat: "cat", concatenate: "cat", mm: "", negative: "neg" };
+const ALSO = {
+  subtract: "sub",
+  multiply: "mul",
+  divide: "div",
+  true_divide: "div",
+  concat: "cat",
+  concatenate: "cat",
+  mm: "",
+  negative: "neg",
+};
 
 export const METHODS = found("method");
 export const ATTRIBUTES = found("attribute");
@@ -22,7 +33,9 @@ export const IN_FUNCTIONAL = { ...found("functional"), relu: MIXES.relu };
 
 /** Names nearest to one that is not there: `premute` for `permute`. */
 export function nearest(name, names) {
-  const close = names.filter((other) => distance(name.toLowerCase(), other.toLowerCase()) <= Math.min(2, Math.floor(name.length / 3)));
+  const close = names.filter(
+    (other) => distance(name.toLowerCase(), other.toLowerCase()) <= Math.min(2, Math.floor(name.length / 3)),
+  );
   return close.length ? ` Is .${close[0]} meant?` : "";
 }
 
@@ -45,31 +58,46 @@ export function itemsOf(value, unbind) {
     return unbind(value);
   }
   if (typeof value === "string") return [...value];
-  throw new Fault("TypeError", `'${typeOf(value)}' object is not iterable`, "A loop runs over a range, a tuple, a list or a tensor.");
+  throw new Fault(
+    "TypeError",
+    `'${typeOf(value)}' object is not iterable`,
+    "A loop runs over a range, a tuple, a list or a tensor.",
+  );
 }
 
 const needWhole = (value) => {
   if (typeof value === "boolean") return Number(value);
   if (!isWhole(value))
-    throw new Fault("TypeError", `'${typeOf(value)}' object cannot be interpreted as an integer`, "A whole number is needed.");
+    throw new Fault(
+      "TypeError",
+      `'${typeOf(value)}' object cannot be interpreted as an integer`,
+      "A whole number is needed.",
+    );
   return value;
 };
 
 function range(args) {
   const [start, stop, step] = args.length === 1 ? [0, args[0], 1] : [args[0], args[1], args[2] ?? 1];
-  if (!args.length || args.length > 3) throw new Fault("TypeError", `range expected 1 to 3 arguments, got ${args.length}`);
+  if (!args.length || args.length > 3)
+    throw new Fault("TypeError", `range expected 1 to 3 arguments, got ${args.length}`);
   const [from, to, by] = [start, stop, step].map(needWhole);
   if (by === 0) throw new Fault("ValueError", "range() arg 3 must not be zero");
   const count = Math.max(0, Math.ceil((to - from) / by));
   if (count > MOST_TURNS)
-    throw beyond(`A range of ${count.toLocaleString("en")} is more than the playground runs through: ${MOST_TURNS.toLocaleString("en")}.`);
-  return new Items("list", Array.from({ length: count }, (_, i) => from + i * by));
+    throw beyond(
+      `A range of ${count.toLocaleString("en")} is more than the playground runs through: ${MOST_TURNS.toLocaleString("en")}.`,
+    );
+  return new Items(
+    "list",
+    Array.from({ length: count }, (_, i) => from + i * by),
+  );
 }
 
-const plain = (name, run) => new Callable(name, ({ args, named }) => {
-  if (named.size) throw outside(`${name}() with ${[...named.keys()][0]}=`);
-  return run(args);
-});
+const plain = (name, run) =>
+  new Callable(name, ({ args, named }) => {
+    if (named.size) throw outside(`${name}() with ${[...named.keys()][0]}=`);
+    return run(args);
+  });
 
 const asNumber = (value) => (Number.isInteger(value) ? value : new Float(value));
 
@@ -112,9 +140,26 @@ export const BUILTINS = {
   zip: plain("zip", (args) => {
     const all = args.map((value) => itemsOf(value, () => []));
     const count = all.length ? Math.min(...all.map((items) => items.length)) : 0;
-    return new Items("list", Array.from({ length: count }, (_, i) => new Items("tuple", all.map((items) => items[i]))));
+    return new Items(
+      "list",
+      Array.from(
+        { length: count },
+        (_, i) =>
+          new Items(
+            "tuple",
+            all.map((items) => items[i]),
+          ),
+      ),
+    );
   }),
-  enumerate: plain("enumerate", ([value]) => new Items("list", itemsOf(value, () => []).map((item, i) => new Items("tuple", [i, item])))),
+  enumerate: plain(
+    "enumerate",
+    ([value]) =>
+      new Items(
+        "list",
+        itemsOf(value, () => []).map((item, i) => new Items("tuple", [i, item])),
+      ),
+  ),
   reversed: plain("reversed", ([value]) => new Items("list", [...itemsOf(value, () => [])].reverse())),
   print: new Callable("print", () => null),
 };
@@ -143,14 +188,16 @@ export const MATH = {
 
 /** A whole number that is told apart from its neighbours. */
 export function checkedWhole(value) {
-  if (!Number.isSafeInteger(value)) throw beyond("A number of this program is too large.", "Whole numbers here have at most 15 digits.");
+  if (!Number.isSafeInteger(value))
+    throw beyond("A number of this program is too large.", "Whole numbers here have at most 15 digits.");
   return value + 0;
 }
 
 // --- tensors that come from nowhere -------------------------------------------------------
 
 function sizesFrom(args, named) {
-  const given = named.get("size") ?? (args.length === 1 && args[0] instanceof Items ? args[0] : new Items("tuple", args));
+  const given =
+    named.get("size") ?? (args.length === 1 && args[0] instanceof Items ? args[0] : new Items("tuple", args));
   const shape = given instanceof Items ? given.items : [given];
   shape.forEach(needWhole);
   checkSize(shape);
@@ -165,7 +212,8 @@ const filled = (name, value) =>
   });
 
 const isLong = (named) => {
-  for (const key of named.keys()) if (!["size", "dtype", "device", "requires_grad"].includes(key)) throw outside(`The argument ${key}=`);
+  for (const key of named.keys())
+    if (!["size", "dtype", "device", "requires_grad"].includes(key)) throw outside(`The argument ${key}=`);
   return ["torch.long", "torch.int64"].includes(named.get("dtype")?.name);
 };
 
@@ -174,11 +222,17 @@ function arange({ args, named }) {
   if (!args.every(isWhole)) throw outside("torch.arange of other than whole numbers");
   const [start, stop, step] = args.length === 1 ? [0, args[0], 1] : [args[0], args[1], args[2] ?? 1];
   if (step === 0) throw new Fault("RuntimeError", "step must be nonzero");
-  if ((stop - start) * step < 0) throw new Fault("RuntimeError", "upper bound and lower bound inconsistent with step sign");
+  if ((stop - start) * step < 0)
+    throw new Fault("RuntimeError", "upper bound and lower bound inconsistent with step sign");
   const count = Math.ceil((stop - start) / step);
   checkSize([count]);
   const hasType = named.has("dtype");
-  return made(Float64Array.from({ length: count }, (_, i) => start + i * step), [count], undefined, hasType && !isLong(named) ? "float64" : "int64");
+  return made(
+    Float64Array.from({ length: count }, (_, i) => start + i * step),
+    [count],
+    undefined,
+    hasType && !isLong(named) ? "float64" : "int64",
+  );
 }
 
 function tensor({ args: [value], named }) {
@@ -190,7 +244,11 @@ function tensor({ args: [value], named }) {
   const visit = (part, depth) => {
     if (part instanceof Items) {
       if (part.items.length !== shape[depth])
-        throw new Fault("ValueError", `expected sequence of length ${shape[depth]} at dim ${depth} (got ${part.items.length})`, "Rows are as long as each other.");
+        throw new Fault(
+          "ValueError",
+          `expected sequence of length ${shape[depth]} at dim ${depth} (got ${part.items.length})`,
+          "Rows are as long as each other.",
+        );
       part.items.forEach((item) => visit(item, depth + 1));
     } else if (isNumeric(part) && depth === shape.length) {
       isFloat ||= part instanceof Float;
@@ -205,7 +263,10 @@ function eye({ args, named }) {
   const [rows, columns = rows] = args.map(needWhole);
   checkSize([rows, columns]);
   isLong(named);
-  return made(Float64Array.from({ length: rows * columns }, (_, k) => Number(Math.floor(k / columns) === k % columns)), [rows, columns]);
+  return made(
+    Float64Array.from({ length: rows * columns }, (_, k) => Number(Math.floor(k / columns) === k % columns)),
+    [rows, columns],
+  );
 }
 
 /** Numbers that look random and are the same each time. */
@@ -217,7 +278,10 @@ export function normals(count, seed = 0) {
     mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
-  return Float64Array.from({ length: count }, () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next()));
+  return Float64Array.from(
+    { length: count },
+    () => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next()),
+  );
 }
 
 export const MAKERS = {
@@ -241,4 +305,3 @@ export const MAKERS = {
 export const MODULES = ["torch", "torch.nn", "torch.nn.functional", "einops", "math", "__future__", "typing"];
 
 export const EINOPS = ["rearrange", "repeat", "reduce"];
-

@@ -37,12 +37,14 @@ function pointwise(inputs, compute) {
   const shape = broadcastShape(tensors.map((x) => x.shape));
   if (!shape) throw misfit(tensors);
   checkSize(shape);
-  const isInt = tensors.every((x) => x.dtype === "int64") && inputs.every((input) => Number.isInteger(input) || input instanceof Tensor);
+  const isInt =
+    tensors.every((x) => x.dtype === "int64") &&
+    inputs.every((input) => Number.isInteger(input) || input instanceof Tensor);
   const columns = inputs.map((input) => (input instanceof Tensor ? stretched(input, shape).values() : null));
   const values = new Float64Array(sizeOfShape(shape));
   for (let k = 0; k < values.length; k++)
     values[k] = compute(...inputs.map((input, i) => (columns[i] ? columns[i][k] : input)));
-  return made(values, shape, stridesLike(tensors, shape), isInt ? "int64" : "float64");
+  return made(values, shape, stridesLike(tensors, shape, tensors.length < inputs.length), isInt ? "int64" : "float64");
 }
 
 function misfit([one, other]) {
@@ -123,13 +125,20 @@ function reduction(finish) {
       const values = sums(x, kept);
       const count = axes.reduce((product, axis) => product * x.shape[axis], 1);
       const whole = keepdim ? x.shape.map((n, axis) => (axes.includes(axis) ? 1 : n)) : shape;
-      return made(values.map((sum) => finish(sum, count)), whole, undefined, x.dtype);
+      return made(
+        values.map((sum) => finish(sum, count)),
+        whole,
+        undefined,
+        x.dtype,
+      );
     },
     reads(given, out) {
       const { x } = given;
       const axes = reduced(given);
       const kept = keptOf(x, axes);
-      return new Map([[x, x.shape.map((_, axis) => (axes.includes(axis) ? null : out.ndim === x.ndim ? axis : kept.indexOf(axis)))]]);
+      return new Map([
+        [x, x.shape.map((_, axis) => (axes.includes(axis) ? null : out.ndim === x.ndim ? axis : kept.indexOf(axis)))],
+      ]);
     },
     mixed: (given) => (given.x.ndim ? reduced(given) : []),
   };
@@ -189,7 +198,8 @@ function products(left, right) {
     for (let i = 0; i < rows; i++)
       for (let k = 0; k < inner; k++) {
         const factor = a[(n * rows + i) * inner + k];
-        for (let j = 0; j < columns; j++) found[(n * rows + i) * columns + j] += factor * b[(n * inner + k) * columns + j];
+        for (let j = 0; j < columns; j++)
+          found[(n * rows + i) * columns + j] += factor * b[(n * inner + k) * columns + j];
       }
   return made(found, [batch, rows, columns]);
 }
@@ -216,7 +226,11 @@ function matmul({ x, other }) {
   const [inner, needed] = [left.shape.at(-1), right.shape.at(-2)];
   const batch = broadcastShape([left.shape.slice(0, -2), right.shape.slice(0, -2)]);
   if (inner !== needed) throw doNotFit(wordsOfMisfit(x, other, left, right, batch), x, other);
-  if (!batch) throw misfit([left.as(left.shape.slice(0, -2), left.strides.slice(0, -2)), right.as(right.shape.slice(0, -2), right.strides.slice(0, -2))]);
+  if (!batch)
+    throw misfit([
+      left.as(left.shape.slice(0, -2), left.strides.slice(0, -2)),
+      right.as(right.shape.slice(0, -2), right.strides.slice(0, -2)),
+    ]);
   const [rows, columns] = [left.shape.at(-2), right.shape.at(-1)];
   const count = sizeOfShape(batch);
   checkSize([count, rows, inner]);
@@ -260,7 +274,12 @@ const linear = {
   kind: "mix",
   run({ x, weight, bias }) {
     if (weight.ndim !== 2) throw outside("A weight that is no matrix");
-    if (!x.ndim) throw outside("Linear of a single number");
+    if (!x.ndim)
+      throw new Fault(
+        "RuntimeError",
+        `both arguments to linear need to be at least 1D, but they are 0D and ${weight.ndim}D`,
+        "It holds one number.",
+      );
     const [given, taken] = weight.shape;
     const rows = sizeOfShape(x.shape.slice(0, -1));
     if (x.shape.at(-1) !== taken)
@@ -276,7 +295,8 @@ const linear = {
     const shape = [...x.shape.slice(0, -1), given];
     const out = found.as(shape, contiguousStrides(shape));
     if (bias === null) return out;
-    if (!(bias instanceof Tensor)) throw new Fault("TypeError", "linear(): argument 'bias' (position 3) must be Tensor");
+    if (!(bias instanceof Tensor))
+      throw new Fault("TypeError", "linear(): argument 'bias' (position 3) must be Tensor");
     const fitted = broadcastShape([bias.shape, [given]]);
     if (!fitted || fitted.length > 1)
       throw new Fault(
@@ -302,7 +322,11 @@ const linear = {
     return found;
   },
   mixed: ({ x }) => [x.ndim - 1],
-  mayBeCut: ({ x, weight }, followed) => meetsZero([x, weight], followed.filter((one) => one !== x)),
+  mayBeCut: ({ x, weight }, followed) =>
+    meetsZero(
+      [x, weight],
+      followed.filter((one) => one !== x),
+    ),
 };
 
 /** @type {Record<string, Mix>} */
@@ -310,10 +334,19 @@ export const MIXES = {
   add: between("method torch", (a, b) => a + b),
   sub: between("method torch", (a, b) => a - b),
   rsub: between("", (a, b) => b - a),
-  mul: between("method torch", (a, b) => a * b, { mayBeCut: ({ x, other }, followed) => meetsZero([x, other], followed) }),
-  div: between("method torch", (a, b) => a / b, { run: ({ x, other }) => asFloat(pointwise([x, other], (a, b) => a / b)) }),
-  rdiv: between("", (a, b) => b / a, { run: ({ x, other }) => asFloat(pointwise([x, other], (a, b) => b / a)) }),
-  pow: between("method torch", (a, b) => a ** b),
+  mul: between("method torch", (a, b) => a * b, {
+    mayBeCut: ({ x, other }, followed) => meetsZero([x, other], followed),
+  }),
+  div: between("method torch", (a, b) => a / b, {
+    run: ({ x, other }) => asFloat(pointwise([x, other], (a, b) => a / b)),
+  }),
+  rdiv: between("", (a, b) => b / a, {
+    run: ({ x, other }) => asFloat(pointwise([pointwise([x], (a) => 1 / a), other], (a, b) => a * b)),
+  }),
+  pow: between("method torch", (a, b) => a ** b, {
+    run: ({ x, other }) =>
+      other instanceof Tensor ? pointwise([x, other], (a, b) => a ** b) : pointwise([x], (a) => a ** other),
+  }),
   neg: alone("method torch", (a) => (a === 0 ? 0 : -a)),
   abs: alone("method torch", Math.abs),
   relu: alone("method torch", (a) => (a > 0 ? a : a < 0 ? 0 : a)),
@@ -352,7 +385,10 @@ export function termsOf(equation, tensors) {
   if (text.includes(".")) throw outside("An einsum with ...");
   const strange = /[^A-Za-z,>-]/.exec(text.replace("->", ""));
   if (strange || text.replace("->", "").match(/[->]/))
-    throw wrong(`invalid subscript given in the equation '${equation.slice(0, 60)}'`, "An axis is one letter, as in \"bhwc,cd->bhwd\".");
+    throw wrong(
+      `invalid subscript given in the equation '${equation.slice(0, 60)}'`,
+      'An axis is one letter, as in "bhwc,cd->bhwd".',
+    );
   const [left, right] = text.split("->");
   const terms = left.split(",");
   if (terms.length !== tensors.length)
@@ -378,22 +414,35 @@ export function termsOf(equation, tensors) {
       lengths.set(letter, before === 1 ? n : before);
     });
   });
-  const result = right ?? [...new Set(left.replaceAll(",", ""))].filter((c) => left.split(c).length === 2).sort().join("");
+  const result =
+    right ??
+    [...new Set(left.replaceAll(",", ""))]
+      .filter((c) => left.split(c).length === 2)
+      .sort()
+      .join("");
   [...result].forEach((letter, k) => {
     if (!lengths.has(letter))
-      throw wrong(`output subscript ${letter} does not appear in the equation for any input operand`, "What comes out was there before.");
+      throw wrong(
+        `output subscript ${letter} does not appear in the equation for any input operand`,
+        "What comes out was there before.",
+      );
     if (result.indexOf(letter) < k)
       throw wrong(`output subscript ${letter} appears more than once in the output`, "Name it once.");
   });
   return [...terms, result];
 }
 
-/** `einsum` of one tensor or two, as PyTorch computes it: a product of matrices, seen in another order. */
+/**
+ * `einsum` of one tensor or two, as PyTorch computes it: a product of matrices, seen in another order.  An axis of
+ * length 1 may have another stride than there.
+ */
 export function einsum(equation, tensors) {
   const terms = termsOf(equation, tensors);
   if (tensors.length > 2) throw outside("An einsum of more than two tensors");
   const result = terms.at(-1);
-  const sumLetters = [...new Set(terms.slice(0, -1).join(""))].filter((letter) => !result.includes(letter)).sort(byCode);
+  const sumLetters = [...new Set(terms.slice(0, -1).join(""))]
+    .filter((letter) => !result.includes(letter))
+    .sort(byCode);
   const letters = [...result, ...sumLetters];
   const laid = tensors.map((x, i) => alongLetters(x, terms[i], letters));
   const drop = (x) => x.as(x.shape.slice(0, result.length), x.strides.slice(0, result.length));
@@ -449,6 +498,7 @@ function productOver(a, b, summed) {
     const [inA, inB] = [n > 1, b.shape[k] > 1];
     (inA && inB ? both : inB ? right : left).push(k); // one that neither has stays with the left
   });
+  if (left.length && right.length && right.at(-1) < left[0]) return productOver(b, a, summed); // then nothing is turned
   const count = (x, axes) => axes.reduce((product, k) => product * x.shape[k], 1);
   const matrix = (x, order, shape) => reshape({ x: inOrder(x, order), shape });
   const found = products(
@@ -456,9 +506,14 @@ function productOver(a, b, summed) {
     matrix(b, [...both, ...summed, ...right, ...left], [count(b, both), count(b, summed), count(b, right)]),
   );
   const order = [...both, ...left, ...summed, ...right];
-  const shape = order.map((k) => (summed.includes(k) ? 1 : left.includes(k) || both.includes(k) ? a.shape[k] : b.shape[k]));
+  const shape = order.map((k) =>
+    summed.includes(k) ? 1 : left.includes(k) || both.includes(k) ? a.shape[k] : b.shape[k],
+  );
   const seen = found.as(shape, contiguousStrides(shape));
-  return inOrder(seen, a.shape.map((_, k) => order.indexOf(k)));
+  return inOrder(
+    seen,
+    a.shape.map((_, k) => order.indexOf(k)),
+  );
 }
 
 /** Of an einsum: the elements at the same letters. */
@@ -470,9 +525,10 @@ export function readsOfEquation(terms, tensors, out) {
     if (new Set(term).size < term.length || found.has(x)) return new Map();
     found.set(
       x,
-      [...term].map((letter, k) => (result.includes(letter) && x.shape[k] === out.shape[result.indexOf(letter)] ? result.indexOf(letter) : null)),
+      [...term].map((letter, k) =>
+        result.includes(letter) && x.shape[k] === out.shape[result.indexOf(letter)] ? result.indexOf(letter) : null,
+      ),
     );
   }
   return found;
 }
-

@@ -48,7 +48,11 @@ export function axesOf(dims, ndim) {
 function inferred(shape, size) {
   const rests = shape.filter((n) => n === -1).length;
   if (rests > 1)
-    throw new Fault("RuntimeError", "only one dimension can be inferred", "Only one size may be -1: write the others out.");
+    throw new Fault(
+      "RuntimeError",
+      "only one dimension can be inferred",
+      "Only one size may be -1: write the others out.",
+    );
   const bad = shape.findIndex((n) => n < -1);
   if (bad >= 0)
     throw new Fault(
@@ -64,7 +68,11 @@ function inferred(shape, size) {
       "Write the size out.",
     );
   if (rests ? given === 0 || size % given : given !== size)
-    throw new Fault("RuntimeError", `shape '${sizes(shape)}' is invalid for input of size ${size}`, sizeHelp(shape, given, size));
+    throw new Fault(
+      "RuntimeError",
+      `shape '${sizes(shape)}' is invalid for input of size ${size}`,
+      sizeHelp(shape, given, size),
+    );
   return shape.map((n) => (n === -1 ? size / given : n));
 }
 
@@ -109,8 +117,10 @@ function flatten({ x, start_dim, end_dim }) {
 
 function unflatten({ x, dim, sizes: parts }) {
   const axis = axisOf(dim, x.ndim);
-  if (!parts.length) throw new Fault("RuntimeError", "unflatten: sizes must be non-empty", "Give the sizes of its parts.");
-  if (!x.ndim) throw new Fault("RuntimeError", "unflatten: a tensor without axes has none to cut", "It holds one number.");
+  if (!parts.length)
+    throw new Fault("RuntimeError", "unflatten: sizes must be non-empty", "Give the sizes of its parts.");
+  if (!x.ndim)
+    throw new Fault("RuntimeError", "unflatten: a tensor without axes has none to cut", "It holds one number.");
   const given = parts.reduce((product, n) => (n === -1 ? product : product * n), 1);
   const n = x.shape[axis];
   const isWhole = !parts.includes(-1) && given === n && parts.every((part) => part >= 0);
@@ -181,7 +191,11 @@ const ORDERS = {
       [there, "destination", to],
     ]))
       if (new Set(axes).size < axes.length)
-        throw new Fault("RuntimeError", `movedim: repeated dim in \`${word}\` (${sizes(given)})`, "Name each axis once.");
+        throw new Fault(
+          "RuntimeError",
+          `movedim: repeated dim in \`${word}\` (${sizes(given)})`,
+          "Name each axis once.",
+        );
     if (!x.ndim) return [];
     const order = new Array(x.ndim).fill(-1);
     there.forEach((place, i) => (order[place] = away[i]));
@@ -199,6 +213,7 @@ const ORDERS = {
     return backwards(x.ndim);
   },
   mT({ x }) {
+    if (!x.ndim) return [];
     if (x.ndim < 2)
       throw new Fault(
         "RuntimeError",
@@ -334,16 +349,25 @@ function rolledOnce(x, shift, dim) {
   if (x.size === 0) return copied(x, preservedStrides(x));
   const axis = axisOf(dim, x.ndim);
   const n = x.shape[axis] ?? 1;
-  if (!x.ndim) throw new Fault("IndexError", "Dimension specified as 0 but tensor has no dimensions", "It holds one number.");
+  if (!x.ndim)
+    throw new Fault("IndexError", "Dimension specified as 0 but tensor has no dimensions", "It holds one number.");
   const start = (((n - (shift % n)) % n) + n) % n;
   return cat({ tensors: [sliced(x, axis, start, n, 1), sliced(x, axis, 0, start, 1)], dim: axis });
 }
 
 function rot90({ x, k, dims }) {
   if (dims.length !== 2)
-    throw new Fault("RuntimeError", `expected total rotation dims == 2, but got dims = ${dims.length}`, "Name the two axes of the plane.");
+    throw new Fault(
+      "RuntimeError",
+      `expected total rotation dims == 2, but got dims = ${dims.length}`,
+      "Name the two axes of the plane.",
+    );
   if (x.ndim < 2)
-    throw new Fault("RuntimeError", `expected total dims >= 2, but got total dims = ${x.ndim}`, "A plane has two axes.");
+    throw new Fault(
+      "RuntimeError",
+      `expected total dims >= 2, but got total dims = ${x.ndim}`,
+      "A plane has two axes.",
+    );
   if (dims[0] === dims[1] || Math.abs(dims[0] - dims[1]) === x.ndim)
     throw new Fault(
       "RuntimeError",
@@ -371,7 +395,11 @@ function sliced(x, axis, start, end, step) {
 
 const hasAxes = (x, what) => {
   if (!x.ndim)
-    throw new Fault("RuntimeError", `${what} expects at least a 1-dimensional tensor`, "This tensor holds one number and has no axes.");
+    throw new Fault(
+      "RuntimeError",
+      `${what} expects at least a 1-dimensional tensor`,
+      "This tensor holds one number and has no axes.",
+    );
 };
 
 function split({ x, split_size_or_sections: parts, dim }) {
@@ -395,7 +423,11 @@ function split({ x, split_size_or_sections: parts, dim }) {
     return cutInto(x, axis, parts);
   }
   if (parts < 0)
-    throw new Fault("RuntimeError", `split expects split_size be non-negative, but got split_size=${parts}`, "A part has at least 1 place.");
+    throw new Fault(
+      "RuntimeError",
+      `split expects split_size be non-negative, but got split_size=${parts}`,
+      "A part has at least 1 place.",
+    );
   if (parts === 0 && n !== 0)
     throw new Fault(
       "RuntimeError",
@@ -418,7 +450,11 @@ function cutInto(x, axis, parts) {
 function chunk({ x, chunks, dim }) {
   hasAxes(x, "chunk");
   if (chunks <= 0)
-    throw new Fault("RuntimeError", `chunk expects \`chunks\` to be greater than 0, got: ${chunks}`, "Ask for at least one.");
+    throw new Fault(
+      "RuntimeError",
+      `chunk expects \`chunks\` to be greater than 0, got: ${chunks}`,
+      "Ask for at least one.",
+    );
   const axis = axisOf(dim, x.ndim);
   const size = Math.ceil(x.shape[axis] / chunks);
   if (size === 0) return cutInto(x, axis, new Array(Math.min(chunks, 256)).fill(0));
@@ -426,7 +462,8 @@ function chunk({ x, chunks, dim }) {
 }
 
 export function unbind({ x, dim }) {
-  if (!x.ndim) throw new Fault("IndexError", "Dimension specified as 0 but tensor has no dimensions", "It holds one number.");
+  if (!x.ndim)
+    throw new Fault("IndexError", "Dimension specified as 0 but tensor has no dimensions", "It holds one number.");
   const axis = axisOf(dim, x.ndim);
   return Array.from({ length: x.shape[axis] }, (_, c) => chosen(x, axis, c));
 }
@@ -476,7 +513,9 @@ function getitem({ x, index }) {
   if (named > x.ndim)
     throw new Fault(
       "IndexError",
-      x.ndim ? `too many indices for tensor of dimension ${x.ndim}` : "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number",
+      x.ndim
+        ? `too many indices for tensor of dimension ${x.ndim}`
+        : "invalid index of a 0-dim tensor. Use `tensor.item()` in Python or `tensor.item<T>()` in C++ to convert a 0-dim tensor to a number",
       `The tensor has ${x.ndim} axes, and ${named} are named.`,
     );
   let [found, axis, own] = [x.as([...x.shape], [...x.strides]), 0, 0];
@@ -500,7 +539,8 @@ function getitem({ x, index }) {
       const n = found.shape[axis];
       const step = item.step ?? 1;
       if (step === 0) throw new Fault("ValueError", "slice step cannot be zero", "Take a step of at least 1.");
-      if (step < 0) throw new Fault("ValueError", "step must be greater than zero", "PyTorch has no steps backwards: use .flip.");
+      if (step < 0)
+        throw new Fault("ValueError", "step must be greater than zero", "PyTorch has no steps backwards: use .flip.");
       const clamp = (value) => Math.max(0, Math.min(n, value < 0 ? value + n : value));
       const start = clamp(item.start ?? 0);
       found = sliced(found, axis, start, Math.max(start, clamp(item.stop ?? n)), step);
@@ -513,19 +553,25 @@ function getitem({ x, index }) {
 
 function indexSelect({ x, dim, index }) {
   const axis = axisOf(dim, x.ndim);
-  if (index.ndim > 1) throw new Fault("IndexError", "index_select(): Index is supposed to be a vector", "Give a tensor with one axis.");
+  if (index.ndim > 1)
+    throw new Fault("IndexError", "index_select(): Index is supposed to be a vector", "Give a tensor with one axis.");
   checkIndex(index, "index_select(): Expected dtype int32 or int64 for index");
   const n = x.shape[axis] ?? 1;
   const places = [...index.values()];
   const far = places.find((c) => c < 0 || c >= n);
   if (far !== undefined)
-    throw new Fault("IndexError", "index out of range in self", `Axis ${axis} is ${n} long, and the index holds ${far}.`);
+    throw new Fault(
+      "IndexError",
+      "index out of range in self",
+      `Axis ${axis} is ${n} long, and the index holds ${far}.`,
+    );
   if (!x.ndim) return copied(x);
   return gathered(x, x.shape.with(axis, places.length), (at) => at.with(axis, places[at[axis]]));
 }
 
 function checkIndex(index, message) {
-  if (index.dtype !== "int64") throw new Fault("RuntimeError", message, "Make it with torch.arange or torch.tensor([0, 1]).");
+  if (index.dtype !== "int64")
+    throw new Fault("RuntimeError", message, "Make it with torch.arange or torch.tensor([0, 1]).");
 }
 
 function gather({ x, dim, index }) {
@@ -568,7 +614,8 @@ function unfold({ x, dimension, size, step }) {
       `maximum size for tensor at dimension ${axis} is ${n} but size is ${size}`,
       "The window is longer than the axis.",
     );
-  if (step <= 0) throw new Fault("RuntimeError", `step is ${step} but must be > 0`, "The window moves on by at least 1.");
+  if (step <= 0)
+    throw new Fault("RuntimeError", `step is ${step} but must be > 0`, "The window moves on by at least 1.");
   if (!x.ndim) return x.as([size], [1]);
   return x.as(
     [...x.shape.with(axis, Math.floor((n - size) / step) + 1), size],
@@ -645,7 +692,8 @@ function stack({ tensors, dim }) {
 /** Of numbered elements, `isTwin`, the frame is nothing. */
 function pad({ x, pad: by, mode, value }, isTwin) {
   if (mode !== "constant") throw outside(`Padding of the mode '${mode}'`);
-  if (by.length % 2) throw new Fault("RuntimeError", "Padding length must be divisible by 2", "Each axis has two ends.");
+  if (by.length % 2)
+    throw new Fault("RuntimeError", "Padding length must be divisible by 2", "Each axis has two ends.");
   if (by.length > 2 * x.ndim)
     throw new Fault(
       "RuntimeError",
@@ -666,10 +714,19 @@ function pad({ x, pad: by, mode, value }, isTwin) {
   const shape = x.shape.map((n, axis) => n + ends[axis][0] + ends[axis][1]);
   const negative = shape.findIndex((n) => n < 0);
   if (negative >= 0)
-    throw new Fault("RuntimeError", `The input size ${x.shape[negative]}, plus negative padding ${ends[negative].join(" and ")} resulted in a negative output size, which is invalid.`, "Cut off less.");
+    throw new Fault(
+      "RuntimeError",
+      `The input size ${x.shape[negative]}, plus negative padding ${ends[negative].join(" and ")} resulted in a negative output size, which is invalid.`,
+      "Cut off less.",
+    );
   checkSize(shape);
   const fill = isTwin ? 0 : Number(value ?? 0);
-  const framed = made(new Float64Array(sizeOfShape(shape)).fill(fill), shape, stridesInOrder(shape, suggested(x)), x.dtype);
+  const framed = made(
+    new Float64Array(sizeOfShape(shape)).fill(fill),
+    shape,
+    stridesInOrder(shape, suggested(x)),
+    x.dtype,
+  );
   const hole = framed.as(
     [...inner.shape],
     framed.strides,
@@ -692,7 +749,12 @@ function pixelShuffle({ x, upscale_factor: r }) {
       `pixel_shuffle expects input to have at least 3 dimensions, but got input with ${x.ndim} dimension(s)`,
       "The last three axes are channels, height and width.",
     );
-  if (r <= 0) throw new Fault("RuntimeError", `pixel_shuffle expects a positive upscale_factor, but got ${r}`, "Take at least 1.");
+  if (r <= 0)
+    throw new Fault(
+      "RuntimeError",
+      `pixel_shuffle expects a positive upscale_factor, but got ${r}`,
+      "Take at least 1.",
+    );
   const [c, h, w] = x.shape.slice(-3);
   if (c % (r * r))
     throw new Fault(
@@ -715,7 +777,12 @@ function pixelUnshuffle({ x, downscale_factor: r }) {
       `pixel_unshuffle expects input to have at least 3 dimensions, but got input with ${x.ndim} dimension(s)`,
       "The last three axes are channels, height and width.",
     );
-  if (r <= 0) throw new Fault("RuntimeError", `pixel_unshuffle expects a positive downscale_factor, but got ${r}`, "Take at least 1.");
+  if (r <= 0)
+    throw new Fault(
+      "RuntimeError",
+      `pixel_unshuffle expects a positive downscale_factor, but got ${r}`,
+      "Take at least 1.",
+    );
   const [c, h, w] = x.shape.slice(-3);
   for (const [n, word, dim] of /** @type {[number, string, number][]} */ ([
     [h, "height", -2],
@@ -793,7 +860,7 @@ export const MOVES = {
   moveaxis: turn("x source:axes destination:axes", "method torch", "moveaxis"),
   t: turn("x", "method torch", "t"),
   T: turn("x", "attribute", "T"),
-  mT: turn("x", "attribute", "mT"),
+  mT: { ...turn("x", "attribute", "mT"), run: ({ x }) => (x.ndim ? inOrder(x, ORDERS.mT({ x })) : x) },
   expand: move("x *size", "method", expand),
   repeat: move("x *repeats", "method", repeat),
   repeat_interleave: move("x repeats:any dim:int?=None", "method torch", repeatInterleave),

@@ -11,7 +11,11 @@ function sideOf(text, pattern) {
   const seen = new Set();
   for (const [token] of text.replaceAll("...", " … ").matchAll(/[()]|…|[^\s()…]+/g)) {
     if (token === "(") {
-      if (open) throw wrong("Axis composition is one-level (brackets inside brackets not allowed)", "Name the axes side by side.");
+      if (open)
+        throw wrong(
+          "Axis composition is one-level (brackets inside brackets not allowed)",
+          "Name the axes side by side.",
+        );
       open = [];
       groups.push(open);
     } else if (token === ")") {
@@ -19,9 +23,16 @@ function sideOf(text, pattern) {
       open = null;
     } else {
       if (token !== "…" && !/^(?:\d+|[A-Za-z_]\w*)$/.test(token))
-        throw wrong(`Unknown character '${token.slice(0, 12)}'`, "A pattern holds names, numbers, brackets and one ->.");
+        throw wrong(
+          `Unknown character '${token.slice(0, 12)}'`,
+          "A pattern holds names, numbers, brackets and one ->.",
+        );
       if (token !== "1" && !/^\d+$/.test(token)) {
-        if (seen.has(token)) throw wrong(`Indexing expression contains duplicate dimension "${token}"`, "Each axis has a name of its own.");
+        if (seen.has(token))
+          throw wrong(
+            `Indexing expression contains duplicate dimension "${token}"`,
+            "Each axis has a name of its own.",
+          );
         seen.add(token);
       }
       if (open) open.push(token);
@@ -43,14 +54,18 @@ function sideOf(text, pattern) {
  */
 export function recipeOf(name, shape, pattern, lengths) {
   const sides = pattern.split("->");
-  if (sides.length !== 2) throw wrong("a pattern has two sides", "Write it as \"b h w c -> b (h w) c\".");
+  if (sides.length !== 2) throw wrong("a pattern has two sides", 'Write it as "b h w c -> b (h w) c".');
   let [left, right] = sides.map((side) => sideOf(side, pattern));
   const names = (groups) => groups.flat();
   const ellipsisLeft = left.findIndex((group) => group.includes("…"));
   if (names(right).includes("…") && ellipsisLeft < 0)
-    throw wrong(`Ellipsis found in right side, but not left side of a pattern ${pattern}`, "What ... stands for is on the left.");
+    throw wrong(
+      `Ellipsis found in right side, but not left side of a pattern ${pattern}`,
+      "What ... stands for is on the left.",
+    );
   if (ellipsisLeft >= 0) {
-    if (left[ellipsisLeft].length > 1) throw wrong(`Ellipsis inside parenthesis in the left side is not allowed: ${pattern}`);
+    if (left[ellipsisLeft].length > 1)
+      throw wrong(`Ellipsis inside parenthesis in the left side is not allowed: ${pattern}`);
     const count = shape.length - (left.length - 1);
     if (count < 0) throw wrongCount(`>=${left.length - 1}`, shape);
     const axes = Array.from({ length: count }, (_, i) => `…${i}`);
@@ -67,7 +82,10 @@ export function recipeOf(name, shape, pattern, lengths) {
       group.map((one) => {
         if (!/^\d+$/.test(one)) return one;
         if (name === "rearrange")
-          throw wrong("Non-unitary anonymous axes are not supported in rearrange (exception is length 1)", "Give the axis a name, and its length as name=2.");
+          throw wrong(
+            "Non-unitary anonymous axes are not supported in rearrange (exception is length 1)",
+            "Give the axis a name, and its length as name=2.",
+          );
         const own = `#${anonymous++}`;
         given.set(own, Number(one));
         return own;
@@ -87,18 +105,25 @@ export function recipeOf(name, shape, pattern, lengths) {
   if (name === "repeat" && gone.length) throw wrong(`Unexpected identifiers on the left side of repeat: ${list(gone)}`);
   if (name === "repeat") {
     const unsized = fresh.filter((one) => !given.has(one));
-    if (unsized.length) throw wrong(`Specify sizes for new axes in repeat: ${list(unsized)}`, `Write ${unsized[0]}=2 after the pattern.`);
+    if (unsized.length)
+      throw wrong(`Specify sizes for new axes in repeat: ${list(unsized)}`, `Write ${unsized[0]}=2 after the pattern.`);
   }
-  if (name === "reduce" && fresh.length) throw wrong(`Unexpected identifiers on the right side of reduce: ${list(fresh)}`);
+  if (name === "reduce" && fresh.length)
+    throw wrong(`Unexpected identifiers on the right side of reduce: ${list(fresh)}`);
   for (const one of lengths.keys())
-    if (![...inLeft, ...inRight].includes(one)) throw wrong(`Axis ${one} is not used in transform`, "Its name does not stand in the pattern.");
+    if (![...inLeft, ...inRight].includes(one))
+      throw wrong(`Axis ${one} is not used in transform`, "Its name does not stand in the pattern.");
 
   left.forEach((group, k) => {
     const unknown = group.filter((one) => !given.has(one));
-    if (unknown.length > 1) throw wrong(`Could not infer sizes for ${list(unknown)}`, `Write ${unknown[1]}=2 after the pattern.`);
+    if (unknown.length > 1)
+      throw wrong(`Could not infer sizes for ${list(unknown)}`, `Write ${unknown[1]}=2 after the pattern.`);
     const known = group.filter((one) => given.has(one)).reduce((product, one) => product * given.get(one), 1);
     if (!unknown.length && known !== shape[k])
-      throw wrong(`Shape mismatch, ${shape[k]} != ${known}`, `Axis ${k} is ${shape[k]} long, and “${group.join(" ")}” makes ${known}.`);
+      throw wrong(
+        `Shape mismatch, ${shape[k]} != ${known}`,
+        `Axis ${k} is ${shape[k]} long, and “${group.join(" ")}” makes ${known}.`,
+      );
     if (unknown.length) {
       if (known === 0 || shape[k] % known)
         throw wrong(
@@ -139,6 +164,7 @@ const wrongCount = (needed, shape) =>
 export function groupsOf(pattern) {
   const left = pattern.split("->")[0];
   if (!/^[\w\s()]*$/.test(left) || !left) return null;
-  return [...left.matchAll(/\(([^()]*)\)|(\w+)/g)].map(([, inside, one]) => (inside || one || "").split(/\s+/).filter(Boolean));
+  return [...left.matchAll(/\(([^()]*)\)|(\w+)/g)].map(([, inside, one]) =>
+    (inside || one || "").split(/\s+/).filter(Boolean),
+  );
 }
-

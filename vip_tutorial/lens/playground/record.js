@@ -82,7 +82,8 @@ export class Recorder {
 
   take(count) {
     this.room -= count;
-    if (this.room < 0) throw beyond("The steps of this program hold more numbers than the playground keeps.", "Take a smaller input.");
+    if (this.room < 0)
+      throw beyond("The steps of this program hold more numbers than the playground keeps.", "Take a smaller input.");
   }
 
   /** Number of a tensor that no step made. */
@@ -101,7 +102,9 @@ export class Recorder {
    * @param {boolean} isOne whether the call gives a tensor, and no tuple of them
    */
   record(asked, results, isOne) {
-    const taken = Object.values(asked.given).flat().filter((value) => value instanceof Tensor);
+    const taken = Object.values(asked.given)
+      .flat()
+      .filter((value) => value instanceof Tensor);
     const followed = taken.filter((x) => x.id !== null);
     if (!followed.length) return;
     const inputs = followed.map((x) => x.id);
@@ -109,7 +112,15 @@ export class Recorder {
     results.forEach((out, i) => {
       if (this.steps.length >= MOST_STEPS)
         throw beyond(`This program makes more than ${MOST_STEPS} steps.`, "Let a loop run less often.");
-      this.step(asked, out, taken, followed, [...inputs], picksOf?.(i) ?? null, isOne ? asked.call : `${asked.call}[${i}]`);
+      this.step(
+        asked,
+        out,
+        taken,
+        followed,
+        [...inputs],
+        picksOf?.(i) ?? null,
+        isOne ? asked.call : `${asked.call}[${i}]`,
+      );
     });
   }
 
@@ -119,7 +130,14 @@ export class Recorder {
     /** @type {Map<Tensor, Tensor>} */
     const twins = new Map();
     for (const x of followed) {
-      if (!twins.has(x)) twins.set(x, made(Float64Array.from({ length: x.size }, (_, k) => first + k), [...x.shape]));
+      if (!twins.has(x))
+        twins.set(
+          x,
+          made(
+            Float64Array.from({ length: x.size }, (_, k) => first + k),
+            [...x.shape],
+          ),
+        );
       first += x.size;
     }
     const twin = (value) => {
@@ -165,7 +183,16 @@ export class Recorder {
     const after = [...out.shape];
     this.name(
       step.output,
-      namesAfter({ reads: null, ...step }, operands, after, picks, asked.claims(after.length), this.meanings, again, equation),
+      namesAfter(
+        { reads: null, ...step },
+        operands,
+        after,
+        picks,
+        asked.claims(after.length),
+        this.meanings,
+        again,
+        equation,
+      ),
     );
     this.steps.push(step);
   }

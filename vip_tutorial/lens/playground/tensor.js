@@ -217,11 +217,16 @@ export function stretched(x, shape) {
   return x.as(shape, strides);
 }
 
-/** The strides that an element-wise operation gives its result: PyTorch's TensorIterator. @param {Tensor[]} inputs */
-export function stridesLike(inputs, shape) {
-  const isSame = inputs.every((x) => String(x.shape) === String(shape));
+/**
+ * The strides that an element-wise operation gives its result: PyTorch's TensorIterator.
+ * @param {Tensor[]} inputs
+ * @param {number[]} shape
+ * @param {boolean} hasNumber whether a number takes part, which is a tensor without axes
+ */
+export function stridesLike(inputs, shape, hasNumber) {
+  const isSame = inputs.every((x) => String(x.shape) === String(shape)) && !(hasNumber && shape.length);
   if (isSame && inputs.every(isContiguous)) return contiguousStrides(shape);
-  if (isSame && (shape.length === 4 || shape.length === 5)) {
+  if (isSame && shape.length === 4) {
     const order = channelsLast(shape.length);
     if (inputs.every((x) => isPacked(x, order))) return stridesInOrder(shape, order);
   }
