@@ -26,7 +26,9 @@ export class Items {
 /** `1:3` in an index. */
 export class Slice {
   constructor(start, stop, step) {
-    Object.assign(this, { start, stop, step });
+    this.start = start;
+    this.stop = stop;
+    this.step = step;
   }
 }
 

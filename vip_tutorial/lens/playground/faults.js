@@ -13,7 +13,8 @@ export class Fault extends Error {
     this.help = help;
     /** Line of the program, from 1; 0 if it is of none. */
     this.line = 0;
-    this.column = 0;
+    /** Where in the program it is, in characters. @type {number | undefined} */
+    this.from = undefined;
   }
 }
 

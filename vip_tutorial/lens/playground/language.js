@@ -12,6 +12,8 @@ const DEEPEST = 40; // brackets and operators in each other
  * @property {number} from where it begins in the program, in characters
  * @property {number} to where it ends
  * @property {number} line its line, from 1
+ * @property {any} [name] and what else a type of node has
+ * @property {any} [parameters]
  *
  * @typedef {object} Token
  * @property {"name" | "number" | "text" | "sign" | "newline" | "indent" | "dedent" | "end"} type
@@ -171,6 +173,7 @@ class Parser {
     return this.is(text) ? this.tokens[this.i++] : null;
   }
 
+  /** @param {string} [message] @param {string} [help] @param {Token} [token] */
   wrong(message = "invalid syntax", help = "", token = this.now) {
     return at(new Fault("SyntaxError", message, help), token);
   }
@@ -311,7 +314,7 @@ class Parser {
       return this.node("assert", start, { test });
     }
     if (this.is("import") || this.is("from")) return this.imported(start);
-    const first = this.expressions(true);
+    const first = this.expressions();
     if (this.take(":")) {
       this.expression(); // an annotation says nothing here
       if (!this.is("=")) return this.node("pass", start, {});
@@ -323,7 +326,7 @@ class Parser {
     }
     if (!this.is("=")) return this.node("expression", start, { value: first });
     const all = [first];
-    while (this.take("=")) all.push(this.expressions(true));
+    while (this.take("=")) all.push(this.expressions());
     const value = all.pop();
     return this.node("assign", start, { targets: all, value });
   }
@@ -497,7 +500,7 @@ class Parser {
       } else {
         if (named.length) throw this.wrong("positional argument follows keyword argument");
         const value = this.expression();
-        args.push(this.is("for") ? this.comprehension(this.now, value, ")") : value);
+        args.push(this.is("for") ? this.comprehension(this.now, value) : value);
       }
       if (!this.take(",")) break;
     }

@@ -174,7 +174,7 @@ export const MATH = {
   prod: plain("prod", ([value]) => {
     const items = itemsOf(value, () => []);
     if (!items.every(isNumeric)) throw outside("math.prod of other than numbers");
-    const product = items.reduce((all, item) => all * numberOf(item), 1);
+    const product = items.map(numberOf).reduce((all, n) => all * n, 1);
     return items.some((item) => item instanceof Float) ? new Float(product) : checkedWhole(product);
   }),
   sqrt: ofNumber("sqrt", (value) => {
@@ -235,7 +235,8 @@ function arange({ args, named }) {
   );
 }
 
-function tensor({ args: [value], named }) {
+function tensor({ args, named }) {
+  const [value] = args;
   const shape = [];
   for (let inner = value; inner instanceof Items; inner = inner.items[0]) shape.push(inner.items.length);
   checkSize(shape);

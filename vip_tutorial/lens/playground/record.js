@@ -1,7 +1,7 @@
 // Writes down what a program does, in the form of `Trace.to_json()` (tracing/recording.py),
 // so that the figures draw it as they draw a recording of PyTorch.
 
-import { namedBy, namesAfter, namesOf } from "./axis_names.js";
+import { namedBy, namesAfter, namesOf } from "./naming.js";
 import { beyond } from "./faults.js";
 import { MOST_ELEMENTS, Tensor, made, sizeOfShape } from "./tensor.js";
 
@@ -184,7 +184,7 @@ export class Recorder {
     this.name(
       step.output,
       namesAfter(
-        { reads: null, ...step },
+        { order: null, mixed: null, reads: null, ...step },
         operands,
         after,
         picks,
