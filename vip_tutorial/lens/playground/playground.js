@@ -84,22 +84,22 @@ function wholeHtml(program, title, map, asleep) {
   return `
 <div class="vip-title"><strong>${escape(title)}</strong></div>
 <div class="vip-options vip-scripted">
-  <label>Begin with <select data-part="example"${off}><option value=""${own}>your own</option>${options.join("")}</select></label>
-  <label>x has the shape <input type="text" size="12" data-part="shape" value="${escape(shape)}" autocomplete="off" spellcheck="false"${off}></label>
-  <label>its axes are <input type="text" size="8" data-part="axes" value="${escape(axes)}" autocomplete="off" spellcheck="false" autocapitalize="off"${off}></label>
-  <label>its numbers <select data-part="values"${off}><option value="numbered"${values === "random" ? "" : " selected"}>count</option><option value="random"${values === "random" ? " selected" : ""}>are random</option></select></label>
+  <label>Begin with <select data-part="play-example"${off}><option value=""${own}>your own</option>${options.join("")}</select></label>
+  <label>x has the shape <input type="text" size="12" data-part="play-shape" value="${escape(shape)}" autocomplete="off" spellcheck="false"${off}></label>
+  <label>its axes are <input type="text" size="8" data-part="play-axes" value="${escape(axes)}" autocomplete="off" spellcheck="false" autocapitalize="off"${off}></label>
+  <label>its numbers <select data-part="play-values"${off}><option value="numbered"${values === "random" ? "" : " selected"}>count</option><option value="random"${values === "random" ? " selected" : ""}>are random</option></select></label>
 </div>
-<div class="vip-play-editor"><div class="vip-play-lines" data-part="lines" aria-hidden="true">${linesHtml(code)}</div><textarea data-part="code" aria-label="Your code; x is there" rows="${rowsOf(code)}" wrap="off" spellcheck="false" autocapitalize="off" autocomplete="off" autocorrect="off"${asleep ? " readonly" : ""}>
+<div class="vip-play-editor"><div class="vip-play-lines" data-part="play-lines" aria-hidden="true">${linesHtml(code)}</div><textarea data-part="play-code" aria-label="Your code; x is there" rows="${rowsOf(code)}" wrap="off" spellcheck="false" autocapitalize="off" autocomplete="off" autocorrect="off"${asleep ? " readonly" : ""}>
 ${escape(code)}</textarea></div>
-<p class="vip-play-fault" data-part="fault" id="vip-play-fault" hidden></p>
-<p class="vip-unseen" data-part="heard" role="status" aria-live="polite"></p>
-<div class="vip vip-module_map" data-part="map">${map}</div>
+<p class="vip-play-fault" data-part="play-fault" id="vip-play-fault" hidden></p>
+<p class="vip-unseen" data-part="play-heard" role="status" aria-live="polite"></p>
+<div class="vip vip-module_map" data-part="play-map">${map}</div>
 <div class="vip-options vip-scripted">
-  <label><input type="checkbox" data-part="indents"${off}> Tab indents</label>
-  <button type="button" data-part="copy"${off}>Copy link to this program</button>
-  <button type="button" data-part="reset"${off}>Start again</button>
+  <label><input type="checkbox" data-part="play-indents"${off}> Tab indents</label>
+  <button type="button" data-part="play-copy"${off}>Copy link to this program</button>
+  <button type="button" data-part="play-reset"${off}>Start again</button>
 </div>
-<p class="vip-link" data-part="link" hidden><label>Link <input type="text" readonly></label></p>
+<p class="vip-link" data-part="play-link" hidden><label>Link <input type="text" readonly></label></p>
 <p class="vip-note">${OUTSIDE}</p>
 <details class="vip-keys vip-scripted"><summary>What can be written, and keys</summary>${HELP}</details>`;
 }
@@ -165,7 +165,7 @@ function begin({ model, el }) {
   let program = { ...first };
   let outcome;
   let endMap = null;
-  const part = (name) => /** @type {any} */ (el.querySelector(`[data-part="${name}"]`));
+  const part = (name) => /** @type {any} */ (el.querySelector(`[data-part="play-${name}"]`));
   const title = model.get("title") || "Playground";
   el.setAttribute("role", "group");
   el.setAttribute("aria-label", title);
