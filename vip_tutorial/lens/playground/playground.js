@@ -114,11 +114,16 @@ const rowsOf = (code) => Math.max(6, Math.min(18, countLines(code)));
 const linesHtml = (code) =>
   Array.from({ length: Math.min(countLines(code), 2000) }, (_, i) => `<span>${i + 1}</span>`).join("");
 
+const MOST_APART = 24; // steps that the map shows each by itself at first
+
+/** All of a run; what broke it off stands above the map. */
+const startOfMap = ({ steps }) => `v1;step=${steps.length}${steps.length > MOST_APART ? "" : ";open=all"}`;
+
 const mapData = (recording) => ({
-  recording,
+  recording: recording && { ...recording, failed: null },
   title: "What your code does",
   name: "map",
-  start: "",
+  start: recording ? startOfMap(recording) : "",
   state: "",
   hue: "H",
   light: "W",
@@ -211,9 +216,11 @@ function begin({ model, el }) {
     part("map").classList.toggle("vip-stale", !recording);
     if (recording) {
       map.set("state", program.map);
-      if (endMap) map.tell("recording", recording);
+      map.set("start", startOfMap(recording));
+      const shown = { ...recording, failed: null };
+      if (endMap) map.tell("recording", shown);
       else {
-        map.set("recording", recording);
+        map.set("recording", shown);
         endMap = renderMap({ model: map, el: part("map") });
       }
     }
