@@ -28,7 +28,7 @@ def interpreted(engine, code: str, shape, axes=None) -> dict:
 
 # --- einops, as far as the programs need it: its recipe is written out here --------------
 
-_EINOPS = '''
+_EINOPS = """
 def _call(x, pattern, sizes):
     left, right = [
         [(group or one).split() for group, one in re.findall(r"\\(([^()]*)\\)|(\\w+)", side)]
@@ -64,7 +64,7 @@ def rearrange(x, pattern, **sizes):
 
 
 repeat = rearrange
-'''
+"""
 NAMES = {"torch": torch, "F": F, "math": math, "re": re}
 exec(compile(_EINOPS, "/site/einops/einops.py", "exec"), NAMES)
 
@@ -87,9 +87,7 @@ def traced(code: str, shape, axes=None) -> dict:
     x = torch.arange(math.prod(shape), dtype=torch.float64).reshape(shape)
     torch.set_default_dtype(torch.float64)
     try:
-        recording = trace(
-            program(code), x, axes=axes, max_elements=MOST, partial=True
-        )
+        recording = trace(program(code), x, axes=axes, max_elements=MOST, partial=True)
     finally:
         torch.set_default_dtype(torch.float32)
     return recording.to_json()
@@ -99,7 +97,8 @@ def close(one, other) -> bool:
     if one is None or other is None:
         return one is other
     return len(one) == len(other) and all(
-        a == b or (type(a) is not str and math.isclose(a, b, rel_tol=2e-5, abs_tol=1e-9))
+        a == b
+        or (type(a) is not str and math.isclose(a, b, rel_tol=2e-5, abs_tol=1e-9))
         for a, b in zip(one, other)
     )
 
@@ -118,7 +117,9 @@ def differences(ours: dict, theirs: dict) -> list:
         calls = [[step["call"] for step in one["steps"]] for one in (ours, theirs)]
         return [("steps", *calls)]
     for i, (a, b) in enumerate(zip(ours["steps"], theirs["steps"])):
-        found += [(i, key, a.get(key), b.get(key)) for key in STEP if a.get(key) != b.get(key)]
+        found += [
+            (i, key, a.get(key), b.get(key)) for key in STEP if a.get(key) != b.get(key)
+        ]
         one, other = a["source"], b["source"]
         for key in ("text", "start", "end", "function"):
             if one[key] != other[key]:
@@ -126,7 +127,11 @@ def differences(ours: dict, theirs: dict) -> list:
         if one["line"] != other["line"] - 1:
             found.append((i, "line", one["line"], other["line"]))
     for a, b in zip(ours["tensors"], theirs["tensors"], strict=True):
-        found += [(f"tensor {a['id']}", key, a[key], b[key]) for key in TENSOR if a[key] != b[key]]
+        found += [
+            (f"tensor {a['id']}", key, a[key], b[key])
+            for key in TENSOR
+            if a[key] != b[key]
+        ]
         if not close(a["values"], b["values"]):
             found.append((f"tensor {a['id']}", "values", a["values"], b["values"]))
     for a, b in zip(ours["operands"], theirs["operands"], strict=True):
@@ -245,7 +250,11 @@ def _permute(w, x):
     if order and w.r.random() < 0.05:
         order[0] = w.r.randrange(-x.ndim, x.ndim + 1)
     text = ", ".join(map(str, order))
-    return w.r.choice([f"x.permute({text})", f"torch.permute(x, [{text}])"]) if order else None
+    return (
+        w.r.choice([f"x.permute({text})", f"torch.permute(x, [{text}])"])
+        if order
+        else None
+    )
 
 
 def _two(name):
@@ -289,19 +298,30 @@ def _unflatten(w, x):
 
 
 def _expand(w, x):
-    sizes = [w.r.choice(["2", "3", "-1", "1"]) if n == 1 else w.r.choice(["-1", w.size(n)]) for n in x.shape]
+    sizes = [
+        w.r.choice(["2", "3", "-1", "1"]) if n == 1 else w.r.choice(["-1", w.size(n)])
+        for n in x.shape
+    ]
     more = [w.r.choice(["1", "2"]) for _ in range(w.r.choice([0, 0, 1]))]
     return f"x.expand({', '.join([*more, *sizes])})" if more or sizes else None
 
 
 def _repeat(w, x):
     count = x.ndim + w.r.choice([0, 0, 1])
-    return f"x.repeat({', '.join(w.r.choice(['1', '1', '2']) for _ in range(count))})" if count else None
+    return (
+        f"x.repeat({', '.join(w.r.choice(['1', '1', '2']) for _ in range(count))})"
+        if count
+        else None
+    )
 
 
 def _flip(w, x):
     return w.r.choice(
-        [f"x.flip({w.axis(x)})", f"torch.flip(x, [{w.axis(x)}])", f"x.flip({w.axis(x)}, {w.axis(x)})"]
+        [
+            f"x.flip({w.axis(x)})",
+            f"torch.flip(x, [{w.axis(x)}])",
+            f"x.flip({w.axis(x)}, {w.axis(x)})",
+        ]
     )
 
 
@@ -322,15 +342,29 @@ def _rot90(w, x):
 
 def _parts(w, x):
     k = w.axis(x)
-    how = w.r.choice([f"chunk({w.r.randint(1, 3)}, {k})", f"split({w.r.randint(1, 3)}, {k})", f"unbind({k})"])
-    return w.r.choice([f"x.{how}[-1]", f"torch.cat(x.{how}, {k})", f"torch.stack(x.{how})"])
+    how = w.r.choice(
+        [
+            f"chunk({w.r.randint(1, 3)}, {k})",
+            f"split({w.r.randint(1, 3)}, {k})",
+            f"unbind({k})",
+        ]
+    )
+    return w.r.choice(
+        [f"x.{how}[-1]", f"torch.cat(x.{how}, {k})", f"torch.stack(x.{how})"]
+    )
 
 
 def _cat(w, x):
     k = w.axis(x)
-    other = w.r.choice(["x", f"x.flip({k})", "x.clone()", "torch.zeros(x.shape)", "x[:1]"])
+    other = w.r.choice(
+        ["x", f"x.flip({k})", "x.clone()", "torch.zeros(x.shape)", "x[:1]"]
+    )
     return w.r.choice(
-        [f"torch.cat([x, {other}], {k})", f"torch.cat(({other}, x), dim={k})", f"torch.stack([x, {other}], {k})"]
+        [
+            f"torch.cat([x, {other}], {k})",
+            f"torch.cat(({other}, x), dim={k})",
+            f"torch.stack([x, {other}], {k})",
+        ]
     )
 
 
@@ -371,13 +405,21 @@ def _simple(w, x):
 
 def _pad(w, x):
     count = 2 * w.r.randint(1, 2)
-    return f"F.pad(x, ({', '.join(str(w.r.choice([0, 1, 1, -1])) for _ in range(count))}))"
+    return (
+        f"F.pad(x, ({', '.join(str(w.r.choice([0, 1, 1, -1])) for _ in range(count))}))"
+    )
 
 
 def _shuffle(w, x):
     if x.ndim < 3:
         return None
-    return w.r.choice(["F.pixel_shuffle(x, 2)", "F.pixel_unshuffle(x, 2)", "torch.channel_shuffle(x, 2)"])
+    return w.r.choice(
+        [
+            "F.pixel_shuffle(x, 2)",
+            "F.pixel_unshuffle(x, 2)",
+            "torch.channel_shuffle(x, 2)",
+        ]
+    )
 
 
 def _einops(w, x):
@@ -415,9 +457,23 @@ def _arithmetic(w, x):
     k = w.axis(x)
     return w.r.choice(
         [
-            *("x + 1", "x * 2", "1 - x", "x / 4", "2 / (x + 1)", "-x", "x ** 2", "x - x"),
+            *(
+                "x + 1",
+                "x * 2",
+                "1 - x",
+                "x / 4",
+                "2 / (x + 1)",
+                "-x",
+                "x ** 2",
+                "x - x",
+            ),
             *("x + x.flip(0)", f"x * x.narrow({k}, 0, 1)", f"x + x.transpose({k}, 0)"),
-            *("torch.relu(x - 3)", "x + torch.ones(1)", "torch.mul(x, x)", "x.sigmoid()"),
+            *(
+                "torch.relu(x - 3)",
+                "x + torch.ones(1)",
+                "torch.mul(x, x)",
+                "x.sigmoid()",
+            ),
         ]
     )
 
@@ -449,7 +505,9 @@ def _products(w, x):
             f"x @ torch.ones({last})",
             f"F.linear(x, torch.ones(3, {last}))",
             f"F.linear(x, torch.eye({last}), torch.ones({last}))",
-            f"F.linear(x, torch.arange({2 * last}.).reshape(2, {last}))".replace(".)", ")").replace("arange", "ones"),
+            f"F.linear(x, torch.arange({2 * last}.).reshape(2, {last}))".replace(
+                ".)", ")"
+            ).replace("arange", "ones"),
         ]
     )
 
@@ -679,11 +737,15 @@ def test_faults_are_in_the_words_of_pytorch_and_say_how_to_mend_them(engine):
         fault = interpreted(engine, f"n = 1\n{line}\n", [2, 3, 4])["fault"]
         assert fault["line"] == 2, line
         assert [fault["kind"], fault["message"]] == [raised.type.__name__, wanted], line
-        assert fault["help"] or fault["kind"] not in ("RuntimeError", "IndexError"), line
+        assert fault["help"] or fault["kind"] not in ("RuntimeError", "IndexError"), (
+            line
+        )
 
 
 STRANGE = {
-    "noise": "".join(random.Random(0).choices("x()[]{}'\"\\:=+-*/ \n\t#é0.", k=100_000)),
+    "noise": "".join(
+        random.Random(0).choices("x()[]{}'\"\\:=+-*/ \n\t#é0.", k=100_000)
+    ),
     "long": "x = x + 1\n" * 10_000,
     "brackets": "(" * 9000,
     "calls": "x.clone()" + ".clone()" * 2000,
@@ -752,7 +814,9 @@ def mutants(seed: int, code: str) -> str:
     letters = list(code)
     for _ in range(r.randint(1, 6)):
         k = r.randrange(len(letters))
-        letters[k] = r.choice(["", letters[k] * 2, *"()[]:,.=x1-+ \n'#{", letters[k - 1]])
+        letters[k] = r.choice(
+            ["", letters[k] * 2, *"()[]:,.=x1-+ \n'#{", letters[k - 1]]
+        )
         letters = letters or ["x"]
     return "".join(letters)
 
