@@ -399,7 +399,7 @@ def check(figure, widget, module, embed, picture, channel=0):
     assert leads == weights.argmax(0).bincount(minlength=3).tolist()
     # The state says which picture that is, also to Python.
     widget.state = figure.state or ""
-    assert torch.equal(widget.picture(), picture)
+    assert torch.equal(widget.picture, picture)
 
 
 def drawn(figure):

@@ -57,6 +57,8 @@ const STROKE = 4; // pixels: no cell that is drawn on is narrower
  * @property {Motion} [motion] how it moves, if it does
  * @property {(scene: object, state: object) => string[]} [lit] letters that the page shall light, too
  * @property {(scene: object, state: object, place: object) => string} [hint] of a place in `data-point`
+ * @property {(scene: object, state: object) => Record<string, *>} [tells] values of the model that
+ *   follow from the state, for whoever watches them in a notebook
  * @property {(body: HTMLElement, scene: object, state: object, theme: () => Record<string, string>) => void} [paint]
  *   fills the canvases that its HTML has; without a script that HTML has SVG in their place
  *
@@ -230,6 +232,7 @@ function bringFigureToLife(figure, model, el, again) {
       el.querySelector("[data-refuge]")?.focus({ preventScroll: true });
     say([problem, figure.say(scene, state, part("body"))].filter(Boolean).join(" "));
     part("heard").textContent = state.heard ?? "";
+    for (const [key, value] of Object.entries(figure.tells?.(scene, state) ?? {})) model.set(key, value);
     const letters = figure.lit?.(scene, state) ?? [];
     if (String(letters) !== lit) el.dispatchEvent(new CustomEvent("vip-lit", { detail: letters, bubbles: true }));
     lit = String(letters);
