@@ -74,11 +74,11 @@ TRAININGS = {
 # By network, after how many steps there is a frame.  The loss of "digits" stays at that
 # of guessing for 50 steps of 630, falls to a quarter of it in the next 80, and to a
 # twentieth in the rest: so the frames stand close where it falls.  "stuck" guesses for
-# three epochs of 94 steps and rises to two thirds; the last five epochs bring nothing.
+# three epochs of 94 steps and rises to two thirds; the last four epochs bring nothing.
 # All frames of both are less than 300 KB in a page, compressed: a byte a weight.
 FILMS = {
     "digits": (0, 50, 65, 75, 85, 95, 110, 130, 165, 230, 345, 630),
-    "stuck": (0, 282, 376, 470, 658, 940, 1410, 1880),
+    "stuck": (0, 282, 376, 564, 705, 940, 1504, 1880),
 }
 
 
