@@ -11,6 +11,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from tables import in_turn
+from vip_tutorial.experiments.mixers import strokes_named
 from vip_tutorial.networks import pretrained
 from vip_tutorial.training import accuracy, arguments_for, predict
 from vip_tutorial.training.data import Scale
@@ -157,6 +158,13 @@ def test_a_film_tells_what_its_frames_are(name):
     assert off.abs().max() <= 1 and (off != 0).float().mean() < 0.02
     card = pretrained.card(name)
     assert ends.accuracy == pytest.approx(card["test_accuracy"], abs=0.005)
+
+
+def test_what_is_stuck_takes_two_strokes_for_one_another():
+    named = strokes_named(pretrained.load("stuck"), standardised_test("stuck"))
+    shares = [row[stroke] / sum(row) for stroke, row in enumerate(named)]
+    assert min(shares[:2]) > 0.9 and max(shares[2:]) < 0.7  # rows, columns; diagonals
+    assert min(sum(row[2:]) / sum(row) for row in named[2:]) > 0.9
 
 
 def test_a_film_of_another_network_or_none_is_refused(tmp_path, monkeypatch):

@@ -64,7 +64,7 @@ TRAININGS = {
         "which row, told from all tokens", "row", {"global_pool": "flatten"}
     ),
     "stuck": Training(
-        "four strokes made of four marks; two of the strokes it never tells apart",
+        "strokes made of marks; two strokes it never told apart",
         "nested",
         {"depth": 2, "dim": 16, "patch_size": 2},
         replace(FOR_TASKS, epochs=20),
