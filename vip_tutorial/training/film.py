@@ -15,7 +15,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,13 @@ from torch.nn.functional import cross_entropy
 from .._util.arguments import checked_path, real_number, whole_number
 from .._util.files import write_atomically
 from .data import Labelled
-from .loop import Recipe, accuracy, fit, predict
+from .loop import Recipe, accuracy, fit, predict, steps_of
 
 _MOST = 127
 _SCALES = "scales"  # the tensor of a file that is no parameter
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # tensors have no equality of their own
 class Frame:
     """A network in the middle of its training.
 
@@ -50,15 +50,15 @@ class Frame:
     loss: float
     accuracy: float
     exact_accuracy: float
-    whole: Mapping[str, Tensor]
-    scale: Mapping[str, float]
+    whole: Mapping[str, Tensor] = field(repr=False)
+    scale: Mapping[str, float] = field(repr=False)
 
     def weights(self) -> dict[str, Tensor]:
         """The rounded weights in float32, for `load_state_dict` of the network."""
         return {name: whole * self.scale[name] for name, whole in self.whole.items()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Film:
     """Frames of one training, in the order of their steps.
 
@@ -175,7 +175,7 @@ def film_of(
             `fit` raises.
         TypeError: If `at` is no list of whole numbers; or what `fit` raises.
     """
-    steps = recipe.epochs * math.ceil(len(train.labels) / recipe.batch)
+    steps = steps_of(train, recipe)
     wanted = _checked_steps(at, steps)
     kept: dict[int, dict[str, Tensor]] = {}
     done = 0
