@@ -64,7 +64,7 @@ export const figure = {
     const view = viewOf(scene, state);
     if (scene.here) return `<div class="vip-map vip-here">${pictureHtml(scene, state, view, asleep)}</div>`;
     return [
-      `<div class="vip-map">${pictureHtml(scene, state, view, asleep)}<div class="vip-map-left">${playerHtml(scene, state)}${codeHtml(scene, state, view, asleep)}</div></div>`,
+      `<div class="vip-map">${pictureHtml(scene, state, view, asleep)}${playerHtml(scene, state)}${codeHtml(scene, state, view, asleep)}</div>`,
     ];
   },
 
@@ -79,6 +79,7 @@ export const figure = {
     const module = every ? "" : state.open;
     return (
       `<label>Colour a cell by <select data-part="fill" data-set="fill">${choices.join("")}</select></label>` +
+      `<label>Speed ${speedHtml(state.speed)}</label>` +
       `<label><input type="checkbox" data-set="every"${every}> every step by itself</label>` +
       (module ? `<button type="button" data-do="fold">Fold ${escape(module)} again</button>` : "")
     );
@@ -126,6 +127,7 @@ export const figure = {
     const picture = pictureOf(mapOf(scene, state)[format], view);
     const scrub = body.querySelector('[data-part="scrub"]');
     if (scrub) scrub.value = state.moving ?? state.step;
+    makeRoom(body);
     const scale = (stage.clientWidth / picture.width) * (window.devicePixelRatio || 1);
     paintParts(
       stage.querySelector("canvas"),
@@ -136,6 +138,12 @@ export const figure = {
     );
   },
 };
+
+/** The player stands on the sentence, however long that is. @param {HTMLElement} body */
+function makeRoom({ style, nextElementSibling: sentence }) {
+  const high = `${/** @type {HTMLElement} */ (sentence).offsetHeight}px`;
+  if (style.getPropertyValue("--vip-said") !== high) style.setProperty("--vip-said", high);
+}
 
 /** What a map says of a state; a small one does not change. */
 function wordsOf(scene, state) {
@@ -320,7 +328,6 @@ function playerHtml({ run }, state) {
   <button type="button" data-do="next"${offHtml(step >= run.steps.length && !state.playing)}>Next ▶</button>
   <input type="range" min="0" max="${run.steps.length}" step="0.01" value="${state.moving ?? step}" data-part="scrub" data-set="scrub" data-let-go="land"
     data-keys="scrub" aria-label="Scrub through the run" aria-valuetext="step ${step} of ${run.steps.length}">
-  ${speedHtml(state.speed)}
 </div>`;
 }
 
