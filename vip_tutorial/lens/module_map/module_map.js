@@ -234,7 +234,7 @@ function codeHtml(scene, state, view, asleep) {
     return `<li><b style="--axis:${branchColour(name)}">${escape(name)}</b><ol>${rows.join("")}</ol></li>`;
   });
   return (
-    `<div class="vip-map-code"><p class="vip-note">The lines that make steps; “…” stands for others.</p>` +
+    `<div class="vip-map-code"><p class="vip-note">Lines that make steps; “…” for the rest.</p>` +
     `<ol aria-label="The lines that make steps">${groups.join("")}</ol></div>`
   );
 }
@@ -296,7 +296,7 @@ function actHtml({ run }, { layout, groups }, group, i, view, asleep, format) {
     : `data-do="open" data-value="${tellingStep(run, group)}"`;
   const folded = group.module ? `, ${group.steps.length} steps` : "";
   return (
-    `<button type="button" class="${matrix ? "vip-beside" : ""}${isLit ? " vip-lit" : ""}${view.here && !view.here.includes(group) ? " vip-back" : ""}" style="${style}" ${doing} ` +
+    `<button type="button" class="${matrix ? "vip-beside" : ""}${isLit ? " vip-lit" : ""}${view.moving && i === view.current ? " vip-passed" : ""}${view.here && !view.here.includes(group) ? " vip-back" : ""}" style="${style}" ${doing} ` +
     `data-glance="a${i}" aria-label="${escape(`${where}${said}${folded}`)}"${asleep ? " disabled" : ""}>${head}${escape(text)}</button>`
   );
 }
