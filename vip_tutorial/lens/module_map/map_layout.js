@@ -8,7 +8,7 @@ import { matrixOf } from "./map_graph.js";
 
 const SIZES = {
   wide: { width: 640, thumb: { width: 148, height: 70 }, lane: 172, gap: 42 },
-  narrow: { width: 328, thumb: { width: 80, height: 62 }, lane: 98, gap: 40 },
+  narrow: { width: 328, thumb: { width: 80, height: 62 }, lane: 96, gap: 40 },
 };
 const CELL = { width: 15, height: 8 };
 const TIGHT = [0, 2, 4]; // between blocks and between blocks of blocks
