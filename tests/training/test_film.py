@@ -166,6 +166,18 @@ def test_what_no_film_can_keep_is_refused():
     assert not model._forward_pre_hooks
 
 
+def test_weights_smaller_than_float16_can_scale_are_rounded_and_no_more():
+    model = fresh()
+    with torch.no_grad():
+        model.norm.bias.fill_(9e-6)  # a 127th lies between the two least of float16
+        model.head.bias.copy_(torch.tensor([1e-6, -4e-7, 0, 0]))
+    wanted = {name: p.detach().clone() for name, p in model.named_parameters()}
+    frame = film_of(model, TRAIN, TEST, RECIPE, [0]).frames[0]
+    for name in ("norm.bias", "head.bias"):
+        off = (frame.weights()[name] - wanted[name]).abs().max()
+        assert off <= 0.5001 * frame.scale[name] <= 2**-23
+
+
 def test_of_any_network_that_fit_takes():
     model = fresh(token_mixer=DynamicPermuteMLP)
     film = film_of(model, TRAIN, TEST, RECIPE, torch.arange(2).tolist())
