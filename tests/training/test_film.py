@@ -80,6 +80,11 @@ def test_it_comes_back_from_its_files(filmed, tmp_path):
         assert repr(one) == repr(other)  # steps, losses and accuracies
         assert one.scale == other.scale and list(one.whole) == list(other.whole)
         assert all(map(torch.equal, one.whole.values(), other.whole.values()))
+    for use in (film.save, Film.load):
+        with pytest.raises(ValueError, match=r"mine.json is .* mine.safetensors"):
+            use(tmp_path / "mine.json")
+        with pytest.raises(TypeError, match="path is a int"):
+            use(3)
 
 
 def flip(path):
