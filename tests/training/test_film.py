@@ -80,6 +80,11 @@ def test_it_comes_back_from_its_files(filmed, tmp_path):
         assert repr(one) == repr(other)  # steps, losses and accuracies
         assert one.scale == other.scale and list(one.whole) == list(other.whole)
         assert all(map(torch.equal, one.whole.values(), other.whole.values()))
+    for use in (film.save, Film.load):
+        with pytest.raises(ValueError, match=r"mine.json is .* mine.safetensors"):
+            use(tmp_path / "mine.json")
+        with pytest.raises(TypeError, match="path is a int"):
+            use(3)
 
 
 def flip(path):
@@ -164,6 +169,18 @@ def test_what_no_film_can_keep_is_refused():
     with pytest.raises(ValueError, match=r"head.bias goes up to 1e\+09"):
         film_of(model, TRAIN, TEST, RECIPE, [0])
     assert not model._forward_pre_hooks
+
+
+def test_weights_smaller_than_float16_can_scale_are_rounded_and_no_more():
+    model = fresh()
+    with torch.no_grad():
+        model.norm.bias.fill_(9e-6)  # a 127th lies between the two least of float16
+        model.head.bias.copy_(torch.tensor([1e-6, -4e-7, 0, 0]))
+    wanted = {name: p.detach().clone() for name, p in model.named_parameters()}
+    frame = film_of(model, TRAIN, TEST, RECIPE, [0]).frames[0]
+    for name in ("norm.bias", "head.bias"):
+        off = (frame.weights()[name] - wanted[name]).abs().max()
+        assert off <= 0.5001 * frame.scale[name] <= 2**-23
 
 
 def test_of_any_network_that_fit_takes():

@@ -15,7 +15,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -72,15 +72,17 @@ class Film:
     recipe: Recipe
     steps: int
 
-    def save(self, path: str | os.PathLike, **more: Any) -> None:
+    def save(self, path: str | os.PathLike) -> None:
         """Write the film: the weights into a safetensors file, all else beside it.
 
         Args:
-            path: Of the weights; the rest goes into a file of JSON by the same name.
-            **more: What else is to be told there, as JSON can hold it.
+            path: Of the weights, e.g. "mine.safetensors"; the rest goes into
+                "mine.json".
 
         Raises:
             OSError: If a file cannot be written.
+            ValueError: If both would be the same file.
+            TypeError: If `path` is no name of a file.
         """
         from safetensors.torch import save
 
@@ -90,7 +92,7 @@ class Film:
         # (frames, *shape of the parameter) each
         scales = torch.tensor([[f.scale[n] for n in names] for f in self.frames])
         weights = save(tensors | {_SCALES: scales.half()})
-        told = more | {
+        told = {
             "recipe": asdict(self.recipe),
             "steps": self.steps,
             "frames": [
@@ -200,7 +202,9 @@ def film_of(
     return Film(frames, recipe, steps)
 
 
-def _frame(step: int, weights: dict[str, Tensor], scene: nn.Module, test: Labelled):
+def _frame(
+    step: int, weights: dict[str, Tensor], scene: nn.Module, test: Labelled
+) -> Frame:
     """A frame of these weights; `scene` is a network to measure with."""
     scene.load_state_dict(weights)
     exact = accuracy(scene, test)
@@ -212,7 +216,7 @@ def _frame(step: int, weights: dict[str, Tensor], scene: nn.Module, test: Labell
     frame = Frame(step, math.nan, math.nan, exact, whole, scale)
     scene.load_state_dict(frame.weights())
     loss = cross_entropy(predict(scene, test.images), test.labels).item()
-    return Frame(step, loss, accuracy(scene, test), exact, whole, scale)
+    return replace(frame, loss=loss, accuracy=accuracy(scene, test))
 
 
 def _scale(name: str, weight: Tensor) -> float:
@@ -270,4 +274,9 @@ def _checked_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _card_of(path: Path) -> Path:
+    if path.suffix.lower() == ".json":
+        raise ValueError(
+            f"{path} is the name of what is told of a film: give that of its weights, "
+            f"{path.with_suffix('.safetensors').name}"
+        )
     return path.with_suffix(".json")

@@ -232,12 +232,17 @@ function bringFigureToLife(figure, model, el, again) {
       el.querySelector("[data-refuge]")?.focus({ preventScroll: true });
     say([problem, figure.say(scene, state, part("body"))].filter(Boolean).join(" "));
     part("heard").textContent = state.heard ?? "";
-    for (const [key, value] of Object.entries(figure.tells?.(scene, state) ?? {})) model.set(key, value);
+    tell();
     const letters = figure.lit?.(scene, state) ?? [];
     if (String(letters) !== lit) el.dispatchEvent(new CustomEvent("vip-lit", { detail: letters, bubbles: true }));
     lit = String(letters);
     isShowing = false;
     paint(); // last, since it asks how wide the page has made it
+  }
+  function tell() {
+    if (scene.isPage || !figure.tells) return; // nobody listens
+    for (const [key, value] of Object.entries(figure.tells(scene, state))) model.set(key, value);
+    model.save_changes?.();
   }
   function paint() {
     figure.paint?.(part("body"), scene, state, () => themeOf(el));
