@@ -216,7 +216,7 @@ def test_no_step_changes_the_height_of_the_figure(open_lens, toy, width):
     heights, tops = [], set()
     for step in (*range(1, 8), 2):
         lens.go_to(step)
-        heights.append(lens.figure.bounding_box()["height"])
+        heights.append(round(lens.figure.bounding_box()["height"]))
         tops.add(lens.part("say").evaluate("(say) => say.offsetTop"))
     assert len(tops) == 1
     # A sentence that needs more room than all before gets it, and it stays.
