@@ -21,7 +21,8 @@ were made from, a bound, or unknown.
     moves.py       where each element came from, for calls that only move
     reads.py       which elements an element is made from, for the others
     axes.py        names of axes, which follow their elements; claims.py, the reader's
-    tensors.py     the tensors that are recorded; outside.py: what calls take besides
+    tensors.py     the tensors that are recorded; outside.py: what calls take besides;
+                   threads.py: whether another thread had a hand in it
     effects.py     what one step did to elements
     recording.py   `Trace`: what is kept, and what can be read off it
     gradients.py, failures.py, omissions.py, source.py, modules.py, given.py, damage.py

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from .calls import flat, is_empty_shell, is_plain
+from .calls import flat, is_empty_shell, is_plain, overload_name
 
 # Operations that only move elements, and the arguments that these come from.  What is
 # written here is a candidate: each is made again on numbered elements, and what came
@@ -90,7 +90,7 @@ class Inner:
 
     @property
     def name(self) -> str:
-        return name_of(self.func)
+        return overload_name(self.func)
 
     def tensors(self) -> list[Tensor]:
         return [x for x in flat((self.args, self.kwargs)) if isinstance(x, Tensor)]
@@ -125,11 +125,6 @@ class Inner:
         places = {place_of(x) for x in self.tensors()[:1]}
         same = all(y.dtype == self.tensors()[0].dtype for y in self.outputs)
         return same and not self.written() and {*map(place_of, self.outputs)} <= places
-
-
-def name_of(func: Callable) -> str:
-    """ "permute" for `aten.permute.default`."""
-    return func._schema.name.split("::")[-1]
 
 
 def place_of(x: Tensor) -> tuple:

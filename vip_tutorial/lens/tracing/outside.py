@@ -1,5 +1,7 @@
 """What calls take that no step made: weights, masks, and what came unseen."""
 
+from numbers import Integral, Number
+
 from torch import Tensor
 
 from .calls import flat, is_empty_shell, is_plain
@@ -9,16 +11,25 @@ from .recording import Operand
 from .source import SourceLine
 from .tensors import Tensors, as_numbers, checksum
 
-# They make a tensor of numbers that Python or NumPy has.
+# They make a tensor of numbers that Python or NumPy has, or that lie in memory.
 _TAKING_NUMBERS = frozenset(
-    "tensor as_tensor asarray from_numpy frombuffer full new_tensor new_full "
-    "scalar_tensor full_like fill_".split()
+    "tensor as_tensor asarray from_numpy frombuffer from_dlpack from_file set_ full "
+    "new_tensor new_full scalar_tensor full_like fill_".split()
 )
-# They compute with a number that they are given.
+# They compute with a number that they are given, though it is a whole one.
 _COMPUTING = frozenset(
     "add sub mul div truediv floordiv mod remainder pow radd rsub rmul rdiv rtruediv "
     "rpow iadd isub imul idiv itruediv true_divide multiply subtract divide clamp lerp "
-    "where masked_fill addcmul fill maximum minimum".split()
+    "where masked_fill addcmul fill maximum minimum setitem pad constant_pad_nd "
+    "index_fill scatter index_put clip linspace logspace".split()
+)
+# Numbers that they are given say how they are done, and are seldom the run's.
+_SETTINGS = frozenset(
+    "layer_norm rms_norm group_norm batch_norm instance_norm normalize norm "
+    "linalg_norm linalg_vector_norm vector_norm native_layer_norm native_group_norm "
+    "native_batch_norm dropout dropout1d dropout2d dropout3d alpha_dropout "
+    "feature_alpha_dropout feature_dropout native_dropout interpolate "
+    "scaled_dot_product_attention quantile".split()
 )
 
 
@@ -52,17 +63,36 @@ class Outside:
         self._kept: list[Tensor] = []  # so that no id() is used again
         self._has_left = False  # whether numbers went where no trace can follow
         self._has_left_as_number = False
+        self._left: set[Number] = set()  # as what they went
 
     def note_leaving(self, taken: list[Tensor], result: object) -> None:
         """A call gave something that is no tensor; it may hold what it took."""
         if any(self._tensors.id_of(x) is not None or self.is_hidden(x) for x in taken):
             self._has_left = True
-            numbers = [x for x in flat(result) if isinstance(x, int | float | complex)]
+            numbers = [x for x in flat(result) if isinstance(x, Number)]
             self._has_left_as_number |= not all(isinstance(x, bool) for x in numbers)
+            self._left.update(numbers)
 
-    def note_constant(self, name: str, taken: list[Tensor], output: Tensor) -> None:
-        """Something was made from no input: a mask, or a parameter in another shape."""
-        is_taken_back = self._has_left and name in _TAKING_NUMBERS
+    def note_helpers(self) -> None:
+        """A thread began to work: what it does is not seen, and it may do anything."""
+        self._has_left = True
+
+    def note_constant(
+        self,
+        name: str,
+        taken: list[Tensor],
+        output: Tensor,
+        is_taken_back: bool = False,
+    ) -> None:
+        """Something was made from no input: a mask, or a parameter in another shape.
+
+        Args:
+            name: Of the operation that made it.
+            taken: What it was made from.
+            output: What was made.
+            is_taken_back: Whether it may hold a number that has left as Python's.
+        """
+        is_taken_back |= self._has_left and name in _TAKING_NUMBERS
         if is_taken_back or any(map(self.is_hidden, taken)):
             self._hidden.add(id(output))
         elif any(x is output for x in taken):
@@ -86,11 +116,16 @@ class Outside:
 
         It may, if it computes with one that is not written in its line.
         """
-        if not self._has_left_as_number or name.strip("_") not in _COMPUTING:
+        name = name.strip("_")
+        if not self._has_left_as_number:
             return False
         text = line.text if line else ""
-        numbers = [x for x in flat(arguments) if isinstance(x, int | float | complex)]
+        numbers = [x for x in flat(arguments) if isinstance(x, Number)]
         strange = [x for x in numbers if str(x) not in text and f"{x:g}" not in text]
+        if name not in _COMPUTING:  # a whole number is an axis, a size, a place
+            strange = [x for x in strange if not isinstance(x, Integral)]
+        if name in _SETTINGS:
+            strange = [x for x in strange if x in self._left]
         if all(isinstance(x, bool) for x in strange):
             return False
         self._missing.back[name] = None

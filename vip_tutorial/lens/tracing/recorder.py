@@ -34,6 +34,7 @@ from .reads import UNKNOWN, has_rule
 from .recording import Step, Trace
 from .source import calling_line
 from .tensors import Tensors
+from .threads import work_given_away
 
 MAX_STEPS = 256
 MAX_TENSORS = 64  # so many tensors of the largest size fit into a recording
@@ -45,7 +46,7 @@ _ABOUT = frozenset(
     "element_size itemsize nbytes names is_conj is_neg is_inference data_ptr type "
     "retains_grad output_nr name is_same_size get_device is_mkldnn is_xla is_mps "
     "is_xpu is_ipu is_vulkan is_ort is_mtia is_maia has_names is_pinned is_shared "
-    "_version untyped_storage retain_grad register_hook sparse_dim result_type "
+    "_version retain_grad register_hook sparse_dim result_type "
     "can_cast promote_types is_tensor is_storage _is_view is_non_overlapping_and_dense "
     "broadcast_shapes broadcast_tensors format repr".split()
 )
@@ -87,7 +88,8 @@ class Recorder(TorchFunctionMode):
     @contextmanager
     def watching(self) -> Iterator[None]:
         beneath = Beneath(self._beneath, self.tensors.most)
-        with plain_tensors_take_fast_paths(), beneath, self:
+        noticed = work_given_away(self._outside.note_helpers)
+        with plain_tensors_take_fast_paths(), noticed, beneath, self:
             yield
 
     # --- what PyTorch tells -----------------------------------------------------------
@@ -248,8 +250,10 @@ class Recorder(TorchFunctionMode):
     ) -> None:
         taken = call.tensors()
         followed = self._followed(call)
+        line = calling_line()
+        is_back = self._outside.takes_back(name, (call.args, call.kwargs), line)
         if not followed:
-            self._outside.note_constant(name, taken, output)
+            self._outside.note_constant(name, taken, output, is_back)
             return
         if not is_plain(output):
             self.missing.unseen[id(output)] = output
@@ -262,14 +266,12 @@ class Recorder(TorchFunctionMode):
             self._outside.note_constant(name, own, output)
             return
         if is_new and reads_none(log, followed):
-            self._outside.note_constant(name, [], output)  # zeros_like and its like
+            self._outside.note_constant(name, [], output, is_back)  # zeros_like
             return
         if self._full():
             return
         inputs = [self.tensors.id_of(x) for x in followed]
         given, is_hidden = self._outside.given(taken)
-        line = calling_line()
-        is_hidden |= self._outside.takes_back(name, (call.args, call.kwargs), line)
         after = self.tensors.register(output, numbers)
         step = Step(
             op=name,
@@ -285,6 +287,7 @@ class Recorder(TorchFunctionMode):
         )
         if step.writes:
             self.tensors.note_writer(output, after.id)
+        is_hidden |= is_back
         picks = self._effects.complete(step, call, output, log, followed, is_hidden)
         self._name_after(step, call, taken, picks)
         self.recording.steps.append(step)
@@ -293,6 +296,8 @@ class Recorder(TorchFunctionMode):
         """Whether a call is told by what ran inside it."""
         if len(log) < 2 or has_rule(name) or call.kwargs.get("out") is not None:
             return False
+        if any(torch.Tag.inplace_view in inner.func.tags for inner in log):
+            return False  # what was made inside has another shape by now
         followed = self._followed(call)
         inside = at_work(log, followed)
         return len(inside) > 1 and what_it_does(log, followed) == "other"
