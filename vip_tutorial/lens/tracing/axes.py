@@ -122,12 +122,12 @@ def names_after(
     if step.order is not None:
         return Named(after, [first.axes[k] for k in step.order])
     if step.kind == "move" and step.op in _RESHAPES:
-        return _reshaped(first, after, claims_of(step, len(after)), meanings)
+        return _reshaped(first, after, claims_of(step, after), meanings)
     if step.kind in ("move", "collect"):
         if picks is None or 0 in after:
             return _unmapped(step, call, first, after)
         chooses = name in CHOOSERS
-        named = _followed(inputs, after, picks, claims_of(step, len(after)), chooses)
+        named = _followed(inputs, after, picks, claims_of(step, after), chooses)
         return _with_ones(step, call, first, named)
     if name in ("matmul", "mm", "bmm") and len(inputs) == 2:
         return _of_product(*inputs, after)
@@ -472,7 +472,7 @@ def _of_equation(
     for term, named in zip(terms, operands):
         if named is not None:
             for letter, axis in zip(term, named.axes):
-                is_unnamed = re.fullmatch(r"d?\d+", axis[0].name) and len(axis) == 1
+                is_unnamed = re.fullmatch(r"[d-m]?\d+", axis[0].name) and len(axis) == 1
                 if is_unnamed and letter.isalpha() and words is not None:
                     axis = (Atom(words.get(letter, letter), axis[0].size),)
                 names.setdefault(letter, axis)

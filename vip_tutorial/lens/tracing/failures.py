@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .calls import Call, call_text, flat
 from .recording import Trace
-from .source import SourceLine
+from .source import SourceLine, failing_line
 
 LAST_STEPS = 12  # of which the note has a row
 
@@ -33,9 +33,13 @@ class Failure:
 
 
 def told(failure: Failure | None, fault: BaseException) -> str:
-    """The call that failed, what it was given, and how to mend it; "" if none did."""
+    """The call that failed, what it was given, and how to mend it, in lines.
+
+    If it was none of PyTorch's, the reader's line that failed.
+    """
     if failure is None or not _caused(fault, failure.fault):
-        return ""
+        at = failing_line(fault)
+        return f"In {at.file}, line {at.line}: {at.text}" if at else ""
     call = failure.call
     tensors = [x for x in call.tensors() if isinstance(x, Tensor)]
     given = " and ".join(_described(x) for x in tensors[:4]) or "no tensor"
@@ -46,8 +50,7 @@ def told(failure: Failure | None, fault: BaseException) -> str:
         advice = advice_on(failure.name, call, tensors, str(failure.fault))
     except Exception:  # the reader's own exception is what counts
         text, advice = failure.name, ""
-    sentence = f"{text} failed on {given}{line}."
-    return f"{sentence} {advice}".strip()
+    return f"{text} failed on {given}{line}.\n{advice}".strip()
 
 
 def note_on(recording: Trace, failed: str) -> str:

@@ -38,6 +38,7 @@ from .threads import work_given_away
 
 MAX_STEPS = 256
 MAX_TENSORS = 64  # so many tensors of the largest size fit into a recording
+_LETTERS = "defghijklm"  # of axes that have no name: those of each input have their own
 # Questions about a tensor that are answered without a look at its elements.
 _ABOUT = frozenset(
     "shape size dim ndim ndimension numel nelement stride storage_offset dtype device "
@@ -182,7 +183,11 @@ class Recorder(TorchFunctionMode):
                 if is_plain(x):
                     # f(x, x) has one input.
                     if self.tensors.id_of(x) is None:
-                        self.recording.inputs.append(self.tensors.register(x).id)
+                        letter = _LETTERS[len(self.recording.inputs) % len(_LETTERS)]
+                        id_ = self.tensors.register(x).id
+                        self.recording.inputs.append(id_)
+                        names = [f"{letter}{k}" for k in range(x.ndim)]
+                        self.tensors.name_axes(id_, names)
                 else:
                     self.missing.unseen[id(x)] = x
 
