@@ -39,7 +39,9 @@ def told(failure: Failure | None, fault: BaseException) -> str:
     """
     if failure is None or not _caused(fault, failure.fault):
         at = failing_line(fault)
-        return f"In {at.file}, line {at.line}: {at.text}" if at else ""
+        if at is None:
+            return ""
+        return f"In {at.file}, line {at.line}: {' '.join(at.text.split())}"
     call = failure.call
     tensors = [x for x in call.tensors() if isinstance(x, Tensor)]
     given = " and ".join(_described(x) for x in tensors[:4]) or "no tensor"
@@ -182,6 +184,55 @@ def _of_linear(call: Call, tensors: Sequence[Tensor], message: str) -> str:
     )
 
 
+def _of_equation(call: Call, tensors: Sequence[Tensor], message: str) -> str:
+    equation = next((x for x in call.args if isinstance(x, str)), "")
+    terms = equation.replace(" ", "").partition("->")[0].split(",")
+    if len(terms) != len(tensors):
+        return (
+            f"The equation has a term for {len(terms)} before the arrow, and the "
+            f"tensors are {len(tensors)}: it needs a term for each."
+        )
+    lengths: dict[str, int] = {}
+    for term, x in zip(terms, tensors):
+        if "." in term:
+            continue
+        if len(term) != x.ndim:
+            return (
+                f"{term!r} names {len(term)} axes, and its tensor, {tuple(x.shape)}, "
+                f"has {x.ndim}: it needs a letter for each, or ... for some."
+            )
+        for letter, n in zip(term, x.shape):
+            if lengths.setdefault(letter, n) != n and 1 not in (lengths[letter], n):
+                return (
+                    f"{letter!r} stands for an axis of {lengths[letter]} and for one "
+                    f"of {n}: a letter is for axes that are as long, and another is "
+                    "meant for one of them."
+                )
+    return ""
+
+
+def _of_norm(call: Call, tensors: Sequence[Tensor], message: str) -> str:
+    given = call.args[1] if len(call.args) > 1 else call.kwargs["normalized_shape"]
+    shape, here = tuple(flat(given)), tuple(tensors[0].shape)
+    if here[len(here) - len(shape) :] == shape:
+        return ""
+    return (
+        f"It is built for last axes of {shape}, and those of {here} are others: put "
+        "the axis that it is meant for last, or build it with that size."
+    )
+
+
+def _of_split(call: Call, tensors: Sequence[Tensor], message: str) -> str:
+    found = re.search(r"sum exactly to (\d+) \(.*dimension (-?\d+)\)", message)
+    if not found:
+        return _of_axis(call, tensors, message)
+    sizes = call.args[1] if len(call.args) > 1 else next(iter(call.kwargs.values()))
+    return (
+        f"Axis {found[2]} is {found[1]} long, and the parts make {sum(flat(sizes))}: "
+        "they must make the whole."
+    )
+
+
 def _of_cat(call: Call, tensors: Sequence[Tensor], message: str) -> str:
     dim = call.args[1] if len(call.args) > 1 else call.kwargs.get("axis", 0)
     dim = call.kwargs.get("dim", dim)
@@ -252,6 +303,12 @@ def _of_index(call: Call, tensors: Sequence[Tensor], message: str) -> str:
     (x, *_) = tensors
     if "too many indices" in message:
         return f"The tensor has {x.ndim} axes, and more are named."
+    found = re.search(r"mask (\[.*?\]) at index (\d+) .* tensor (\[.*?\])", message)
+    if found:
+        return (
+            f"A mask has the shape of the axes that it stands for, and axis {found[2]} "
+            f"of {found[1]} is not as long as in {found[3]}."
+        )
     found = re.search(
         r"index -?\d+ is out of bounds for dimension (\d+) with size (\d+)", message
     )
@@ -297,7 +354,7 @@ def _of_convolution(call: Call, tensors: Sequence[Tensor], message: str) -> str:
     axis = x.ndim - weight.ndim + 1  # 0 where there is no batch
     advice = (
         ": an image that is (B, H, W, C) needs permute(0, 3, 1, 2)."
-        if weight.ndim == x.ndim == 4
+        if weight.ndim == x.ndim == 4 and x.shape[-1] == int(found[1])
         else "."
     )
     return (
@@ -316,6 +373,9 @@ _ADVICE: list[tuple[str, Callable[[Call, Sequence[Tensor], str], str]]] = [
     ("unflatten", _of_unflatten),
     ("linear", _of_linear),
     ("matmul mm bmm mv dot addmm baddbmm rmatmul", _of_product),
+    ("einsum", _of_equation),
+    ("layer_norm rms_norm", _of_norm),
+    ("split split_with_sizes", _of_split),
     ("cat concat concatenate", _of_cat),
     ("stack", _of_stack),
     ("permute", _of_permute),
@@ -324,7 +384,7 @@ _ADVICE: list[tuple[str, Callable[[Call, Sequence[Tensor], str], str]]] = [
     ("conv1d conv2d conv3d", _of_convolution),
     (
         "transpose swapaxes swapdims squeeze unsqueeze flatten softmax mean sum max "
-        "min select flip roll unbind chunk split getitem movedim",
+        "min select flip roll unbind chunk getitem movedim",
         _of_axis,
     ),
     (
