@@ -386,6 +386,59 @@ def test_a_tensor_that_is_given_twice_is_one_input(said):
     assert recording.gradient(0) == [3] * 6
 
 
+def into_a_view(x):
+    y = torch.zeros(6)
+    rows = y.view(2, 3)
+    rows.copy_(x)
+    return y.flip(0)
+
+
+def seen_before(x):
+    y = torch.zeros(3, 3)
+    row, first = y[1], y[0]
+    y[1:] = x
+    return torch.cat([first, row])
+
+
+def out_into_a_part(x):
+    y = torch.zeros(3, 3)
+    torch.ops.aten.cat.out([x[:1]], out=y[1:2])
+    return y.t()
+
+
+TABLE = torch.zeros(2, 3)
+
+
+def into_a_table(x):
+    TABLE.view(-1)[:3] = x[1]
+    return TABLE.clone().flip(0)
+
+
+@in_turn(
+    "function, expected",
+    [
+        (into_a_view, [5, 4, 3, 2, 1, 0]),
+        (seen_before, [-1, -1, -1, 0, 1, 2]),
+        (into_a_table, [-1, -1, -1, 3, 4, 5]),
+        (out_into_a_part, None),
+    ],
+)
+def test_what_no_input_had_gone_into_is_followed_from_the_write_on(function, expected):
+    recording = trace(function, torch.randn(2, 3))
+    assert homes(recording) == expected
+    numbers = recording.result.flatten().tolist()
+    assert recording.values(recording.outputs[0]) in (None, numbers)
+    assert not any("no step made" in sentence for sentence in recording.omitted)
+
+
+def test_what_a_norm_keeps_for_later_is_not_taken_for_a_constant():
+    norm = nn.BatchNorm1d(3)
+    recording = trace(lambda x: norm(x) + norm.running_mean, torch.randn(4, 3))
+    assert [step.known for step in recording.steps] == ["exact", "unknown"]
+    recording = trace(lambda x: norm(norm(x)), torch.randn(4, 3))
+    assert [step.known for step in recording.steps] == ["exact", "exact"]
+
+
 def test_nothing_is_said_of_what_came_by_a_way_that_nobody_sees(said):
     def by_numpy(x):
         return x + torch.from_numpy(x.numpy()[::-1].copy())

@@ -66,6 +66,10 @@ _POINTWISE = frozenset(
 )
 # Views that show the same bits as other numbers.
 _REREADS = frozenset("_conj _neg_view view_as_real view_as_complex".split())
+# In training they write a running mean and variance, and their schemas do not say so.
+_NORMS_THAT_COUNT = frozenset(
+    "native_batch_norm cudnn_batch_norm miopen_batch_norm".split()
+)
 # They may stand among element-wise operations without mixing places.
 _IN_ORDER = frozenset("expand alias detach clone copy_ _to_copy".split())
 
@@ -104,6 +108,8 @@ class Inner:
             if argument.alias_info is not None and argument.alias_info.is_write:
                 given = self.args[k] if k < len(self.args) else None
                 found.append(self.kwargs.get(argument.name, given))
+        if self.name in _NORMS_THAT_COUNT and self.args[5]:
+            found += self.args[3:5]
         return [x for x in flat(found) if isinstance(x, Tensor)]
 
     def data(self) -> list[Tensor]:

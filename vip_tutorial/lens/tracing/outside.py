@@ -4,6 +4,7 @@ from numbers import Integral, Number
 
 from torch import Tensor
 
+from .beneath import place_of
 from .calls import flat, is_empty_shell, is_plain
 from .modules import Names
 from .omissions import Omissions
@@ -31,6 +32,10 @@ _SETTINGS = frozenset(
     "feature_alpha_dropout feature_dropout native_dropout interpolate "
     "scaled_dot_product_attention quantile".split()
 )
+
+
+# They write to buffers of their own, and in training read nothing there.
+_KEEPING_COUNT = frozenset(["batch_norm", "instance_norm"])
 
 
 class Outside:
@@ -61,6 +66,7 @@ class Outside:
         self._constants: dict[int, str] = {}  # what no input went into: how it was made
         self._hidden: set[int] = set()  # of which that is not known
         self._kept: list[Tensor] = []  # so that no id() is used again
+        self._written: set[tuple] = set()  # places that calls wrote to on the side
         self._has_left = False  # whether numbers went where no trace can follow
         self._has_left_as_number = False
         self._left: set[Number] = set()  # as what they went
@@ -72,6 +78,10 @@ class Outside:
             numbers = [x for x in flat(result) if isinstance(x, Number)]
             self._has_left_as_number |= not all(isinstance(x, bool) for x in numbers)
             self._left.update(numbers)
+
+    def note_written(self, places: set[tuple]) -> None:
+        """A call wrote to memory, and not what it gave: such as a running mean."""
+        self._written |= places
 
     def note_helpers(self) -> None:
         """A thread began to work: what it does is not seen, and it may do anything."""
@@ -106,7 +116,7 @@ class Outside:
 
     def is_hidden(self, x: Tensor) -> bool:
         """Whether a tensor may hold what left the trace, by NumPy or as a number."""
-        if id(x) in self._hidden:
+        if id(x) in self._hidden or place_of(x) in self._written:
             return True
         is_old = id(x) in self._constants or id(x) in self._numbers
         return self._has_left and not is_old and not self._names.of(x)
@@ -131,13 +141,20 @@ class Outside:
         self._missing.back[name] = None
         return True
 
-    def given(self, taken: list[Tensor]) -> tuple[list[int], bool]:
-        """Numbers of what a call takes and no step made; and whether any is hidden."""
+    def given(self, taken: list[Tensor], name: str) -> tuple[list[int], bool]:
+        """Numbers of what a call takes and no step made; and whether any is hidden.
+
+        Args:
+            taken: The tensors that it takes.
+            name: Of the operation.
+        """
         found, is_hidden = [], False
         for x in taken:
             if self._tensors.id_of(x) is not None:
                 continue
-            if id(x) in self._missing.unseen or not is_plain(x) or self.is_hidden(x):
+            is_own = name in _KEEPING_COUNT and self._names.of(x)
+            is_unseen = id(x) in self._missing.unseen or not is_plain(x)
+            if is_unseen or (self.is_hidden(x) and not is_own):
                 is_hidden = True
                 self._missing.unseen[id(x)] = x
                 continue

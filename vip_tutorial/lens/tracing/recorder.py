@@ -168,6 +168,10 @@ class Recorder(TorchFunctionMode):
             if made is None or made < first_new:  # no step inside the call made it
                 one = replace(call, index=i if many else None)
                 self._record(name, one, output, log)
+        if self._followed(call):
+            given = {place_of(x) for x in outputs if isinstance(x, Tensor)}
+            written = {place_of(x) for inner in log for x in inner.written()}
+            self._outside.note_written(written - given)
 
     def _observe_inner(self, inner: Inner) -> None:
         many = len(inner.outputs) > 1
@@ -211,32 +215,41 @@ class Recorder(TorchFunctionMode):
         """Notice that a tensor was written to elsewhere since it was last seen.
 
         If that was NumPy, nobody saw it: then a tensor appears that no step made, so
-        that nothing is said of where its numbers came from.
+        that nothing is said of where its numbers came from.  A tensor that no input had
+        gone into has no record, until a step writes to its memory.
         """
         id_ = self.tensors.id_of(x)
-        if id_ is None or not self.tensors.is_stale(id_, x) or self._full():
+        writers = self.tensors.writers_since(-1 if id_ is None else id_, x)
+        is_new = id_ is None and bool(writers)
+        is_stale = id_ is not None and self.tensors.is_stale(id_, x)
+        if not (is_new or is_stale) or self._full():
             return
+        before = [] if id_ is None else [id_]
+        is_hidden = is_new and self._outside.is_hidden(x)
         after = self.tensors.register(x).id
-        named = self.tensors[id_].named
+        named = self.tensors[id_].named if before else by_size(x.shape)
         if named.shape == list(x.shape):  # set_() can give it another shape
             self.tensors.name_axes(after, named)
-        if not self.tensors.was_written(id_, x):
+        if is_stale and not self.tensors.was_written(id_, x):
             self.missing.changed.add(id_)
             return
-        writers = self.tensors.writers_since(id_, x)
         step = Step(
             op="written",
             call="written to through another view",
             kind="other",
-            inputs=[id_, *writers],
+            inputs=[*before, *writers],
             output=after,
             copy=False,
             writes=True,
             known=UNKNOWN,
             source=calling_line(),
         )
-        if writers and self.tensors.is_roomy(after):
+        records = self.recording.tensors
+        alike = {records[id_].dtype for id_ in (*step.inputs, after)}
+        if writers and self.tensors.is_roomy(after) and len(alike) == 1:
             self.missing.explored("written", self._effects.fill_in, step)
+        if is_hidden:
+            step.known = UNKNOWN
         self.recording.steps.append(step)
 
     # --- steps ------------------------------------------------------------------------
@@ -276,7 +289,7 @@ class Recorder(TorchFunctionMode):
         if self._full():
             return
         inputs = [self.tensors.id_of(x) for x in followed]
-        given, is_hidden = self._outside.given(taken)
+        given, is_hidden = self._outside.given(taken, name)
         after = self.tensors.register(output, numbers)
         step = Step(
             op=name,
