@@ -12,6 +12,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tables import in_turn
 from vip_tutorial import Trace, trace
@@ -506,8 +507,11 @@ def test_nothing_is_said_of_what_came_by_a_way_that_nobody_sees(said):
     # A number that stands in the line is the line's own.
     recording = trace(lambda x: (x * 2.5 + 1, x.sum().item())[0] / 4, torch.randn(2))
     assert recording.steps[-1].known == "exact" and recording.omitted == []
-    # What was there before, and is asked for no more than its shape, hides nothing.
+    # Where code only chooses by what a tensor holds, no number has left.
     mask = torch.ones(2, 3)
+    recording = trace(lambda x: x + mask if x.isfinite().all() else x, -mask)
+    assert recording.steps[-1].known == "exact"
+    # What was there before, and is asked for no more than its shape, hides nothing.
     recording = trace(lambda x: (x * mask).view(x.shape[0], -1), torch.randn(2, 3))
     assert recording.omitted == []
 
@@ -526,6 +530,25 @@ def test_steps_in_scripted_code_are_told_as_pytorchs_own():
         *("permute", "transpose", "mul", "reshape")
     ]
     assert "cannot look into" in recording.omitted[0]
+
+
+@pytest.mark.skipif(
+    not hasattr(TorchDispatchMode, "supports_higher_order_operators"),
+    reason="this PyTorch lets no mode of others see them",
+)
+@pytest.mark.filterwarnings("ignore")
+def test_an_operator_that_runs_functions_is_not_looked_into():
+    z = torch.randn(2, 3)
+
+    def chosen(x):
+        y = x * 2
+        return torch.cond(x.sum() > 99, lambda x: x.flip(0), lambda x: x + y, (z,))
+
+    try:
+        recording = trace(chosen, torch.randn(2, 3))
+        assert recording.steps[-1].known == "unknown"
+    finally:
+        torch._dynamo.reset()
 
 
 def test_a_norm_is_said_to_use_what_it_uses(said):
@@ -710,6 +733,18 @@ def test_of_large_tensors_the_gradients_are_left_out_and_the_run_is_not():
     assert [recording.gradient(t.id) for t in recording.tensors] == [None] * 3
     assert "were left out" in " ".join(recording.omitted[0].split())
     assert not any(step.backward for step in recording.steps)
+
+
+def test_a_gradient_that_the_run_asks_for_is_told_by_its_own_steps(engine):
+    def twice(x):
+        z = x.detach().requires_grad_()
+        (g,) = torch.autograd.grad((z**2 * z.flip(0)).sum(), z)
+        return g * 2
+
+    text = json.dumps(trace(twice, torch.randn(4)).to_json())
+    script = f"""JSON.stringify((() => {{ const run = $recording.readRun({text});
+      return [...run.seen(run.outputs[0], 1)]; }})())"""
+    assert sorted(json.loads(engine.eval(script))) == [1, 2]
 
 
 # --- runs that fail ------------------------------------------------------------------

@@ -227,16 +227,29 @@ class Beneath(TorchDispatchMode):
 
     Args:
         listener: Is called with each operation.
+        loser: Is called with what an operator made that runs functions (torch.cond).
         most: Of tensors with more elements no numbers are kept.
     """
 
-    def __init__(self, listener: Callable[[Inner], None], most: int):
+    supports_higher_order_operators = True
+
+    def __init__(
+        self,
+        listener: Callable[[Inner], None],
+        loser: Callable[[list[Tensor]], None],
+        most: int,
+    ):
         super().__init__()
         self._listener = listener
+        self._loser = loser
         self._most = most
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
+        if not isinstance(func, OpOverload):
+            result = func(*args, **kwargs)
+            self._loser([x for x in flat(result) if isinstance(x, Tensor)])
+            return result
         if not getattr(_own, "depth", 0) and _is_compound(func):
             with self, torch._C.DisableTorchFunction():  # its parts are looked for
                 return func._op_dk(_COMPOSITE, *args, **kwargs)

@@ -74,7 +74,7 @@ class Outside:
     def note_leaving(self, taken: list[Tensor], result: object) -> None:
         """A call gave something that is no tensor; it may hold what it took."""
         if any(self._tensors.id_of(x) is not None or self.is_hidden(x) for x in taken):
-            self._has_left = True
+            self._has_left |= not isinstance(result, bool)  # by which code chooses
             numbers = [x for x in flat(result) if isinstance(x, Number)]
             self._has_left_as_number |= not all(isinstance(x, bool) for x in numbers)
             self._left.update(numbers)

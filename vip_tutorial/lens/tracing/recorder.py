@@ -51,6 +51,7 @@ _ABOUT = frozenset(
     "can_cast promote_types is_tensor is_storage _is_view is_non_overlapping_and_dense "
     "broadcast_shapes broadcast_tensors format repr".split()
 )
+_BACKWARD = frozenset(["grad", "backward"])
 # What is seen from inside: the steps of its own Python code.
 _OPENED = frozenset(["multi_head_attention_forward"])
 # They stand for whole modules, and nothing is seen of what is in them.
@@ -85,10 +86,11 @@ class Recorder(TorchFunctionMode):
         self._named: set[int] = set()  # inputs whose axes have their names
         self._meanings: dict[str, tuple] = {}  # what a name of an axis stands for
         self._log: list[Inner] | None = None  # under the call that is running
+        self._lost = 0  # how many operators have run that cannot be looked into
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        beneath = Beneath(self._beneath, self.tensors.most)
+        beneath = Beneath(self._beneath, self._lost_sight_of, self.tensors.most)
         noticed = work_given_away(self._outside.note_helpers)
         with plain_tensors_take_fast_paths(), noticed, beneath, self:
             yield
@@ -105,6 +107,7 @@ class Recorder(TorchFunctionMode):
         # Inside vmap and its like what is beneath is seen, one by one.
         is_wrapped = any(_is_wrapped(x) for x in tensors)
         outer, self._log = self._log, None if is_wrapped else []
+        lost = self._lost
         try:
             if name in _OPENED:
                 self._log = None
@@ -120,6 +123,9 @@ class Recorder(TorchFunctionMode):
             log, self._log = self._log or [], outer
             if outer is not None:
                 outer += log
+        if self._lost > lost:
+            found = [x for x in flat(result) if isinstance(x, Tensor)]
+            self.missing.unseen |= {id(x): x for x in found}
         if not is_wrapped:
             with unobserved():
                 self._observe(name, func, args, kwargs, result, log)
@@ -135,6 +141,11 @@ class Recorder(TorchFunctionMode):
             before = len(self.recording.steps)
             self._observe_inner(inner)
             self.missing.is_beneath |= len(self.recording.steps) > before
+
+    def _lost_sight_of(self, outputs: list[Tensor]) -> None:
+        """Something has run that cannot be looked into, and may take what it likes."""
+        self._lost += 1
+        self.missing.unseen |= {id(x): x for x in outputs}
 
     def _observe(self, name, func, args, kwargs, result, log: list[Inner]) -> None:
         if name in ("shape", "size"):
@@ -155,9 +166,10 @@ class Recorder(TorchFunctionMode):
             self.missing.fused.add(name)
         first_new = len(self.recording.tensors)
         call = Call(func, args, kwargs)
-        is_composite = self._is_composite(name, call, log)
+        is_backward = name in _BACKWARD  # it takes what the forward pass has kept
+        is_composite = is_backward or self._is_composite(name, call, log)
         if is_composite:
-            for inner in at_work(log, self._followed(call)):
+            for inner in log if is_backward else at_work(log, self._followed(call)):
                 self._observe_inner(inner)
         many = isinstance(result, tuple | list)
         for i, output in enumerate(outputs):
@@ -305,7 +317,7 @@ class Recorder(TorchFunctionMode):
         )
         if step.writes:
             self.tensors.note_writer(output, after.id)
-        is_hidden |= is_back
+        is_hidden |= is_back or id(output) in self.missing.unseen
         picks = self._effects.complete(step, call, output, log, followed, is_hidden)
         self._name_after(step, call, taken, picks)
         self.recording.steps.append(step)
