@@ -355,6 +355,11 @@ CUT = {  # function, the numbers that the first element of its result depends on
         lambda x: F.scaled_dot_product_attention(_ROWS, _ROWS, x, dropout_p=1 - 1e-9),
         0,
     ),
+    "scaled after a norm": (lambda x: F.layer_norm(x, (2,), torch.zeros(2)), 0),
+    "scaled by channel": (
+        lambda x: F.batch_norm(x, None, None, torch.zeros(2), training=True),
+        0,
+    ),
     "between two": (lambda x: x.quantile(0.5, 0), 2),
 }
 _ROWS = torch.ones(4, 2)

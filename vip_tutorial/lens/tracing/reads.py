@@ -22,6 +22,7 @@ from torch import Tensor
 from .beneath import CHOOSERS
 from .calls import (
     MIXES,
+    NORMS,
     REDUCTIONS,
     Call,
     einsum_terms,
@@ -78,6 +79,10 @@ def may_be_cut(name: str, call: Call, followed: Sequence[Tensor], out: Tensor) -
         return _has_zero(out)
     if any(_has_zero(call.kwargs.get(key, 1)) for key in ("alpha", "beta", "value")):
         return True
+    if name in NORMS:  # a branch may begin with a weight of zeros
+        of_channels = name in ("batch_norm", "instance_norm")
+        weight = _argument(call, 3 if of_channels else 2, "weight")
+        return isinstance(weight, Tensor) and _has_zero(weight)
     if name in _ADDING:  # an infinity is what it is, whatever is added to it
         return not is_empty_shell(out) and bool(out.isinf().any())
     if name == "scaled_dot_product_attention":
