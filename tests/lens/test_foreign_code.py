@@ -948,6 +948,11 @@ def heads_merged_too_soon(x):
     return x.reshape(B, N, C)
 
 
+def added_across(x):
+    B, H, W, C = x.shape
+    return x + F.layer_norm(x, (C,)).transpose(1, 2)
+
+
 def tokens(x):
     B, H, W, C = x.shape
     T = H * W
@@ -961,6 +966,7 @@ def tokens(x):
         (windows_and_back, (1, 4, 4, 2), "B H W C"),
         (heads_merged_too_soon, (1, 4, 8), "B h N*C:2"),
         (tokens, (1, 4, 4, 2), "B H W C"),
+        (added_across, (1, 4, 4, 2), "B 4 4 C"),
     ],
 )
 def test_a_name_in_the_code_does_not_hide_another_order(function, shape, axes):

@@ -438,18 +438,26 @@ def _view_sources(call: Call, first: Named) -> list[int | None]:
 
 
 def _broadcast(inputs: list[Named], after: list[int]) -> Named:
-    """Each axis is named by the first tensor that has it in full."""
+    """Each axis is named by the first tensor that has it in full.
+
+    It has no name where another tensor has there what the first has elsewhere: then H
+    and W meet, and it is both.
+    """
     named = by_size(after)
     inputs = sorted(inputs, key=lambda input_: input_.shape != after)
     for back in range(len(after), 0, -1):
         found = [
-            input_.axes[-back]
+            (input_.names()[-back], input_)
             for input_ in inputs
             if len(input_.shape) >= back and input_.shape[-back] == after[-back]
         ]
-        found.sort(key=lambda axis: axis[0].name.isdigit())
-        if found:
-            named.axes[-back] = found[0]
+        found.sort(key=lambda one: one[1].axes[-back][0].name.isdigit())
+        if not found:
+            continue
+        (name, first), *others = found
+        elsewhere = {n for n in first.names() if not n.isdigit()} - {name}
+        if elsewhere.isdisjoint(n for n, _ in others):
+            named.axes[-back] = first.axes[-back]
     return named
 
 

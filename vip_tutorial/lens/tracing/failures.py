@@ -44,7 +44,8 @@ def told(failure: Failure | None, fault: BaseException) -> str:
         return f"In {at.file}, line {at.line}: {' '.join(at.text.split())}"
     call = failure.call
     tensors = [x for x in call.tensors() if isinstance(x, Tensor)]
-    given = " and ".join(_described(x) for x in tensors[:4]) or "no tensor"
+    given = " and ".join(_described(x) for x in tensors[:4])
+    given = f" on {given}" if given else ""
     at = failure.source
     line = f", in {at.file}, line {at.line}" if at else ""
     try:
@@ -52,7 +53,7 @@ def told(failure: Failure | None, fault: BaseException) -> str:
         advice = advice_on(failure.name, call, tensors, str(failure.fault))
     except Exception:  # the reader's own exception is what counts
         text, advice = failure.name, ""
-    return f"{text} failed on {given}{line}.\n{advice}".strip()
+    return f"{text} failed{given}{line}.\n{advice}".strip()
 
 
 def note_on(recording: Trace, failed: str) -> str:

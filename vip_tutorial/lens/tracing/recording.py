@@ -142,7 +142,7 @@ class Trace:
     Attributes:
         name: What ran, e.g. "WeightedPermuteMLP.height".
         tensors: Every tensor of the run, `tensors[i].id == i`.
-        steps: Every call, in the order in which they ran.
+        steps: The calls, in the order in which they ran.
         inputs: Ids of the tensors that were given.
         outputs: Ids of the tensors that were returned.
         operands: What the calls took besides: weights, biases, masks.

@@ -19,6 +19,8 @@ _WRAPPERS = tuple(f"{os.sep}{name}{os.sep}" for name in ("einops", "opt_einsum")
 # With the separator at the end, or torchvision would pass for torch.
 _FOLDERS = tuple(str(Path(f).parent) + os.sep for f in (torch.__file__, __file__))
 
+_PYTHON = str(Path(os.__file__).parent) + os.sep
+
 
 @dataclass
 class SourceLine:
@@ -53,11 +55,13 @@ def calling_line() -> SourceLine | None:
 
 
 def failing_line(fault: BaseException) -> SourceLine | None:
-    """The innermost line outside torch, einops and the recorder that a fault left."""
+    """The innermost line that a fault left and that is the reader's."""
     found = None
     traceback = fault.__traceback__
     while traceback is not None:
-        if _is_readers(traceback.tb_frame):
+        file = traceback.tb_frame.f_code.co_filename
+        is_pythons = file.startswith(_PYTHON) and "site-packages" not in file
+        if _is_readers(traceback.tb_frame) and not is_pythons:
             found = traceback
         traceback = traceback.tb_next
     return found and _line(found.tb_frame, found.tb_lasti)
