@@ -187,7 +187,7 @@ def test_a_link_shows_the_state_that_it_names(example, open_figure, open_page):
     link = linked.part("link").locator("input").input_value()
     assert link.endswith(f"#{example.name}={example.another}")
     again = Figure(open_page(link), example.name)
-    assert again.html() == linked.html()
+    assert (again.html(), again.painted()) == (linked.html(), linked.painted())
     linked.press("reset")
     assert linked.html() == first.html()
 

@@ -30,7 +30,7 @@ def recorded(widget):
     """`recorded(block, branch)`: PyTorch's run of it on the first digit, in float64."""
     model = pretrained.load("digits").double().eval()
     scale = pretrained.scale("digits")
-    picture = (widget.picture().double() - scale.mean) / scale.spread
+    picture = (widget.picture.double() - scale.mean) / scale.spread
     seen = {}
     for number, block in enumerate(model.blocks, start=1):
         block.attn.register_forward_pre_hook(
@@ -50,7 +50,7 @@ def lens_of(core, widget, block, branch, code):
     """What `code` says of a living lens, in JavaScript."""
     state = {"open": block, "branch": branch, "step": 1, "axis": -1, "fill": "value"}
     state |= {"token": 0, "channel": 0, "picture": "", "off": "", "hold": ""}
-    state |= {"other": ""}
+    state |= {"other": "", "frame": -1, "follow": 1, "speed": "1"}
     return json.loads(
         core.eval(
             f"""(() => {{
@@ -127,7 +127,7 @@ def test_stepping_by_key_through_a_branch(open_figure, widget, recorded, branch)
         assert current == f"{number} {step.op}"
         figure.page.keyboard.press("n")
     # Home again, it is the number under the map of this branch.
-    assert f"What comes out is the map of {BRANCHES[branch]} above" in figure.heard
+    assert f"What comes out are the tiles of {BRANCHES[branch]} above" in figure.heard
     under = figure.box.locator(".vip-live-map b").nth(1 + "hwc".index(branch))
     assert value_said(figure) == pytest.approx(
         float(under.inner_text().replace("\N{MINUS SIGN}", "-")), abs=6e-4
@@ -227,7 +227,7 @@ def test_arrows_follow_the_neighbour_in_the_picture(open_figure, widget):
 
 def test_its_controls(open_figure, widget):
     figure = open_figure(widget, "live=v1;open=1;branch=h")
-    figure.box.locator("[data-do=step]", has_text="Next").click()
+    figure.press("next")
     assert figure.state == "v1;open=1;branch=h;step=2"
     lit = figure.box.locator("[data-do=axis]")
     lit.nth(1).click()
@@ -274,7 +274,7 @@ def test_links(open_figure, widget):
     # What only another step or branch has is shown as far as there is something.
     late = open_figure(widget, "live=v1;open=1;branch=c;step=7;axis=9")
     words = late.box.locator(".vip-live-words").inner_text()
-    assert words.startswith("Block 1, channel branch. What comes out is the map of")
+    assert words.startswith("Block 1, channel branch. What comes out are the tiles of")
     assert "Step 1 of 1, linear" in words
 
 

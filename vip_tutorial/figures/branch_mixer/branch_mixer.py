@@ -91,6 +91,7 @@ class BranchMixer(BookWidget):
             **kwargs,
         )
 
+    @property
     def picture(self) -> Tensor:
         """The picture that is shown now, `(height, width)`, drawn or chosen."""
         return shown_picture(self.state or self.start, self.pictures, self.size)

@@ -5,7 +5,7 @@
 import { axisColour } from "../../lens/figure/colours.js";
 import { choiceField, wholeField } from "../../lens/figure/figure.js";
 import { escape } from "../../lens/figure/host.js";
-import { actOnLens } from "../../lens/permute_lens/lens_acts.js";
+import { actionName, actOnLens } from "../../lens/permute_lens/lens_acts.js";
 import {
   callHtml,
   codeHtml,
@@ -15,19 +15,32 @@ import {
   panesHtml,
   sayText,
 } from "../../lens/permute_lens/lens_html.js";
+import {
+  actOnPlayer,
+  lastsOf,
+  nextOf,
+  pictureAt,
+  playerHtml,
+  positionOf,
+  shownOf,
+  SPEEDS,
+} from "../../lens/permute_lens/player.js";
+import { stepWords } from "../../lens/permute_lens/words.js";
 import { applyLayer } from "./network.js";
 import { paintParts } from "../../lens/figure/paint.js";
 import { paneParts } from "../../lens/permute_lens/panes.js";
 import { MOST_DRAWN, ravel, readRun, sizeOf, unravel } from "../../lens/permute_lens/recording.js";
 import { formatOf, planScene } from "../../lens/permute_lens/scene.js";
+import { tokenLevels } from "./flow_picture.js";
+import { levelsOf } from "../shared/drawing.js";
 import { BRANCHES, signHtml } from "../shared/triangle.js";
 
-const FILLS = { birth: "where it was born", value: "its value" };
+const FILLS = { picture: "its piece of the picture", birth: "where it was born", value: "its value" };
 const NAMES = Object.fromEntries(BRANCHES);
 
 export const HELP =
-  "Choose a branch of an opened block to go through its steps: N and P on the picture step, Home and End jump; click a number, or " +
-  "move with the arrows (with Shift along the outer axes), to follow it.";
+  "Press a picture of a branch to go through its steps: on the lens N and P step, Home and End jump, Space plays; click a number, or " +
+  "move with the arrows (with Shift along the outer axes), to follow it; Escape lets it go.";
 
 /** The parts of a state that are the lens'; the number that is followed is the figure's own. */
 export const fields = {
@@ -35,7 +48,19 @@ export const fields = {
   step: wholeField(1, 0, (scene) => Math.max(0, ...Object.values(scene.recordings).map(({ steps }) => steps.length))),
   fill: choiceField("birth", Object.keys(FILLS)),
   axis: wholeField(-1, -1, 9),
+  follow: wholeField(1, 0, 1),
+  speed: choiceField("1", SPEEDS),
 };
+
+/** Which of a branch's steps, from 1, lays its rows, mixes them, or brings them home. */
+export function stepsOf(scene, branch) {
+  const { steps } = scene.recordings[branch];
+  const find = (isIt, from = steps) => steps.indexOf(from.find(isIt)) + 1;
+  const isPermute = ({ order }) => Boolean(order);
+  const mix = find(({ kind }) => kind === "mix");
+  const [lay, home] = [find(isPermute), find(isPermute, [...steps].reverse())];
+  return { lay: lay || mix, mix, home: home || mix };
+}
 
 /**
  * Check the recordings of the branches: of moves, and of one Linear from C to C.
@@ -108,33 +133,40 @@ function withNumbers(recording, x, layer) {
 }
 
 /** The lens on the branch that is open; undefined if none is. */
-export function lensOf(scene, state, { now }) {
+export function lensOf(scene, state, { now, network }) {
   if (!state.open || !state.branch) return undefined;
   const step = now.steps[state.open - 1];
   step.lenses ??= {}; // as long as the network's numbers are kept, so is what is drawn of them
-  const lens = (step.lenses[state.branch] ??= makeLens(scene, state, step));
+  const lens = (step.lenses[state.branch] ??= makeLens(scene, state, step, network));
   const { run } = lens;
-  const at = Math.min(state.step, run.steps.length);
+  const last = run.steps.length;
+  const { step: to, moving } = state;
+  const played = { ...state, step: Math.min(to, last), moving: moving === undefined ? moving : Math.min(moving, last) };
+  const { step: at, undone } = shownOf(played);
   const { axes } = run.tensors[run.steps[Math.max(0, at - 1)].output];
   const axis = state.axis < axes.length ? state.axis : -1;
-  const cell = state.token * scene.network.C + state.channel;
-  return { ...lens, state: { step: at, cell, fill: state.fill, numbers: "none", axis, backward: false } };
+  const cell = state.follow ? state.token * scene.network.C + state.channel : -1;
+  const shown = { step: at, undone, cell, fill: state.fill, numbers: "none", axis, backward: false };
+  return { ...lens, played, shown, now: { ...shown, step: played.step } };
 }
 
-function makeLens(scene, { branch, open }, { x }) {
-  const run = readRun(withNumbers(scene.recordings[branch], x, scene.network.blocks[open - 1][branch]));
-  const options = { hue: "H", light: "W" };
+function makeLens(scene, { branch, open, picture }, { x }, network) {
+  const run = readRun(withNumbers(scene.recordings[branch], x, network.blocks[open - 1][branch]));
+  const { N } = network;
+  const ink = tokenLevels({ network, levels: levelsOf(scene, picture).map((level) => level / 16) });
+  const rows = Array.from({ length: N }, (_, h) => ink.slice(h * N, (h + 1) * N));
+  const options = { hue: "H", light: "W", picture: rows };
   return { run, plans: { wide: planScene(run, options, "wide"), narrow: planScene(run, options, "narrow") } };
 }
 
 /** What is said of the step that is shown. */
-function wordsOf({ branch, open }, { run, state }) {
+function wordsOf({ branch, open }, { run, shown }) {
   const name = NAMES[branch];
   const ends = {
     0: "What comes in are the tokens before, normalised. ",
-    [run.steps.length]: `What comes out is the map of ${name} above, in all channels. `,
+    [run.steps.length]: `What comes out are the tiles of ${name} above. `,
   };
-  return `Block ${open}, ${name} branch. ${ends[state.step] ?? ""}${sayText(run, state)}`;
+  return `Block ${open}, ${name} branch. ${ends[shown.step] ?? ""}${sayText(run, shown)}`;
 }
 
 /** The buttons that open a branch, and the steps of the one that is open. */
@@ -150,21 +182,22 @@ export function html(scene, state, moment, asleep) {
 ${lens ? `<div class="vip-live-lens" style="--axis:${axisColour(state.branch.toUpperCase())}">${stepsHtml(state, lens, asleep)}</div>` : ""}`;
 }
 
-function stepsHtml(state, { run, plans, state: at }, asleep) {
-  const words = wordsOf(state, { run, state: at });
+function stepsHtml(state, lens, asleep) {
+  const { run, plans, shown, played } = lens;
+  const words = wordsOf(state, lens);
   const steps = run.steps.map(
     ({ op }, i) =>
-      `<button type="button" data-do="step" data-value="${i + 1}"${i + 1 === at.step ? ' aria-current="step"' : ""}><small>${i + 1}</small> ${escape(op)}</button>`,
+      `<button type="button" data-do="step" data-value="${i + 1}"${i + 1 === shown.step ? ' aria-current="step"' : ""}><small>${i + 1}</small><span> ${escape(op)}</span></button>`,
   );
-  const walk = (label, to) => `<button type="button" data-do="step" data-value="${to}">${label}</button>`;
   return `
-<div class="vip-code">${codeHtml(run, at)}</div>
-<div class="vip-call">${callHtml(run, at, asleep)}</div>
-<div class="vip-steps vip-scripted" role="group" aria-label="Steps of the branch">${steps.join("")}</div>
-<div class="vip-player vip-scripted">${walk("◀ Back", at.step - 1)}${walk("Next ▶", at.step + 1)}${optionsHtml("fill", "Colour a cell by", FILLS, at.fill)}</div>
-${headsHtml(run, at)}
-${panesHtml({ run, plans }, at, words, asleep)}
-<p class="vip-looks">${legendsHtml({ plans }, at)}</p>
+<div class="vip-code">${codeHtml(run, shown)}</div>
+<div class="vip-call">${callHtml(run, shown, asleep)}</div>
+<div class="vip-steps vip-scripted" role="group" aria-label="Steps of the branch" data-part="steps">${steps.join("")}</div>
+${headsHtml(run, shown)}
+<div class="vip-live-stage" data-in-sight>${panesHtml({ run, plans }, shown, words, asleep)}</div>
+<p class="vip-looks">${legendsHtml({ plans }, shown)}</p>
+${playerHtml(run, played, stepWords(run, shown))}
+<div class="vip-inputs">${optionsHtml("fill", "Colour a cell by", FILLS, shown.fill)}</div>
 <p class="vip-note vip-live-words">${escape(words)}</p>`;
 }
 
@@ -173,25 +206,53 @@ export function paint(body, scene, state, moment, theme) {
   const canvas = body.querySelector(".vip-live-lens canvas");
   const lens = canvas && lensOf(scene, state, moment);
   if (!lens) return;
-  const { run, plans, state: at } = lens;
+  const { plans, shown, played } = lens;
+  body.querySelector('[data-part="scrub"]').value = positionOf(played);
   const width = canvas.parentElement.clientWidth;
-  const picture = paneParts(plans[formatOf(width)], at, at.step);
-  const looks = JSON.stringify([state.picture, state.off, state.hold, state.open, state.branch, at]);
+  const picture = paneParts(plans[formatOf(width)], shown, pictureAt(played));
+  const looks = JSON.stringify([state.picture, state.frame, state.off, state.hold, state.open, state.branch, shown]);
   paintParts(canvas, picture, (width / picture.width) * (window.devicePixelRatio || 1), theme(), looks);
 }
+
+/** How a lens that is open moves; without one nothing does. */
+export const motion = {
+  field: "step",
+  next(scene, state) {
+    const lens = lensOf(scene, state, scene.momentOf(state));
+    return lens && nextOf(lens, lens.now);
+  },
+  lasts(scene, state) {
+    const lens = lensOf(scene, state, scene.momentOf(state));
+    return lens ? lastsOf(lens.run, lens.shown, lens.played) : 0;
+  },
+  shows: (_, state) => JSON.stringify(shownOf(state)),
+  calm: () => ({}),
+};
 
 /** What an action on the lens changes; undefined if it is no such action. */
 export function act(scene, state, moment, action) {
   const { name, value } = action;
-  const heard = (changes) => ({ ...changes, heard: heardOf(scene, { ...state, ...changes }, moment) });
+  const heard = (changes) => ({
+    ...changes,
+    heard: heardOf(scene, { ...state, ...changes, moving: undefined }, moment),
+  });
   if (name === "branch") return heard(value ? { branch: value, step: 1, axis: -1 } : { branch: "" });
+  if (name === "lens") {
+    const [, open, branch, step] = /^(\d+)([hwc])(\d+)$/.exec(value);
+    return heard({ open: +open, branch, step: +step, axis: -1, slowly: +step - 1 });
+  }
   const lens = lensOf(scene, state, moment);
   if (!lens) return undefined;
   const { C } = scene.network;
-  const changes = actOnLens(lens, lens.state, lens.state.step, action);
+  if (actionName(action) === "let go") return heard({ follow: 0 });
+  /** @type {*} */
+  const changes =
+    actOnPlayer(lens, lens.now, lens.played, action) ?? actOnLens(lens, lens.now, positionOf(lens.played), action);
   if (!changes) return undefined;
-  const { slowly: _, cell, ...more } = changes; // nothing moves here
-  return heard({ ...more, ...(cell === undefined ? {} : { token: Math.floor(cell / C), channel: cell % C }) });
+  const { cell, ...more } = changes;
+  if (cell === undefined) return heard(more);
+  if (cell === lens.now.cell && name === "follow") return heard({ follow: 0 });
+  return heard({ ...more, follow: 1, token: Math.floor(cell / C), channel: cell % C });
 }
 
 function heardOf(scene, state, moment) {

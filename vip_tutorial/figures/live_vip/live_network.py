@@ -134,7 +134,7 @@ def _rebuilt(sizes: dict[str, Any], weights: dict[str, str]) -> VisionPermutator
                     *args, **options, branch_order=next(orders)
                 ),
             ).double()
-        parts = _parts(model)
+        parts = parts_of(model)
         sizes_of_parts = [part.numel() for part in parts]
         for part, values in zip(parts, numbers.split(sizes_of_parts), strict=True):
             part.data = values.reshape(part.shape)
@@ -206,8 +206,8 @@ def _layers(model: VisionPermutator) -> Iterator[nn.Module]:
     yield model.head
 
 
-def _parts(model: VisionPermutator) -> list[Tensor]:
-    """Their weights and biases, as far as they have some."""
+def parts_of(model: VisionPermutator) -> list[Tensor]:
+    """All weights and biases, in the order of network.js."""
     parts = [part for layer in _layers(model) for part in (layer.weight, layer.bias)]
     return [part for part in parts if part is not None]
 
@@ -217,7 +217,7 @@ def packed_weights(model: VisionPermutator) -> dict[str, str]:
 
     In float16 if that loses nothing, as with the weights that come with the package.
     """
-    flat = [part.detach().cpu().float().flatten() for part in _parts(model)]
+    flat = [part.detach().cpu().float().flatten() for part in parts_of(model)]
     numbers = torch.cat(flat)
     dtype = "float32"
     if torch.equal(numbers.half().float(), numbers):

@@ -1,5 +1,5 @@
-// The live ViP: a picture to draw on, the network's answer, and its blocks, whose branches
-// can be switched off, held and looked into.  The arithmetic is in network.js.
+// The live ViP: a picture to draw on, the network's answer, and all of its flow, whose
+// branches can be switched off, held and looked into.  The arithmetic is in network.js.
 
 import { axisColour, valueFill } from "../../lens/figure/colours.js";
 import {
@@ -16,38 +16,33 @@ import {
 import { firstFrameOf, renderFigure, wholeField } from "../../lens/figure/figure.js";
 import { escape } from "../../lens/figure/host.js";
 import { isTable } from "../shared/layers.js";
+import { weightsHtml } from "./branch_weights.js";
+import { filmHtml, readFilm } from "./film.js";
+import { paintFlow, pickAt, planFlow, sectionHtml } from "./flow.js";
+import { liveliestFirst, tokenLevels } from "./flow_picture.js";
 import {
   act as actOnLens,
   HELP as LENS_HELP,
   fields as lensFields,
   html as lensHtml,
+  motion as lensMotion,
   paint as paintLens,
   readRecordings,
 } from "./live_lens.js";
 import { read as readNetwork, readWeights, run as runNetwork } from "./network.js";
-import {
-  BRANCHES,
-  branchSign,
-  leaderOf,
-  meanMark,
-  meanWeights,
-  overBranches,
-  roundTenth,
-  signHtml,
-  THIRDS,
-  html as triangleHtml,
-  placeOf as cornerPlace,
-} from "../shared/triangle.js";
+import { numberText, scoresHtml, winnerOf } from "./scores.js";
+import { BRANCHES, overBranches, signHtml, THIRDS } from "../shared/triangle.js";
 
 const HOLDS = { third: "one third each", mean: "the mean over the images" };
 
 export const figure = {
   kind: "live_vip",
   title: "A Vision Permutator at work",
-  watched: ["size", "pictures", "labels", "network", "weights", "means", "recordings"],
+  watched: ["size", "pictures", "labels", "network", "weights", "means", "recordings", "film"],
   help:
-    `${DRAWING_HELP} Untick a branch to give it weight 0 in a block, or hold the weights. Open a block to see one channel of its tokens: ` +
-    `click a token, or Tab to the maps and move with the arrows, to read its numbers. ${LENS_HELP}`,
+    `${DRAWING_HELP} Untick a branch to give it weight 0 in a block, or hold the weights. Click a tile to follow its channel. ${LENS_HELP} ` +
+    "Open a block to see one channel of its tokens: click a token, or Tab to the maps and move with the arrows, to read its numbers.",
+  motion: lensMotion,
 
   fields: {
     ...drawingFields,
@@ -56,11 +51,21 @@ export const figure = {
     open: wholeField(0, 0, (scene) => scene.network.blocks.length),
     channel: wholeField(0, 0, (scene) => scene.network.C - 1),
     token: wholeField(0, 0, (scene) => scene.network.N ** 2 - 1),
+    frame: wholeField(-1, -1, (scene) => (scene.film ? scene.film.frames.length - 2 : -1)),
+    beside: { usual: "", read: (text) => (text === "difference" ? text : undefined) },
     ...lensFields,
   },
 
+  /** A cell of a branch has the looks of the flow around it. */
+  first: ({ order, first: name, ...scene }) => ({
+    fill: "picture",
+    follow: 0,
+    channel: order[0],
+    token: inkiestOf({ ...scene, first: name }),
+  }),
+
   prepare(get) {
-    const [size, pictures, labels, sizes, weights, means, recordings] = this.watched.map(get);
+    const [size, pictures, labels, sizes, weights, means, recordings, film] = this.watched.map(get);
     const scene = readPictures(size, pictures);
     const network = readNetwork(sizes, readWeights(weights ?? {}));
     if (scene.H !== sizes.side || scene.W !== sizes.side) throw new Error("its pictures are not of the network's size");
@@ -68,37 +73,54 @@ export const figure = {
       throw new Error("the names of its classes are damaged");
     if (means && !isTable(means, sizes.depth, 3, sizes.dim)) throw new Error("its mean weights are damaged");
     const asPoints = ([h, w, c]) => h.map((_, i) => ({ h: h[i], w: w[i], c: c[i] }));
-    return Object.assign(scene, {
+    const whole = Object.assign(scene, {
       network,
       labels,
       means: means?.map(asPoints),
       recordings: readRecordings(recordings, network),
+      plans: planFlow(network),
+      /** @type {number[]} */
+      order: [],
       runs: new Map(),
+      frames: new Map(),
+      /** @type {import("./film.js").Film | null} */
+      film: null,
+      filmProblem: "",
+      momentOf: (state) => momentOf(whole, state),
     });
+    const none = network.blocks.map(() => ({ off: "" }));
+    const every = [...scene.byName.keys()].map((name) => runNetwork(network, inkOf(scene, name), none));
+    whole.order = liveliestFirst(every, network.C);
+    try {
+      whole.film = readFilm(film);
+    } catch (error) {
+      whole.filmProblem = `The network is shown without ${error.message.replace(/ is damaged$/, "")}, which is damaged.`;
+    }
+    return whole;
   },
 
   html(scene, state, asleep) {
     const moment = momentOf(scene, state);
-    const cards = scene.network.blocks.map((_, i) => cardHtml(scene, state, moment, i, asleep));
+    const { network, plans, film } = scene;
+    const flow = flowOf(scene, state, moment);
+    const section = (name) => sectionHtml(scene, plans, name, flow, asleep);
+    const { now, free, kept } = moment;
+    const best = winnerOf(now.shares);
+    const answer = `<p class="vip-live-answer"><b${scene.labels[best].length > 3 ? ' class="vip-long"' : ""}>${escape(scene.labels[best])}</b> ${now.shares[best].toFixed(2)}</p>`;
+    const desk = `<div class="vip-live-paper">${drawingHtml(scene, state, asleep)}${answer}</div>${scoresHtml(scene.labels, now, free, kept, kept ? otherTitle(scene, state) : "")}`;
     return [
-      `<div class="vip-drawing-panes">${drawingHtml(scene, state, asleep)}${scoresHtml(scene, state, moment)}</div>`,
-      ...(cards.length > 1
-        ? [
-            `<div class="vip-live-card vip-live-all"><strong>All blocks</strong>${controlsHtml(scene, moment, -1, asleep)}</div>`,
-          ]
-        : []),
-      `<div class="vip-live-blocks">${cards.join("")}</div>`,
-      ...(state.open
-        ? [
-            insideHtml(scene, state, moment, asleep),
-            `<div class="vip-live-inside">${lensHtml(scene, state, moment, asleep)}</div>`,
-          ]
-        : []),
+      `<div class="vip-live-desk" style="grid-row:1 / span ${network.blocks.length + 2}">${desk}</div>`,
+      `<div class="vip-live-start">${section("start")}</div>`,
+      `<div class="vip-live-film">${film ? filmHtml(film, state.frame, asleep) : ""}${scene.filmProblem ? `<p class="vip-note">${scene.filmProblem}</p>` : ""}</div>`,
+      ...network.blocks.map((_, i) => blockHtml(scene, state, moment, i, section(i), asleep)),
+      `<div class="vip-live-flow">${section("end")}${legendHtml(scene, state, moment, asleep)}</div>`,
+      `<div class="vip-live-weights">${network.blocks.map((_, i) => weightsHtml(moment.network, i, now.steps[i], moment.off[i], state.channel)).join("")}</div>`,
     ];
   },
 
   say(scene, state) {
     const { now, free, kept, off, hold } = momentOf(scene, state);
+    const frame = scene.film?.frames[state.frame];
     const title = titleOf(scene, state.picture);
     const answer = ({ shares }) => {
       const best = winnerOf(shares);
@@ -114,7 +136,8 @@ export const figure = {
       words.push(
         `Every pixel is ${levels.has(0) ? "paper" : "ink"}: there is nothing to tell, but the network has no way to say so.`,
       );
-    words.push(`${title[0].toUpperCase()}${title.slice(1)}: the network answers ${answer(now)}${next(now)}.`);
+    const when = frame ? `, as it was after ${frame.step} steps of its training,` : "";
+    words.push(`${title[0].toUpperCase()}${title.slice(1)}: the network${when} answers ${answer(now)}${next(now)}.`);
     if (free) {
       const changes = off.map((branches, i) => [
         ...BRANCHES.filter(([b]) => branches.includes(b)).map(([, name]) => `${name} off`),
@@ -126,6 +149,7 @@ export const figure = {
     if (kept)
       words.push(
         `Beside it, ${state.other === (state.picture || scene.first) ? "the same picture" : otherTitle(scene, state)}: ${answer(kept)}.`,
+        partingWords(scene, state, now, kept),
       );
     return words.filter(Boolean).join(" ");
   },
@@ -142,6 +166,23 @@ export const figure = {
     if (what === "hold") return value === "various" ? undefined : { hold: change(hold, () => value) };
     if (name === "open") return { open: +value, ...(+value ? {} : { branch: "" }) };
     if (name === "channel") return { channel: +value };
+    if (name === "frame") return { frame: +value < scene.film.frames.length - 1 ? +value : -1 };
+    if (name === "beside") return { beside: value ? "difference" : "" };
+    const [, picked] = /^pick-(.+)$/.exec(name) ?? [];
+    if (picked) {
+      const found = pickAt(
+        scene.plans,
+        /^\d+$/.test(picked) ? +picked : picked,
+        flowOf(scene, state, momentOf(scene, state)),
+        action,
+      );
+      return (
+        found && {
+          ...found,
+          heard: `You follow channel ${found.channel}, token row ${Math.floor(found.token / scene.network.N)}, column ${found.token % scene.network.N}.`,
+        }
+      );
+    }
     if (name === "token") {
       const { N } = scene.network;
       const token = key === undefined ? +value : arrowMove({ H: N, W: N }, state.token, key);
@@ -151,8 +192,14 @@ export const figure = {
     return actOnLens(scene, state, momentOf(scene, state), action) ?? actOnDrawing(scene, state, action);
   },
 
+  tells: (scene, state) => ({ scores: momentOf(scene, state).now.scores }),
+
   paint(body, scene, state, theme) {
-    if (state.open && state.branch) paintLens(body, scene, state, momentOf(scene, state), theme);
+    const moment = momentOf(scene, state);
+    const { picture, off, hold, frame, channel, token, other, beside } = state;
+    const looks = [picture, off, hold, frame, channel, token, beside && other, beside].join(" ");
+    paintFlow(body, scene.plans, flowOf(scene, state, moment), theme, looks);
+    if (state.open && state.branch) paintLens(body, scene, state, moment, theme);
   },
 };
 
@@ -185,24 +232,19 @@ export function momentOf(scene, state) {
     off: branches,
     fixed: { third: thirds, mean: scene.means?.[i] }[hold[i]],
   }));
+  const network = networkAt(scene, state.frame);
   const run = (picture, isFree = false) => {
-    const key = `${picture || scene.first} ${isFree ? " " : `${state.off} ${state.hold}`}`;
+    const key = `${picture || scene.first} ${state.frame} ${isFree ? " " : `${state.off} ${state.hold}`}`;
     if (!scene.runs.has(key)) {
       if (scene.runs.size > 5) scene.runs.clear(); // enough for a picture's sentence, HTML and numbers
       const none = { off: "" };
-      scene.runs.set(
-        key,
-        runNetwork(
-          scene.network,
-          levelsOf(scene, picture).map((level) => level / 16),
-          isFree ? changes.map(() => none) : changes,
-        ),
-      );
+      scene.runs.set(key, runNetwork(network, inkOf(scene, picture), isFree ? changes.map(() => none) : changes));
     }
     return scene.runs.get(key);
   };
   const isChanged = state.off !== "" || state.hold !== "";
   return {
+    network,
     off,
     hold,
     now: run(state.picture),
@@ -211,54 +253,83 @@ export function momentOf(scene, state) {
   };
 }
 
-// --- The answer ----------------------------------------------------------------------
+/** The token with the most ink in its row and column: something happens to it. */
+function inkiestOf(scene) {
+  const { network } = scene;
+  const { N } = network;
+  const ink = tokenLevels({ network, levels: inkOf(scene, "") });
+  const sums = ink.map((_, token) => {
+    const line = Array.from({ length: N }, (_, i) => ink[i * N + (token % N)] + ink[Math.floor(token / N) * N + i]);
+    return line.reduce((a, b) => a + b, 0);
+  });
+  return sums.indexOf(Math.max(...sums));
+}
 
-const winnerOf = (shares) => shares.indexOf(Math.max(...shares));
+const inkOf = (scene, picture) => levelsOf(scene, picture).map((level) => level / 16);
+
+/** The network as it is, or as it was in a frame of the film. */
+function networkAt({ network, film, frames }, frame) {
+  if (frame < 0 || !film) return network;
+  if (!frames.has(frame)) frames.set(frame, readNetwork(network.sizes, film.numbers(frame)));
+  return frames.get(frame);
+}
+
+/** What of a moment the flow shows. @returns {import("./flow_picture.js").Flow} */
+function flowOf(scene, state, { network, now, kept, off }) {
+  return {
+    network,
+    run: now,
+    beside: state.beside ? kept : undefined,
+    levels: inkOf(scene, state.picture),
+    other: kept ? inkOf(scene, state.other) : undefined,
+    off,
+    order: scene.order,
+    channel: state.channel,
+    token: state.token,
+    labels: scene.labels,
+  };
+}
+
+// --- Beside another picture ----------------------------------------------------------
 
 function otherTitle(scene, { other, picture }) {
   const title = titleOf(scene, other);
   return title === titleOf(scene, picture) ? "what you kept" : title;
 }
 
-/** A number as it is read: with a true minus, and as many digits as help. */
-const numberText = (x) =>
-  (Math.abs(x) < 1e5 ? x.toFixed(3).replace("-0.000", "0.000") : x.toExponential(2)).replace("-", "−");
-
-function scoresHtml(scene, state, { now, free, kept }) {
-  const runs = [now, free, kept];
-  const most = Math.max(1e-9, ...runs.flatMap((run) => (run ? run.scores.map(Math.abs) : [])));
-  const x = (score) => roundTenth(50 + (49 * score) / most);
-  const best = winnerOf(now.shares);
-  const bar = (score) =>
-    `<rect x="${Math.min(50, x(score))}" width="${roundTenth(Math.abs(x(score) - 50))}" y="2" height="8"/>`;
-  const tick = (kind, run, i) => (run ? `<path d="M${x(run.scores[i])},0V12" class="vip-live-${kind}"/>` : "");
-  const share = (run, i) => (run ? `<td class="vip-number">${run.shares[i].toFixed(3)}</td>` : "");
-  const rows = scene.labels.map(
-    (label, i) =>
-      `<tr${i === best ? ' class="vip-live-best"' : ""}><th scope="row">${i === best ? "▸ " : ""}${escape(label)}</th>` +
-      `<td class="vip-live-bar"><svg viewBox="0 0 100 12" preserveAspectRatio="none" role="img" aria-label="score ${numberText(now.scores[i])}">` +
-      `<path d="M50,0V12" class="vip-live-zero"/>${bar(now.scores[i])}${tick("free", free, i)}${tick("kept", kept, i)}</svg></td>` +
-      `${share(now, i)}${share(free, i)}${share(kept, i)}</tr>`,
+/** Where two pictures part, and how far that has come after each block. */
+function partingWords(scene, state, now, kept) {
+  const { W, pixels, network } = scene;
+  const [one, other] = [inkOf(scene, state.picture), inkOf(scene, state.other)];
+  const differing = one.flatMap((level, at) => (level === other[at] ? [] : [at]));
+  if (!differing.length) return "";
+  const [first] = differing;
+  const tokens = network.N ** 2;
+  const counts = [[now.tokens, kept.tokens], ...now.steps.map(({ after }, i) => [after, kept.steps[i].after])].map(
+    ([a, b]) => partedTokens(a, b, network.C),
   );
-  const head = (run, text) => (run ? `<th scope="col" class="vip-number">${escape(text)}</th>` : "");
-  const heads = [
-    head(now, free || kept ? "now" : "probability"),
-    head(free, "left alone\u00a0┆"),
-    head(kept, `${kept ? otherTitle(scene, state) : ""}\u00a0┃`),
-  ];
-  return `<div class="vip-scroll vip-live-scores" tabindex="0" role="group" aria-label="Scores of the classes"><table><thead><tr><th scope="col">class</th><th scope="col">score</th>${heads.join("")}</tr></thead><tbody>${rows.join("")}</tbody></table></div>`;
+  const told = counts.map((count, i) => (i ? `${count} after block ${i}` : `${count} as they come in`));
+  return (
+    `They part in ${differing.length} of ${pixels} pixels, first in row ${Math.floor(first / W)}, column ${first % W}. ` +
+    `Of the ${tokens} tokens differ by more than a tenth of what the most different one does: ${told.join(", ")}.`
+  );
+}
+
+function partedTokens(a, b, C) {
+  const gaps = new Array(a.length / C).fill(0);
+  a.forEach((value, k) => (gaps[Math.floor(k / C)] = Math.max(gaps[Math.floor(k / C)], Math.abs(value - b[k]))));
+  const most = Math.max(...gaps);
+  return gaps.filter((gap) => gap > most / 10).length;
 }
 
 // --- The blocks ----------------------------------------------------------------------
 
 /** The switches of block i, or with -1 those of all blocks. */
-function controlsHtml(scene, { now, off, hold }, i, asleep) {
+function controlsHtml(scene, { off, hold }, i, asleep) {
   const mine = (list) => (i < 0 ? list : [list[i]]);
-  const mean = i < 0 ? undefined : meanWeights(now.steps[i].points);
   const boxes = BRANCHES.map(([b, name]) => {
     const isOn = mine(off).every((branches) => !branches.includes(b));
-    const number = mean ? ` <b class="vip-number">${isOn ? mean[b].toFixed(3) : "off"}</b>` : "";
-    return `<label><input type="checkbox" data-set="on${i + 1}${b}"${isOn ? " checked" : ""}${asleep ? " disabled" : ""}> ${signHtml(b)}${name}${number}</label>`;
+    return `<label><input type="checkbox" data-set="on${i + 1}${b}"${isOn ? " checked" : ""}${asleep ? " disabled" : ""}> ${signHtml(b)}${name}</label>`;
   });
   const held = new Set(mine(hold));
   const chosen = held.size > 1 ? "various" : [...held][0];
@@ -271,16 +342,29 @@ function controlsHtml(scene, { now, off, hold }, i, asleep) {
   return `<div class="vip-inputs">${boxes.join("")}${selectHtml(`hold${i + 1}`, "weights", chosen, choices, asleep)}</div>`;
 }
 
-function cardHtml(scene, state, moment, i, asleep) {
-  const { points } = moment.now.steps[i];
-  const dots = points.map((point) => branchSign(leaderOf(point), cornerPlace(point, 1)));
-  const ring = state.open === i + 1 ? cornerPlace(points[state.channel], 1) : undefined;
-  const inside = `${dots.join("")}${meanMark(cornerPlace(meanWeights(points), 1))}${ring ? `<circle cx="${ring[0]}" cy="${ring[1]}" r="13" class="vip-triangle-ring"/>` : ""}`;
+/** A block: its switches, its flow, and its inside if it is open. */
+function blockHtml(scene, state, moment, i, flow, asleep) {
   const isOpen = state.open === i + 1;
-  return `<div class="vip-live-card"><div class="vip-live-head"><strong>Block ${i + 1}</strong>
+  const inside = isOpen
+    ? `<div class="vip-live-inside">${lensHtml(scene, state, moment, asleep)}</div>${insideHtml(scene, state, moment, asleep)}`
+    : "";
+  return `<section class="vip-live-block"><div class="vip-live-head"><strong>Block ${i + 1}</strong>${controlsHtml(scene, moment, i, asleep)}
 <button type="button" class="vip-scripted" data-do="open" data-value="${isOpen ? 0 : i + 1}" aria-expanded="${isOpen}">${isOpen ? "Close" : "Open"}<span class="vip-unseen"> block ${i + 1}</span></button></div>
-${triangleHtml(`the weights of ${points.length} channels, and their mean`, 1, inside)}
-${controlsHtml(scene, moment, i, asleep)}</div>`;
+${flow}${inside}</section>`;
+}
+
+/** What the looks mean, and what goes for all blocks. */
+function legendHtml(scene, state, moment, asleep) {
+  const { C } = scene.network;
+  const all =
+    scene.network.blocks.length > 1
+      ? `<div class="vip-live-all"><strong>All blocks</strong>${controlsHtml(scene, moment, -1, asleep)}</div>`
+      : "";
+  const beside = state.other
+    ? `<label class="vip-scripted"><input type="checkbox" data-set="beside"${state.beside ? " checked" : ""}> show what this picture has more than the other</label>`
+    : "";
+  return `<p class="vip-note">Grey: the piece of the picture that a number comes from. Orange is above zero, blue below; each tensor has a scale of its own. A tile is a channel, the liveliest first; a bar is the weight of a channel, the line their mean. Press a picture of a branch to see it step by step.</p>
+<label class="vip-follow">followed: channel <b>${state.channel}</b> <input type="range" min="0" max="${C - 1}" value="${state.channel}" data-set="channel"${asleep ? " disabled" : ""}></label>${beside}${all}`;
 }
 
 /** The six maps of an opened block: name, values, and what stands before its number. */
@@ -342,7 +426,6 @@ function insideHtml(scene, state, moment, asleep) {
   });
   return `<div class="vip-live-inside">
 <strong>Inside of block ${state.open}</strong>
-<label class="vip-follow">channel <b>${state.channel}</b> <input type="range" min="0" max="${C - 1}" value="${state.channel}" data-set="channel"${asleep ? " disabled" : ""}></label>
 <div class="vip-live-maps" tabindex="0" role="application" data-keys="token" data-drag="token" aria-label="Channel ${state.channel} of the tokens. ${tokenWords(scene, state)}">${pictures.join("")}</div>
 <p class="vip-note">${tokenWords(scene, state)} Orange is above zero, blue below; the branches and their blend are shaded on one scale, the tokens on another.</p></div>`;
 }

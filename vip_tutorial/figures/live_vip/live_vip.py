@@ -13,8 +13,10 @@ from ...lens.figure.host import BookWidget
 from ...lens.tracing import trace
 from ...study.branch_weights import weights_by_block
 from ...training.data import Scale, digits, patterns
+from ...training.film import Film
 from ...vision_permutator import VisionPermutator
-from ..shared.pictures import shown_picture, written
+from ..shared.pictures import said, shown_picture, with_said, written
+from .live_film import page_film
 from .live_network import page_network
 
 MOST_DRAWN = 2_048  # numbers, as in the lens's recording.js
@@ -24,8 +26,13 @@ _NAMES = "zero one two three four five six seven eight nine".split()
 class LiveViP(BookWidget):
     """Draw a picture, and a network answers in the page, without a kernel.
 
-    Every block can be opened, and its branches switched off or their weights held, to
-    see what the scores owe to them.
+    All of its flow is seen at once, from the pixels to the scores, and every step of a
+    branch can be opened.  Branches can be switched off or their weights held, to see
+    what the scores owe to them, and a film leads through the network's training.
+
+    A notebook can drive the figure: `live.picture = image` draws a picture, and
+    `live.scores` is what the network answered.  Both, and `frame`, are traits, so
+    `ipywidgets.link` ties them to other controls.
 
     Args:
         model: A network for pictures with one channel, whose blocks mix tokens with a
@@ -35,6 +42,9 @@ class LiveViP(BookWidget):
             the first is shown first.  If None, patterns, and for a network with ten
             classes and 8 x 8 pixels, handwritten digits that are no training images.
         labels: What each class is called; its number if None.
+        film: The network's training, `training.film_of(...)` or
+            `networks.pretrained.film(...)`; its last frame must be this network, as far
+            as rounding lets it.  No film if None.
         mean_over: Images `(count, 1, height, width)` with pixels from 0 to 1.  Weights
             can be held at their mean over these images, block by block and channel by
             channel; not so if None.
@@ -42,6 +52,13 @@ class LiveViP(BookWidget):
         name: Name of the figure in links, letters, digits and hyphens.
         start: State of the first picture, e.g. "v1;picture=noise;off=1h;open=2".
         state: State of the figure now, in the same words; empty at the start.
+
+    Attributes:
+        picture: Grey levels `(height, width)`, 0 to 1, of the picture that is shown,
+            drawn or chosen; set it to show another.
+        scores: The scores of the classes, as the page computed them; empty until the
+            figure has been drawn in a notebook.
+        frame: Number of the film's frame that is shown, -1 for the network itself.
 
     Raises:
         TypeError: If `model` is not a `VisionPermutator`, its blocks are of another
@@ -56,8 +73,17 @@ class LiveViP(BookWidget):
         "../../lens/permute_lens/permute_lens.css",
         "live_vip.css",
     )
-    shown = ("size", "pictures", "labels", "network", "weights", "means", "recordings")
-    apart = ("weights", "recordings")
+    shown = (
+        "size",
+        "pictures",
+        "labels",
+        "network",
+        "weights",
+        "means",
+        "recordings",
+        "film",
+    )
+    apart = ("weights", "recordings", "film")
 
     name = traitlets.Unicode("live").tag(sync=True)
     size = traitlets.List(help="Height and width of a picture.").tag(sync=True)
@@ -73,6 +99,14 @@ class LiveViP(BookWidget):
         default_value=None,
         help="A block's mean weights of h, w and c, each a list of C.",
     ).tag(sync=True)
+    film = traitlets.Dict(
+        allow_none=True,
+        default_value=None,
+        help="Steps of the training: what came of each, and the weights after it.",
+    ).tag(sync=True)
+    scores = traitlets.List(help="What the page computed.").tag(sync=True)
+    picture = traitlets.Any(help="Grey levels, (height, width).")
+    frame = traitlets.Int(-1, help="Of the film; -1 for the network itself.")
 
     def __init__(
         self,
@@ -80,6 +114,7 @@ class LiveViP(BookWidget):
         scale: Scale,
         pictures: Mapping[str, Tensor] | None = None,
         labels: Sequence[str] | None = None,
+        film: Film | None = None,
         mean_over: Tensor | None = None,
         **kwargs: Any,
     ):
@@ -103,12 +138,60 @@ class LiveViP(BookWidget):
             weights=weights,
             recordings=_recorded(model),
             means=mean_over,
+            film=None if film is None else page_film(film, model),
             **kwargs,
         )
+        self._mirror()
 
-    def picture(self) -> Tensor:
-        """The picture that is shown now, `(height, width)`, drawn or chosen."""
-        return shown_picture(self.state or self.start, self.pictures, self.size)
+    @traitlets.observe("state", "start")
+    def _mirror(self, change: object = None) -> None:
+        """Have `picture` and `frame` say what the state does."""
+        if not self.pictures:
+            return  # not made yet
+        state = self.state or self.start
+        picture = shown_picture(state, self.pictures, self.size)
+        if self.picture is None or not torch.equal(self.picture, picture):
+            self.set_trait("picture", picture)
+        frame = said(state, "frame")
+        self.frame = int(frame) if frame.isdecimal() else -1
+
+    @traitlets.validate("picture")
+    def _check_picture(self, proposal: dict[str, Any]) -> Tensor:
+        size, [[_, levels]] = written({"picture": proposal["value"]})
+        if list(size) != list(self.size):
+            raise ValueError(
+                f"the picture has shape {size} and the network takes "
+                f"{tuple(self.size)}: give a picture of that size"
+            )
+        return shown_picture(f"picture={levels}", self.pictures, self.size)
+
+    @traitlets.observe("picture")
+    def _show_picture(self, change: dict[str, Any]) -> None:
+        state = self.state or self.start
+        if not torch.equal(
+            change["new"], shown_picture(state, self.pictures, self.size)
+        ):
+            _, [[_, levels]] = written({"picture": change["new"]})
+            self.state = with_said(state, "picture", levels)
+
+    @traitlets.validate("frame")
+    def _check_frame(self, proposal: dict[str, Any]) -> int:
+        frame, count = proposal["value"], len((self.film or {}).get("base64", ()))
+        if not -1 <= frame < count:
+            raise ValueError(
+                f"frame is {frame}; the film has {count} frames before the last, so "
+                f"it must be -1, the network itself, or 0 to {count - 1}"
+                if count
+                else f"frame is {frame}, and the figure has no film: give it one"
+            )
+        return frame
+
+    @traitlets.observe("frame")
+    def _show_frame(self, change: dict[str, Any]) -> None:
+        frame = "" if change["new"] < 0 else str(change["new"])
+        state = self.state or self.start
+        if said(state, "frame") != frame:
+            self.state = with_said(state, "frame", frame)
 
 
 def _usual_pictures(model: VisionPermutator) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@
 // are read once, and all loops run along rows that lie side by side in memory.
 
 import { gelu, linear, softmax } from "../shared/layers.js";
-import { BRANCHES } from "../shared/triangle.js";
+import { BRANCHES, overBranches } from "../shared/triangle.js";
 
 const MOST_WEIGHTS = 60_000; // weights
 
@@ -32,9 +32,12 @@ const MOST_WEIGHTS = 60_000; // weights
  * @typedef {object} Step what happened in a block; arrays of (H, W, C) but for the weights
  * @property {Float64Array} before the tokens that came in
  * @property {Float64Array} x the same, normalised, as the branches get them
- * @property {Record<"h" | "w" | "c", Float64Array>} outputs of the branches
+ * @property {Record<"h" | "w" | "c", Float64Array>} rows what each Linear mixes, row after row
+ * @property {Record<"h" | "w" | "c", Float64Array>} mixed what it makes of them
+ * @property {Record<"h" | "w" | "c", Float64Array>} outputs of the branches: the same, back home
  * @property {import("../shared/triangle.js").Weights[]} points weights of each channel, computed or fixed
  * @property {Float64Array} blend the branches by their weights; the projection comes next
+ * @property {Float64Array} middle the tokens after the projection and the first skip
  * @property {Float64Array} after the tokens that leave the block
  */
 
@@ -58,7 +61,7 @@ function halfFloat(bits) {
 }
 
 /** Base64 as bytes; written out because the engine that draws first frames has no atob. */
-function bytesOf(text) {
+export function bytesOf(text) {
   const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   if (typeof text !== "string" || text.length % 4 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text))
     throw new Error("the network's weights are damaged");
@@ -157,11 +160,12 @@ function branchHomes(N, C) {
  * The scores of a picture.
  * @param {number[]} picture ink of each pixel, 0 to 1
  * @param {Change[]} changes one a block
- * @returns {{scores: number[], shares: number[], steps: Step[]}}
+ * @returns {{tokens: Float64Array, steps: Step[], last: Float64Array, pooled: Float64Array, scores: number[], shares: number[]}}
  */
 export function run(network, picture, changes) {
   const { sizes, N, C } = network;
-  let tokens = applyLayer(network.embed, patchesOf(network, picture));
+  const embedded = applyLayer(network.embed, patchesOf(network, picture));
+  let tokens = embedded;
   const steps = network.blocks.map((block, i) => {
     const step = runBlock(network, block, tokens, changes[i]);
     tokens = step.after;
@@ -170,16 +174,14 @@ export function run(network, picture, changes) {
   const last = normalised(network.norm, tokens, C);
   const pooled = sizes.flatten ? last : meanToken(last, N * N, C);
   const scores = [...applyLayer(network.head, pooled)];
-  return { scores, shares: softmax(scores), steps };
+  return { tokens: embedded, steps, last, pooled, scores, shares: softmax(scores) };
 }
 
 function runBlock({ N, C, homes }, block, before, /** @type {Change} */ { off, fixed }) {
   const x = normalised(block.norm1, before, C);
-  const outputs = {
-    h: acrossTokens(block.h, x, homes.h),
-    w: acrossTokens(block.w, x, homes.w),
-    c: applyLayer(block.c, x),
-  };
+  const rows = { h: gathered(x, homes.h), w: gathered(x, homes.w), c: x };
+  const mixed = overBranches((b) => applyLayer(block[b], rows[b]));
+  const outputs = { h: broughtHome(mixed.h, homes.h), w: broughtHome(mixed.w, homes.w), c: mixed.c };
   const { h, w, c } = outputs;
   const points =
     fixed ??
@@ -193,11 +195,12 @@ function runBlock({ N, C, homes }, block, before, /** @type {Change} */ { off, f
     );
   const [ah, aw, ac] = BRANCHES.map(([b]) => points.map((point) => (off.includes(b) ? 0 : point[b])));
   const blend = h.map((v, k) => ah[k % C] * v + aw[k % C] * w[k] + ac[k % C] * c[k]);
-  const mixed = applyLayer(block.proj, blend);
-  const middle = before.map((v, k) => v + mixed[k] / block.skip);
+  const projected = applyLayer(block.proj, blend);
+  const middle = before.map((v, k) => v + projected[k] / block.skip);
   const inner = applyLayer(block.fc1, normalised(block.norm2, middle, C));
   const wide = applyLayer(block.fc2, inner.map(gelu));
-  return { before, x, outputs, points, blend, after: middle.map((v, k) => v + wide[k] / block.skip) };
+  const after = middle.map((v, k) => v + wide[k] / block.skip);
+  return { before, x, rows, mixed, outputs, points, blend, middle, after };
 }
 
 function weightsOf({ order, reweight: [fc1, fc2] }, pooled) {
@@ -250,15 +253,34 @@ export function applyLayer({ rows, columns, weight, bias }, x) {
   return y;
 }
 
-/** A branch: lay what shall be mixed side by side, mix it, put all back. */
-function acrossTokens(layer, x, homes) {
-  const mixed = applyLayer(
-    layer,
-    x.map((_, k) => x[homes[k]]),
-  );
-  const y = new Float64Array(x.length);
+/** What shall be mixed, side by side. */
+const gathered = (x, homes) => x.map((_, k) => x[homes[k]]);
+
+function broughtHome(mixed, homes) {
+  const y = new Float64Array(mixed.length);
   for (let k = 0; k < y.length; k++) y[homes[k]] = mixed[k];
   return y;
+}
+
+/**
+ * How much of a block's output each branch makes up: the size of what is left of it behind
+ * the projection, as a share of the three sizes.
+ * @param {*} network
+ * @param {number} i of the block
+ * @param {Step} step
+ * @param {string} off branches whose weights are 0
+ * @returns {import("../shared/triangle.js").Weights}
+ */
+export function outputShares({ C, blocks }, i, { outputs, points }, off) {
+  const { proj } = blocks[i];
+  const unbiased = { ...proj, bias: new Float64Array(proj.rows) };
+  const sizes = overBranches((b) => {
+    if (off.includes(b)) return 0;
+    const part = outputs[b].map((v, k) => points[k % C][b] * v);
+    return Math.hypot(...applyLayer(unbiased, part));
+  });
+  const total = sizes.h + sizes.w + sizes.c;
+  return overBranches((b) => (total > 0 ? sizes[b] / total : 0));
 }
 
 function normalised({ eps, weight, bias }, x, C) {

@@ -85,9 +85,22 @@ def shown_picture(
     Returns:
         Grey levels `(height, width)`, 0 to 1.
     """
-    said = next((f[8:] for f in state.split(";") if f.startswith("picture=")), "")
-    text = dict(pictures).get(said, said)
+    name = said(state, "picture")
+    text = dict(pictures).get(name, name)
     if len(text) != math.prod(size) or not set(text) <= set(LEVELS):
         text = pictures[0][1]  # as the page does with what it cannot read
     levels = torch.tensor([LEVELS.index(letter) for letter in text])
     return levels.reshape(*size) / 16  # (height, width)
+
+
+def said(state: str, field: str) -> str:
+    """What a figure's state says of a field; empty if it says nothing."""
+    fields = [part.partition("=") for part in state.split(";")]
+    return next((value for name, _, value in fields if name == field), "")
+
+
+def with_said(state: str, field: str, value: str) -> str:
+    """The state with another value of a field; with none of it if that is empty."""
+    parts = [part for part in state.split(";") if part.partition("=")[0] != field]
+    first = parts[0] or "v1"
+    return ";".join([first, *([f"{field}={value}"] if value else []), *parts[1:]])

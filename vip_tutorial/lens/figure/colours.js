@@ -34,6 +34,21 @@ export function pixelFill(level) {
   return mix("#E8E4D8", "#14141C", Math.max(0, Math.min(1, level)));
 }
 
+/** The colours of a bitmap, as `[red, green, blue]`: of values from -1 to 1, of a pixel, and of no number. */
+const SHADES = 32;
+export const VALUE_PALETTE = [
+  ...Array.from({ length: 2 * SHADES + 1 }, (_, i) => channels(valueFill(i - SHADES, SHADES))),
+  channels(valueFill(NaN, 1)),
+];
+export const PIXEL_PALETTE = Array.from({ length: SHADES + 1 }, (_, i) => channels(pixelFill(i / SHADES)));
+
+/** The number of a value's colour in its palette. */
+export const valueShade = (value, scale) =>
+  Number.isFinite(value)
+    ? SHADES + Math.round(SHADES * (scale > 0 ? Math.max(-1, Math.min(1, value / scale)) : 0))
+    : 2 * SHADES + 1;
+export const pixelShade = (level) => Math.round(SHADES * Math.max(0, Math.min(1, level)));
+
 /** Nearly black or white, whichever has the higher contrast with a fill. */
 export function inkOn(fill) {
   if (!inks.has(fill)) inks.set(fill, computeInk(fill));

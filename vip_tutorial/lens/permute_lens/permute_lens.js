@@ -1,7 +1,7 @@
 // The permute lens: step, scrub or play a recorded run and follow its elements.
 
 import { firstFrameOf, choiceField, renderFigure, wholeField } from "../figure/figure.js";
-import { escape, offHtml } from "../figure/host.js";
+import { escape } from "../figure/host.js";
 import { actionName, actOnLens, letGo, stepTo } from "./lens_acts.js";
 import {
   callHtml,
@@ -17,8 +17,8 @@ import {
   failedHtml,
 } from "./lens_html.js";
 import { memoryParts } from "./memory.js";
+import { actOnPlayer, lastsOf, nextOf, pictureAt, playerHtml, positionOf, shownOf, SPEEDS } from "./player.js";
 import { paintParts } from "../figure/paint.js";
-import { middleOf } from "./middle.js";
 import { hit, paneParts } from "./panes.js";
 import { fillOf, formatOf, moment, planScene } from "./scene.js";
 import { readRun, sizeOf } from "./recording.js";
@@ -26,9 +26,6 @@ import { hasWindows, readWindow } from "./window.js";
 import { birthName, stepWords } from "./words.js";
 
 const NUMBERS = { none: "nothing", birth: "", value: "value", order: "reading order of a row" };
-const SPEEDS = ["0.5", "1", "2"];
-const LASTS = { move: 2400, mix: 3200, second: 2600, rest: 1400 }; // milliseconds, at speed 1
-const SLIDER_KEYS = { ArrowRight: 1, ArrowUp: 1, PageUp: 1, ArrowLeft: -1, ArrowDown: -1, PageDown: -1 };
 
 const HELP_WINDOWS =
   "Of a tensor too large to draw, the picture has a window: − and + over it move it, and so do Page Up and Page Down " +
@@ -89,14 +86,11 @@ export const figure = {
     const lit = { ...now, axis: state.glance ?? now.axis };
     const many = run.steps.length > 16; // then a button has room for its number only
     const { index } = moment(run, now, now.step);
-    const last = run.steps.length;
     const steps = run.steps.map(({ op }, i) => {
       const current = i === index && (now.step > 0 || now.backward) ? ' aria-current="step"' : "";
       return `<button type="button" data-do="step" data-value="${i + 1}" title="${escape(op)}" aria-label="${i + 1} ${escape(op)}"${current}><small>${i + 1}</small>${many ? "" : `<span> ${escape(op)}</span>`}</button>`;
     });
     const strip = asleep ? "The memory that the step reads and writes." : "";
-    const [first, end] = now.backward ? [last, 0] : [0, last];
-    const off = (isOff) => offHtml(isOff && !state.playing);
     return [
       `<div class="vip-steps vip-scripted${many ? " vip-many" : ""}" role="group" aria-label="Steps of the run" data-part="steps">${steps.join("")}</div>`,
       `<div class="vip-code" data-part="code">${codeHtml(run, now)}</div>`,
@@ -104,14 +98,7 @@ export const figure = {
       headsHtml(run, lit),
       panesHtml(scene, now, `${title}. ${sayText(run, now)}`, asleep),
       `<p class="vip-looks" data-part="legend">${legendsHtml(scene, now)}</p>`,
-      `<div class="vip-player vip-scripted">
-  <button type="button" data-do="back"${off(state.step === first)}>◀ Back</button>
-  <button type="button" data-do="play" aria-pressed="${Boolean(state.playing)}">${state.playing ? "❚❚ Pause" : "▶ Play"}</button>
-  <button type="button" data-do="next"${off(state.step === end)}>Next ▶</button>
-  <input type="range" min="0" max="${last}" step="0.01" value="${positionOf(state)}" data-part="scrub" data-set="scrub" data-let-go="land"
-    data-keys="scrub" aria-label="Scrub through the steps" aria-valuetext="${escape(stepWords(run, now))}">
-  ${speedHtml(state.speed)}
-</div>`,
+      playerHtml(run, state, stepWords(run, now)),
       `<details class="vip-fold" open data-yours><summary class="vip-memory" data-part="memory">${memoryHtml(run, now)}</summary>
 <p class="vip-numbers" data-part="strides">${stridesHtml(run, now)}</p>
 ${stageHtml(
@@ -142,35 +129,17 @@ ${stageHtml(
     const { name, value, key, calm } = action;
     const now = { ...lensState(state), step: state.step }; // not the one that is seen on the way there
     const last = run.steps.length;
+    const played = actOnPlayer(scene, now, state, action);
+    if (played) return played;
     switch (actionName(action)) {
-      case "play":
-        if (state.playing) return { playing: false };
-        return {
-          playing: true,
-          ...(this.motion.next(scene, state) ? {} : stepTo(run, now, now.backward ? last : 0, false)),
-          slowly: false,
-        };
-      case "next":
-      case "back": // show the step that is on its way
-        return state.playing ? { playing: false } : actOnLens(scene, now, positionOf(state), action);
       case "let go":
         return { ...letGo(run, now), axis: -1 };
       case "call":
         return key === "Escape" ? { axis: -1 } : undefined;
       case "numbers":
         return { numbers: value };
-      case "speed":
-        return { speed: value };
       case "backward":
         return { dir: value ? "back" : "", step: value ? last : 0, axis: -1 };
-      case "scrub": {
-        if (key !== undefined) return key in SLIDER_KEYS ? stepTo(run, now, now.step + SLIDER_KEYS[key]) : undefined;
-        const position = calm ? Math.round(value) : +value;
-        const changes = stepTo(run, now, now.backward ? Math.floor(position) : Math.ceil(position), false);
-        return { ...changes, moving: position === changes.step ? undefined : position };
-      }
-      case "land":
-        return stepTo(run, now, Math.round(value));
       case "glance":
         return state.playing ? undefined : { glance: value === "" ? undefined : +value };
       case "light": {
@@ -186,19 +155,8 @@ ${stageHtml(
 
   motion: {
     field: "step",
-    next(scene, state) {
-      const now = { ...lensState(state), step: state.step };
-      return now.step === (now.backward ? 0 : scene.run.steps.length)
-        ? undefined
-        : actOnLens(scene, now, now.step, { name: "next" });
-    },
-    /** One row first, slowly, and then the others: that takes its time. */
-    lasts({ run }, state) {
-      const { step, backward } = moment(run, lensState(state), pictureAt(state));
-      const kind =
-        step.kind === "mix" || step.kind === "move" ? step.kind : middleOf(run, step, backward) ? "second" : "rest";
-      return LASTS[kind] / state.speed;
-    },
+    next: (scene, state) => nextOf(scene, { ...lensState(state), step: state.step }),
+    lasts: ({ run }, state) => lastsOf(run, lensState(state), state),
     shows: (_, state) => JSON.stringify(shownOf(state)),
     calm: ({ numbers }) => (numbers === "none" ? { numbers: "order" } : {}), // what the motion would show
   },
@@ -245,32 +203,6 @@ const lensState = ({ cell, fill, numbers, axis, dir, window, ...state }) => ({
   window,
   backward: dir === "back",
 });
-
-/** The step that is seen, done or on its way, and whether that is the way back. */
-function shownOf({ step = 0, moving = step, dir }) {
-  if (moving === step) return { step, undone: false };
-  const [low, high] = [Math.floor(moving), Math.ceil(moving)];
-  if (dir === "back") return moving > step ? { step: high - 1, undone: false } : { step: low, undone: true };
-  return moving < step ? { step: low + 1, undone: false } : { step: high, undone: true };
-}
-
-/** Where the picture is: at the state's step, or on the way there. */
-const positionOf = ({ step, moving }) => moving ?? step;
-
-/** The same, as it is drawn: at the very beginning of a step that one is seen, not the one before it. */
-function pictureAt(state) {
-  const { step } = shownOf(state);
-  const at = positionOf(state);
-  if (state.moving === undefined) return at;
-  return state.dir === "back" ? Math.min(at, step + 1 - 1e-6) : Math.max(at, step - 1 + 1e-6);
-}
-
-export function speedHtml(speed) {
-  const options = SPEEDS.map(
-    (one) => `<option value="${one}"${one === String(speed) ? " selected" : ""}>${one} ×</option>`,
-  );
-  return `<select data-set="speed" aria-label="Speed">${options.join("")}</select>`;
-}
 
 const axesOf = (run, state) => run.tensors[moment(run, state, state.step).step.output].axes;
 

@@ -1,0 +1,77 @@
+// A film of the training: the network as it was after some of its steps.
+
+import { bytesOf } from "./network.js";
+
+/**
+ * @typedef {object} Frame
+ * @property {number} step of the training, after which the network was so
+ * @property {number} loss of the test images, mean cross-entropy
+ * @property {number} accuracy share of the test images that are classified right
+ *
+ * @typedef {object} Film
+ * @property {Frame[]} frames the last one is the network that the figure has anyway
+ * @property {(i: number) => Float64Array} numbers all weights of a frame but the last
+ */
+
+/**
+ * Check what Python wrote of a film.
+ * @param {*} film null where there is none
+ * @returns {Film | null}
+ */
+export function readFilm(film) {
+  if (film === null || film === undefined) return null;
+  const { steps, loss, accuracy, lengths, scales, base64 } = film;
+  const count = steps?.length;
+  const isList = (list, length, test) => Array.isArray(list) && list.length === length && list.every(test);
+  const isIn = (low, high) => (n) => typeof n === "number" && n >= low && n <= high;
+  const isScales = (list) => isList(list, lengths.length, isIn(0, 1e30));
+  const isWhole =
+    count >= 2 &&
+    isList(steps, count, (n, i) => Number.isInteger(n) && n >= 0 && (!i || n > steps[i - 1])) &&
+    isList(loss, count, isIn(0, 1e30)) &&
+    isList(accuracy, count, isIn(0, 1)) &&
+    isList(lengths, lengths?.length, (n) => Number.isInteger(n) && n >= 0) &&
+    isList(scales, count - 1, isScales) &&
+    isList(base64, count - 1, (text) => typeof text === "string");
+  if (!isWhole) throw new Error("the film of its training is damaged");
+  return {
+    frames: steps.map((step, i) => ({ step, loss: loss[i], accuracy: accuracy[i] })),
+    numbers: (i) => numbersOf(base64[i], lengths, scales[i]),
+  };
+}
+
+/** Each weight is a whole number, times the scale of its layer's part. */
+function numbersOf(text, lengths, scales) {
+  const whole = new Int8Array(bytesOf(text).buffer);
+  const numbers = new Float64Array(whole.length);
+  let at = 0;
+  lengths.forEach((length, part) => {
+    for (const end = at + length; at < end; at++) numbers[at] = whole[at] * scales[part];
+  });
+  return numbers;
+}
+
+const WIDTH = 300;
+const HEIGHT = 44;
+
+/** The slider over the steps of the training, and what came of each. */
+export function filmHtml({ frames }, frame, asleep) {
+  const last = frames.length - 1;
+  const at = frame < 0 ? last : frame;
+  const now = frames[at];
+  const x = (i) => (6 + ((WIDTH - 12) * i) / last).toFixed(1);
+  const most = Math.max(...frames.map(({ loss }) => loss));
+  const heights = {
+    loss: frames.map(({ loss }) => 4 + (HEIGHT - 8) * (1 - loss / most)),
+    accuracy: frames.map(({ accuracy }) => 4 + (HEIGHT - 8) * (1 - accuracy)),
+  };
+  const curve = (name) =>
+    `<polyline class="vip-film-${name}" points="${heights[name].map((y, i) => `${x(i)},${y.toFixed(1)}`).join(" ")}"/>` +
+    heights[name].map((y, i) => `<path class="vip-film-${name}" d="M${x(i)},${y.toFixed(1)}h0"/>`).join("");
+  const words = `step ${now.step} of ${frames[last].step}: loss ${now.loss.toFixed(2)}, ${Math.round(100 * now.accuracy)} % right`;
+  return `<label class="vip-film-slider"><span>its training, <b>${words}</b></span>
+<input type="range" min="0" max="${last}" value="${at}" data-set="frame" aria-valuetext="${words}"${asleep ? " disabled" : ""}></label>
+<svg class="vip-film" viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="Loss and accuracy after ${frames.length} of the steps: loss from ${frames[0].loss.toFixed(2)} to ${frames[last].loss.toFixed(2)}, accuracy from ${Math.round(100 * frames[0].accuracy)} to ${Math.round(100 * frames[last].accuracy)} %">
+<path class="vip-film-now" d="M${x(at)},0V${HEIGHT}"/>${curve("loss")}${curve("accuracy")}</svg>
+<span class="vip-film-legend"><span>● loss</span> <span>■ share of test pictures right</span> <span>the steps are not evenly spaced</span></span>`;
+}
