@@ -501,7 +501,7 @@ NAMED = [  # call, shape of x, axes of x, axes of the result; sizes repeat on pu
         "H:2*H:2 W",
     ),
     (lambda x: torch.einsum("ij,kj->ik", x, x), (4, 4), None, "i i"),
-    (lambda x: x.rot90()[0] + x, (4, 4), "HW", "H W"),
+    (lambda x: x.rot90()[0] + x, (4, 4), "HW", "H 4"),
     (lambda x, N=4: x.expand(N, 4), (1, 4), "BH", "N H"),
 ]
 

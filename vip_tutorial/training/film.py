@@ -50,8 +50,8 @@ class Frame:
     loss: float
     accuracy: float
     exact_accuracy: float
-    whole: Mapping[str, Tensor] = field(repr=False)
-    scale: Mapping[str, float] = field(repr=False)
+    whole: dict[str, Tensor] = field(repr=False)
+    scale: dict[str, float] = field(repr=False)
 
     def weights(self) -> dict[str, Tensor]:
         """The rounded weights in float32, for `load_state_dict` of the network."""

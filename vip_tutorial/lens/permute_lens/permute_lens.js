@@ -14,6 +14,7 @@ import {
   sayText,
   stageHtml,
   stridesHtml,
+  failedHtml,
 } from "./lens_html.js";
 import { memoryParts } from "./memory.js";
 import { actOnPlayer, lastsOf, nextOf, pictureAt, playerHtml, positionOf, shownOf, SPEEDS } from "./player.js";
@@ -118,10 +119,7 @@ ${stageHtml(
   },
 
   foot: ({ run }) =>
-    [run.failed, ...run.omitted]
-      .filter(Boolean)
-      .map((sentence) => `<p class="${sentence === run.failed ? "vip-failed" : "vip-omitted"}">${escape(sentence)}</p>`)
-      .join(""),
+    failedHtml(run) + run.omitted.map((sentence) => `<p class="vip-omitted">${escape(sentence)}</p>`).join(""),
 
   say: ({ run, plans }, state, body) =>
     sayText(run, lensState(state), body && plans[formatOf(stageOf(body, "panes").clientWidth)]),

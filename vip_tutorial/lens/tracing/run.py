@@ -86,7 +86,7 @@ def trace(
             if partial and isinstance(fault, Exception):
                 kind = type(fault).__name__
                 recorder.break_off(
-                    f"The run broke off: {kind}: {fault} {failed}".strip()
+                    f"The run broke off: {kind}: {fault}\n{failed}".strip()
                 )
                 recorder.close()
                 return recorder.recording
