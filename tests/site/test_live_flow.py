@@ -2,6 +2,7 @@
 
 import json
 
+import ipywidgets
 import pytest
 import torch
 
@@ -341,3 +342,9 @@ def test_python_drives_the_figure(film):
     ):
         live.frame = 11
     assert live.state == "v1;picture=three"
+    slider = ipywidgets.IntSlider(min=-1, max=10, value=-1)
+    ipywidgets.link((slider, "value"), (live, "frame"))
+    slider.value = 7
+    assert live.state == "v1;frame=7;picture=three"
+    live.state = "v1;frame=2"
+    assert slider.value == 2
