@@ -835,7 +835,7 @@ class Program {
       operation,
       given: put,
       source: this.source(node),
-      claims: (count) => claimsOf(name, node, count),
+      claims: (shape) => claimsOf(name, node, shape),
       patternNames: (operand) => patternNames(name, node, equation, operand),
       equation,
     };
@@ -934,13 +934,15 @@ const patternOf = (node) =>
     : undefined;
 
 /** `["B", "N", "W", "H*S"]` for the call `x.reshape(B, N, W, H * S)`. @returns {(string | null)[]} */
-function claimsOf(name, node, count) {
+function claimsOf(name, node, shape) {
+  const count = shape.length;
   const nothing = new Array(count).fill(null);
   const pattern = patternOf(node);
   const groups = pattern === undefined ? null : groupsOf(pattern);
   if (groups) {
     const single = groups.flatMap((group) => (group.length ? group : ["1"]));
-    return single.length === count ? single : nothing;
+    // Of one that is 1 long it may be the other side of the pattern that has it.
+    return single.length === count ? single.map((one, k) => (shape[k] > 1 ? one : null)) : nothing;
   }
   if (node.type !== "call" || !["attribute", "name"].includes(node.callee.type) || node.callee.name !== name)
     return nothing;

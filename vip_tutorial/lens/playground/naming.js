@@ -332,16 +332,19 @@ function viewSources(first, again) {
 
 // --- elements that met -----------------------------------------------------------------
 
-/** Each axis is named by the first tensor that has it in full. */
+/** Each axis is named by the first tensor that has it in full, if no other has there what the first has elsewhere. */
 function broadcast(inputs, after) {
   const named = bySize(after);
   const sorted = inputs.toSorted((one, other) => Number(!same(one.shape, after)) - Number(!same(other.shape, after)));
   for (let back = after.length; back > 0; back--) {
     const found = sorted
       .filter(({ shape }) => shape.length >= back && shape.at(-back) === after.at(-back))
-      .map(({ axes }) => axes.at(-back))
-      .sort((one, other) => Number(isNumber(one[0].name)) - Number(isNumber(other[0].name)));
-    if (found.length) named.axes[after.length - back] = found[0];
+      .map((one) => ({ one, name: namesOf(one).at(-back), axis: one.axes.at(-back) }))
+      .sort((a, b) => Number(isNumber(a.axis[0].name)) - Number(isNumber(b.axis[0].name)));
+    if (!found.length) continue;
+    const [{ one, name, axis }, ...others] = found;
+    const elsewhere = namesOf(one).filter((other) => !isNumber(other) && other !== name);
+    if (!others.some((other) => elsewhere.includes(other.name))) named.axes[after.length - back] = axis;
   }
   return named;
 }
@@ -353,7 +356,7 @@ function ofEquation({ terms, words }, operands, after) {
   operands.forEach((named, i) =>
     named?.axes.forEach((axis, k) => {
       const letter = terms[i][k];
-      const isUnnamed = axis.length === 1 && /^d?\d+$/.test(axis[0].name);
+      const isUnnamed = axis.length === 1 && /^[d-m]?\d+$/.test(axis[0].name);
       const own =
         isUnnamed && words && /^[A-Za-z]$/.test(letter) ? [atom(words[letter] ?? letter, axis[0].size)] : axis;
       if (!names.has(letter)) names.set(letter, own);

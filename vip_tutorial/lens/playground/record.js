@@ -23,7 +23,7 @@ function shortened(value) {
  * @property {*} operation of `moves.js` or `mixes.js`
  * @property {*} given its arguments
  * @property {{file: string, function: string, line: number, text: string, start: number, end: number}} source
- * @property {(count: number) => (string | null)[]} claims what the code calls the axes of a result
+ * @property {(shape: number[]) => (string | null)[]} claims what the code calls the axes of a result
  * @property {(operand: number) => string[] | null} [patternNames] what its pattern says of an operand
  * @property {*} [equation] of an einsum
  */
@@ -188,7 +188,7 @@ export class Recorder {
         operands,
         after,
         picks,
-        asked.claims(after.length),
+        asked.claims(after),
         this.meanings,
         again,
         equation,

@@ -163,7 +163,7 @@ function isLikeChannelsLast({ ndim, shape, strides }) {
 }
 
 /** The strides of a copy of `x`, as `clone` makes it. */
-export const preservedStrides = (x) => (isDense(x) ? [...x.strides] : stridesInOrder(x.shape, suggested(x)));
+export const preservedStrides = (x) => (isDense(x) ? [...x.strides] : stridesInOrder(x.shape, orderOf([x], x.shape)));
 
 /** A copy with these strides. */
 export const copied = (x, strides = contiguousStrides(x.shape)) => made(x.values(), [...x.shape], strides, x.dtype);
@@ -232,6 +232,11 @@ export function stridesLike(inputs, shape, hasNumber) {
   }
   const first = String(inputs[0].strides);
   if (isSame && inputs.every((x) => isDense(x) && String(x.strides) === first)) return [...inputs[0].strides];
+  return stridesInOrder(shape, orderOf(inputs, shape));
+}
+
+/** The order of axes, the innermost first, that the tensors have that are laid over `shape`. @param {Tensor[]} inputs */
+function orderOf(inputs, shape) {
   const all = inputs.map((x) => stretchedStrides(x, shape));
   const compared = (one, other) => {
     for (const strides of all) {
@@ -252,7 +257,7 @@ export function stridesLike(inputs, shape, hasNumber) {
         at = before;
       }
     }
-  return stridesInOrder(shape, order);
+  return order;
 }
 
 /** Strides of `x` laid over `shape`; along axes of length 1 it does not move. */
