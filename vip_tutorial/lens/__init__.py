@@ -6,8 +6,8 @@
     playground/    the figure that interprets a reader's lines, and shows what they do
     figure/        what every figure is made with: one JavaScript core, three hosts
 
-It imports nothing of the rest of the package.  `PermuteLens`,
-`ModuleMap` and `Playground` need anywidget and ipywidgets; the recording needs torch alone.
+It imports nothing of the rest of the package.  `PermuteLens`, `ModuleMap` and
+`Playground` need anywidget and ipywidgets; the recording needs torch alone.
 """
 
 from typing import TYPE_CHECKING, Any

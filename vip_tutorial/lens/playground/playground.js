@@ -28,12 +28,12 @@ const HELP =
 /** @returns {Program} */
 const ofExample = ({ code, shape, axes }) => ({ code, shape: shape.join(", "), axes, values: "numbered", map: "" });
 
-/** The program that a figure begins with. @param {(key: string) => any} get @returns {Program} */
-function beginning(get) {
+/** The program that a figure is given. @param {(key: string) => any} get @returns {Program} */
+function givenProgram(get) {
   if (!get("code")) return ofExample(EXAMPLES[0]);
   const axes = get("axes") ?? [];
   return {
-    code: get("code"),
+    code: String(get("code")),
     shape: (get("shape") ?? []).join(", "),
     axes: axes.every((name) => name.length === 1) ? axes.join("") : axes.join(", "),
     values: get("values") === "random" ? "random" : "numbered",
@@ -131,13 +131,14 @@ const mapData = (recording) => ({
   here: "",
 });
 
-/** The figure's HTML before any script has run. */
-export function firstFrame(data) {
+/** The figure's HTML before any script has run; or `isAwake`, as it is drawn then. */
+export function firstFrame(data, isAwake = false) {
   try {
-    const program = beginning((key) => data[key]);
+    const given = givenProgram((key) => data[key]);
+    const { program } = data.start ? readLink(data.start, given) : { program: given };
     const { recording, fault } = outcomeOf(program);
-    const map = recording ? firstFrameOfMap(mapData(recording)) : `<p>${escape(wordsOf(fault))}</p>`;
-    return wholeHtml(program, data.title || "Playground", map, true);
+    const map = recording ? firstFrameOfMap(mapData(recording), isAwake) : `<p>${escape(wordsOf(fault))}</p>`;
+    return wholeHtml(program, data.title || "Playground", map, !isAwake);
   } catch (error) {
     return problemHtml(error);
   }
@@ -165,7 +166,7 @@ function mapModel(values, saved) {
 export const render = renderWith("playground", ["title", "code", "shape", "axes", "values"], begin);
 
 function begin({ model, el }) {
-  const first = beginning((key) => model.get(key));
+  const first = givenProgram((key) => model.get(key));
   /** @type {Program} */
   let program = { ...first };
   let outcome;
@@ -223,6 +224,7 @@ function begin({ model, el }) {
         map.set("recording", shown);
         endMap = renderMap({ model: map, el: part("map") });
       }
+      delete part("map").dataset.ready; // it is a part of this figure
     }
     markLines();
     const example = EXAMPLES.find(({ name }) => isExample(program, name));
