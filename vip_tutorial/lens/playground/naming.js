@@ -124,27 +124,28 @@ function reshaped(before, after, claims, meanings) {
   const old = [...atoms];
   let [run, cut] = [[], []];
   let [left, right] = [1, 1];
-  after.forEach((size, k) => {
+  for (const [k, size] of after.entries()) {
     if (size === 1) {
       const i = ones.findIndex((one) => one.product === right);
       named.axes[k] = i >= 0 ? ones.splice(i, 1)[0].axis : [atom(claims[k] || "1", 1)];
-      return;
+      continue;
     }
     cut.push(k);
     right *= size;
     while (left < right) {
       const one = atoms.shift();
+      if (!one) return bySize(after); // one name stands for two axes, and they cannot be told apart
       run.push(one);
       left *= one.size;
     }
-    if (left !== right) return;
+    if (left !== right) continue;
     const pieces = dealt(
       run,
       cut.map((j) => after[j]),
     );
     cut.forEach((j, i) => (named.axes[j] = claimed(pieces[i], claims[j], old, claims, meanings)));
     [run, cut] = [[], []];
-  });
+  }
   return named;
 }
 
