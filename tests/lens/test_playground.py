@@ -496,6 +496,7 @@ def _along(w, x):
 
 def _products(w, x):
     last = x.shape[-1] if x.ndim else 1
+    few = f"eye({last})" if last < 100 else f"ones(1, {last})"
     return w.r.choice(
         [
             "x @ x.mT",
@@ -505,7 +506,7 @@ def _products(w, x):
             f"torch.ones(2, {x.shape[-2] if x.ndim > 1 else last}) @ x",
             f"x @ torch.ones({last})",
             f"F.linear(x, torch.ones(3, {last}))",
-            f"F.linear(x, torch.eye({last}), torch.ones({last}))",
+            f"F.linear(x, torch.{few}, torch.ones({last}))",
             f"F.linear(x, torch.ones({2 * last}).reshape(2, {last}))",
         ]
     )

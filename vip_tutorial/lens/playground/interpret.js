@@ -261,7 +261,7 @@ class Program {
         this.frame.names.set(node.name, this.defined(node));
         return;
       case "import":
-        for (const { path, as } of node.names) this.import(path, as);
+        for (const { path, as } of node.names) this.bring(path, as);
         return;
       case "break":
         return BREAK;
@@ -310,7 +310,7 @@ class Program {
     }
   }
 
-  import(path, as) {
+  bring(path, as) {
     const [head, ...rest] = path.split(".");
     if (head === "__future__" || head === "typing") return;
     if (MODULES.includes(path)) return void this.frame.names.set(as || head, new Module(as ? path : head));
