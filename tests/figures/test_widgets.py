@@ -36,7 +36,7 @@ def run():
 @pytest.fixture(scope="module")
 def core(engine_of):
     """The JavaScript core, with no page around it."""
-    return engine_of("permute_lens.js", "site.js")
+    return engine_of("permute_lens.js", "page.js")
 
 
 def first_frame(lens_or_state) -> str:

@@ -3,17 +3,17 @@
 import atexit
 import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from py_mini_racer import MiniRacer
 
 import vip_tutorial.figures  # noqa: F401  registers them all
+from vip_tutorial.lens.figure import host
 from vip_tutorial.lens.figure.bundle import bundle, constant
 from vip_tutorial.lens.figure.host import BookWidget, style
 
 WIDGETS = BookWidget.kinds
-SITE = Path(__file__).with_name("site.js")
+SITE = host.FIGURE_CSS.with_name("page.js")
 
 
 def site_script(*kinds: str) -> str:
@@ -48,7 +48,7 @@ def set_apart(kind: str, state: dict[str, Any]) -> tuple[dict[str, Any], str]:
         state: What its JavaScript core reads.
 
     Returns:
-        The rest of the state, and a script that hands the others over to site.js,
+        The rest of the state, and a script that hands the others over to page.js,
         empty if there are none.  The page has to say where that script is: in the
         state, as "apart".
     """

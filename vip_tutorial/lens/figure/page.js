@@ -1,7 +1,7 @@
 // Brings the figures of a built page to life, with no kernel and no network.  A page
 // holds each widget's first frame and, beside it, the widget's state as JSON.
 
-import { tieAxisNames } from "./axis_names.js";
+import { tieAxisNames } from "../../../book/_ext/vip_site/axis_names.js";
 
 const SAVE_MS = 100; // browsers are slow to write an address, and a held key writes many
 
