@@ -145,7 +145,8 @@ def payload(lens) -> str:
     return reader.found
 
 
-def test_notebooks_get_a_view_and_pages_get_html(run):
+def test_notebooks_get_a_view_and_the_site_gets_html(run, monkeypatch):
+    monkeypatch.setenv("VIP_FOR_SITE", "1")  # as the site's build does
     widgets = [PermuteLens(run)]
     if hasattr(ipywidgets.VBox, "_repr_mimebundle_"):  # ipywidgets 7 has another way
         widgets.append(BranchExplorer(segments=2))
@@ -153,7 +154,7 @@ def test_notebooks_get_a_view_and_pages_get_html(run):
         bundled = widget._repr_mimebundle_()
         data = bundled[0] if isinstance(bundled, tuple) else bundled
         assert "application/vnd.jupyter.widget-view+json" in data
-        assert data["text/html"] == widget.static_html()
+        assert data["text/html"] == widget.alone().static_html()
 
 
 def test_the_html_holds_what_the_core_reads(run):

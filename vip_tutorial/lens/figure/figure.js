@@ -349,11 +349,12 @@ function bringFigureToLife(figure, model, el, again) {
       if (place) glance(figure.act(scene, state, { name: "glance", value: isOn ? place.dataset.glance : "" }));
     });
   on(el, "vip-light", ({ detail }) => glance(figure.act(scene, state, { name: "light", value: detail })));
-  on(el, "submit", (event) => {
-    const form = within(event, "[data-submit]");
+  // Not "submit", which never comes in a frame that allows no forms.  Enter presses the button, too.
+  on(el, "click", (event) => {
+    const form = within(event, '[data-submit] [type="submit"]')?.form;
     if (!form) return;
     event.preventDefault();
-    act({ name: form.dataset.submit, value: Object.fromEntries(new FormData(form)) });
+    if (form.reportValidity()) act({ name: form.dataset.submit, value: Object.fromEntries(new FormData(form)) });
   });
   on(el, "keydown", (event) => {
     const place = within(event, "[data-keys]");

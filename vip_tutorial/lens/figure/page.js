@@ -1,7 +1,6 @@
-// Brings the figures of a built page to life, with no kernel and no network.  A page
-// holds each widget's first frame and, beside it, the widget's state as JSON.
-
-import { tieAxisNames } from "../../../book/_ext/vip_site/axis_names.js";
+// Brings the figures of a page to life, with no kernel and no network, be it one of the
+// built site or a file that holds a figure alone.  A page holds each widget's first frame
+// and, beside it, the widget's state as JSON.
 
 const SAVE_MS = 100; // browsers are slow to write an address, and a held key writes many
 
@@ -9,7 +8,8 @@ const SAVE_MS = 100; // browsers are slow to write an address, and a held key wr
 function pageModel(data) {
   const listeners = {};
   const name = data.name;
-  const values = { ...data, link: location.href.split("#")[0] };
+  const isAddressed = location.protocol !== "about:"; // a page within a page has no address of its own
+  const values = { ...data, link: isAddressed ? location.href.split("#")[0] : "" };
   const model = {
     get: (key) => values[key],
     set: (key, value) => (values[key] = value),
@@ -35,7 +35,8 @@ function pageModel(data) {
     try {
       history.replaceState(null, "", `#${[...others, `${name}=${values.state}`].join("&")}`);
     } catch {
-      // Some browsers refuse this for pages opened from disk; the figure works on.
+      // Some browsers refuse this for pages opened from disk, all in a frame without an
+      // origin; the figure works on.
     }
   };
   const read = () => findInFragment(location.hash, name);
@@ -127,6 +128,4 @@ export function hydrate(renderers) {
       el.textContent = `This figure's data is damaged (${error.message}); the rest of the page works without it.`;
     }
   }
-  const page = document.querySelector("article") ?? document.querySelector("main");
-  if (page) tieAxisNames(page);
 }
