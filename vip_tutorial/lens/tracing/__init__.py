@@ -24,6 +24,7 @@ were made from, a bound, or unknown.
     tensors.py     the tensors that are recorded; outside.py: what calls take besides
     effects.py     what one step did to elements
     recording.py   `Trace`: what is kept, and what can be read off it
+    files.py       a recording as a file
     gradients.py, failures.py, omissions.py, source.py, modules.py, given.py, damage.py
 """
 
