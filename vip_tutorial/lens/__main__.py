@@ -1,6 +1,6 @@
 """The lens from a terminal: trace a function on random numbers, write a figure.
 
-    python -m vip_tutorial.lens model:Mixer.height --shape 1,8,8,64 --axes BHWC --out x.html
+python -m vip_tutorial.lens model:Mixer.height --shape 1,8,8,64 --axes BHWC --out x.html
 """
 
 import argparse
@@ -10,7 +10,6 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -56,9 +55,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a function of a tensor, or an nn.Module or its class, in a module of "
         "this folder or an installed one; a module is put into evaluation mode",
     )
-    parser.add_argument(
-        "--shape", required=True, help="of the input, such as 1,8,8,64"
-    )
+    parser.add_argument("--shape", required=True, help="of the input, such as 1,8,8,64")
     parser.add_argument("--axes", help="names of its axes, such as BHWC or B,H,W,C")
     parser.add_argument(
         "--out",
@@ -143,9 +140,7 @@ def _found(target: str) -> Any:
         raise _CannotDo(
             f"{target!r} names a file; name its module: {name}:{path or 'function'}"
         )
-    if not re.fullmatch(r"\w+(\.\w+)*", name) or not re.fullmatch(
-        r"\w+(\.\w+)*", path
-    ):
+    if not re.fullmatch(r"\w+(\.\w+)*", name) or not re.fullmatch(r"\w+(\.\w+)*", path):
         raise _CannotDo(
             f"{target!r} must be a module and a name in it, with a colon between "
             "them, such as model:Mixer or package.model:window_partition"
@@ -165,8 +160,8 @@ def _found(target: str) -> Any:
         found.eval()
     if not callable(found):
         raise _CannotDo(
-            f"{target} is a {type(found).__name__}; it must be a function of a "
-            "tensor, or an nn.Module"
+            f"{target} cannot be called ({type(found).__name__}); name a function of "
+            "a tensor, or an nn.Module"
         )
     return found
 
@@ -178,8 +173,9 @@ def _imported(name: str) -> Any:
     try:
         return importlib.import_module(name)
     except (Exception, SystemExit) as fault:
-        missing = isinstance(fault, ModuleNotFoundError) and fault.name or ""
-        if missing and (name == missing or name.startswith(f"{missing}.")):
+        missing = getattr(fault, "name", None) or ""
+        is_missing = isinstance(fault, ModuleNotFoundError)
+        if is_missing and f"{name}.".startswith(f"{missing}."):
             raise _CannotDo(
                 f"there is no module {missing!r} in {here}, and none is installed"
             ) from fault

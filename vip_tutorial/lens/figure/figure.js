@@ -86,12 +86,15 @@ export const renderFigure = (figure) =>
  */
 export const firstFrameOf = (figure) => (data, isAwake) => {
   try {
-    const { scene, start } = opened(figure, { get: (key) => data[key] });
+    const { scene, start } = openFigure(figure, data);
     return wholeHtml(figure, scene, start, "", !isAwake);
   } catch (error) {
     return problemHtml(error);
   }
 };
+
+/** A figure's scene, and the state of its first picture. @param {Figure} figure */
+export const openFigure = (figure, data) => opened(figure, { get: (key) => data[key] });
 
 /** The state as text: what differs from the usual. */
 export function writeFields(fields, state) {

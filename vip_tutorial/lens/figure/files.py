@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import engine
+from . import engine, pictures
 from .bundle import bundle, constant
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ def save(widget: "BookWidget", path: str | os.PathLike[str]) -> Path:
         ) from fault
     makers: dict[str, Callable[[BookWidget], str | bytes]] = {
         ".html": whole_file,
+        ".svg": pictures.svg,
+        ".png": pictures.png,
     }
     make = makers.get(path.suffix.lower())
     if make is None:

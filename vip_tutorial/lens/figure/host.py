@@ -77,6 +77,8 @@ class BookWidget(KernelFree, anywidget.AnyWidget):
         kind: Name of the widget on the site.
         module: Its JavaScript module, from the folder of its Python file; it exports
             `render`, with anywidget's contract, and `firstFrame`, which gives HTML.
+        drawn_by: Likewise, a module that exports `picture`, which draws it for a file;
+            None if it has no picture that stands alone.
         styles: Style sheets that it needs beside that of all figures, its own the last,
             from the same folder.
         shown: Traits that the core reads beside those of every widget; plain JSON each.
@@ -93,6 +95,7 @@ class BookWidget(KernelFree, anywidget.AnyWidget):
 
     kind: str
     module: str | Path = ""
+    drawn_by: str | Path | None = None
     styles: tuple[str | Path, ...] = ()
     shown: tuple[str, ...] = ()
     apart: tuple[str, ...] = ()
@@ -111,6 +114,8 @@ class BookWidget(KernelFree, anywidget.AnyWidget):
             own = python.with_suffix(".css").name
             module = vars(cls).get("module") or python.with_suffix(".js").name
             cls.module = python.parent / module
+            drawn = vars(cls).get("drawn_by")  # what is inherited draws another figure
+            cls.drawn_by = python.parent / drawn if drawn else None
             styles = vars(cls).get("styles") or (own,)
             cls.styles = tuple((python.parent / file).resolve() for file in styles)
             cls._esm = script(cls.module)

@@ -2,7 +2,7 @@
 
 import { firstFrameOf, choiceField, renderFigure, wholeField } from "../figure/figure.js";
 import { escape } from "../figure/host.js";
-import { actionName, actOnLens, letGo, stepTo } from "./lens_acts.js";
+import { actionName, actOnLens, letGo } from "./lens_acts.js";
 import {
   callHtml,
   codeHtml,
@@ -196,7 +196,7 @@ const isPictureOf = (picture, shape, { hue, light }) =>
   );
 
 /** The state as it is drawn and told of. @returns {import("./scene.js").LensState} */
-const lensState = ({ cell, fill, numbers, axis, dir, window, ...state }) => ({
+export const lensState = ({ cell, fill, numbers, axis, dir, window, ...state }) => ({
   ...shownOf({ ...state, dir }),
   cell,
   fill,

@@ -31,6 +31,7 @@ class PermuteLens(BookWidget):
     """
 
     kind = "permute_lens"
+    drawn_by = "lens_picture.js"
     height = 980
     shown = ("recording", "hue", "light", "picture")
 
