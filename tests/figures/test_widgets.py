@@ -290,7 +290,9 @@ def test_the_modules_import_what_they_use_and_no_more():
 
 def test_a_bundle_is_one_script_without_imports():
     site = pytest.importorskip("vip_site.figures", exc_type=ImportError)
-    source = bundle(*(w.module for w in site.WIDGETS.values()), site.SITE)
+    widgets = site.WIDGETS.values()
+    pictures = [w.drawn_by for w in widgets if w.drawn_by]
+    source = bundle(*(w.module for w in widgets), *pictures, site.SITE)
     assert not re.search(r"^\s*(import|export)\b", source, re.M)
     names = re.findall(r"^// (\w+\.js)$", source, re.M)
     assert sorted(names) == sorted(file.name for file in SCRIPTS)
