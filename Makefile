@@ -99,6 +99,7 @@ measurements: setup
 	@$(RUN) -m vip_tutorial.experiments.ablations
 	@$(RUN) -m vip_tutorial.experiments.mixers
 	@$(RUN) -m vip_tutorial.experiments.faults
+	@$(RUN) -m vip_tutorial.experiments.brush
 
 .PHONY: bench
 bench: setup

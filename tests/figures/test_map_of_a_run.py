@@ -46,6 +46,7 @@ def windows(x):
     return x.permute(0, 1, 3, 2, 4, 5).reshape(-1, 4, C)
 
 
+TOKENS = torch.randn(1, 4, 4, 8)
 RUNS = {
     "module": (WeightedPermuteMLP(8, 4), torch.randn(1, 4, 4, 8)),
     "plain": (PermuteMLP(8, 4), torch.randn(2, 4, 4, 8)),
@@ -257,9 +258,41 @@ def frame(engine, state: dict, start: str) -> str:
     )
 
 
+def two_tokens_a_row(x):
+    B, H, W, C = x.shape
+    return x.reshape(B, H, W // 2, 2 * C).transpose(1, 2).relu()
+
+
+def channels_first(x):
+    B, H, W, C = x.shape
+    return x.permute(0, 3, 1, 2).relu()
+
+
+def tiles(x):
+    B, H, W, C = x.shape
+    x = x.reshape(B, H // 2, 2, W, C).permute(0, 1, 3, 2, 4)
+    return x.reshape(B, H // 2, W // 2, 4 * C).relu()
+
+
 # What is said of a run when so many of its steps are done.
 WORDS = [
+    (*RUNS["module"], 3, "Act 1 of 9: columns lie down as rows, 2 channels at a time:"),
     (*RUNS["module"], 4, "mlp_h mixes each row of 8 numbers along H*S; nothing else"),
+    (*RUNS["module"], 7, "Then home, by reshape, permute, reshape: (B, H, W, C)."),
+    (*RUNS["module"], 10, ": what stands in a row lies side by side, 2 channels at"),
+    (
+        two_tokens_a_row,
+        TOKENS,
+        2,
+        "stands in a row lies side by side, 8 channels",
+    ),
+    (
+        channels_first,
+        TOKENS,
+        1,
+        "stands in a row lies side by side, 1 channel at",
+    ),
+    (tiles, TOKENS, 3, "Act 1 of 2: reshape, permute, reshape. No number changes;"),
     (
         *RUNS["module"],
         36,

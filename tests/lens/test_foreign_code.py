@@ -2,18 +2,23 @@
 
 import contextlib
 import copy
+import io
 import json
+import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from tables import in_turn
 from vip_tutorial import Trace, trace
 
 X = torch.arange(32.0).reshape(1, 4, 4, 2)
+START = threading.Thread.start
 
 
 @pytest.fixture(scope="module")
@@ -182,6 +187,7 @@ MEMORY = {  # function, what the last step did to memory
     "adjoint": (lambda x: x.adjoint(), "view"),
     "as_strided": (lambda x: x.as_strided((2, 2), (2, 4)), "view"),
     "real": (lambda x: x.real, "same"),
+    "conj": (lambda x: torch.complex(x, x).conj(), "view"),
     "dropout": (nn.Dropout(0.5).eval(), "same"),
     "to": (lambda x: x.to(torch.float32), "same"),
     "contiguous": (lambda x: x.contiguous(), "same"),
@@ -291,7 +297,15 @@ SEEN = {  # function, how many numbers the first element of its result has seen
     "norm": (lambda x: x + F.layer_norm(x, (4, 2)), 8),
     "conv": (lambda x: x + F.conv2d(x, torch.ones(4, 4, 1, 1)), 4),
     "softmax": (lambda x: x[0, 0] + F.softmax(x[0, 0]), 2),
+    "shared heads": (
+        lambda x: x + F.scaled_dot_product_attention(*_shared(x), enable_gqa=True),
+        8,
+    ),
 }
+
+
+def _shared(x):
+    return x * 0.5, x[:, :2] * 0.5, x[:, :2] * 2
 
 
 @pytest.mark.filterwarnings("ignore:Implicit dimension")  # of softmax
@@ -328,7 +342,27 @@ CUT = {  # function, the numbers that the first element of its result depends on
     "rotary": (lambda x: x * 0.5 + x.flip(1) * torch.zeros(2), 1),
     "by nothing": (lambda x: x.sum(0) + x[0] * 0, 4),
     "weight": (lambda x: F.linear(x, torch.eye(2)), 1),
+    "powers": (lambda x: (x @ x.mT + _UPPER).exp().sum(-1), 2),
+    "powers, summed": (lambda x: (x @ x.mT + _UPPER).logsumexp(-1), 2),
+    "not added": (lambda x: torch.add(x, x.flip(0), alpha=0), 1),
+    "not blended": (lambda x: x.lerp(x.flip(0), 0.0), 1),
+    "to the power 0": (lambda x: x.flip(0) + x**0, 1),
+    "by infinity": (lambda x: x.flip(0) + x / torch.inf, 1),
+    "the largest": (lambda x: x.amax(0), 1),
+    "the larger": (lambda x: torch.maximum(x, x.flip(0)), 1),
+    "largest by norm": (lambda x: x.norm(torch.inf, 0), 1),
+    "dropped": (
+        lambda x: F.scaled_dot_product_attention(_ROWS, _ROWS, x, dropout_p=1 - 1e-9),
+        0,
+    ),
+    "scaled after a norm": (lambda x: F.layer_norm(x, (2,), torch.zeros(2)), 0),
+    "scaled by channel": (
+        lambda x: F.batch_norm(x, None, None, torch.zeros(2), training=True),
+        0,
+    ),
+    "between two": (lambda x: x.quantile(0.5, 0), 2),
 }
+_ROWS = torch.ones(4, 2)
 _UPPER = torch.zeros(4, 4).masked_fill(torch.ones(4, 4).triu(1).bool(), -torch.inf)
 
 
@@ -358,6 +392,59 @@ def test_a_tensor_that_is_given_twice_is_one_input(said):
     assert recording.gradient(0) == [3] * 6
 
 
+def into_a_view(x):
+    y = torch.zeros(6)
+    rows = y.view(2, 3)
+    rows.copy_(x)
+    return y.flip(0)
+
+
+def seen_before(x):
+    y = torch.zeros(3, 3)
+    row, first = y[1], y[0]
+    y[1:] = x
+    return torch.cat([first, row])
+
+
+def out_into_a_part(x):
+    y = torch.zeros(3, 3)
+    torch.ops.aten.cat.out([x[:1]], out=y[1:2])
+    return y.t()
+
+
+TABLE = torch.zeros(2, 3)
+
+
+def into_a_table(x):
+    TABLE.view(-1)[:3] = x[1]
+    return TABLE.clone().flip(0)
+
+
+@in_turn(
+    "function, expected",
+    [
+        (into_a_view, [5, 4, 3, 2, 1, 0]),
+        (seen_before, [-1, -1, -1, 0, 1, 2]),
+        (into_a_table, [-1, -1, -1, 3, 4, 5]),
+        (out_into_a_part, None),
+    ],
+)
+def test_what_no_input_had_gone_into_is_followed_from_the_write_on(function, expected):
+    recording = trace(function, torch.randn(2, 3))
+    assert homes(recording) == expected
+    numbers = recording.result.flatten().tolist()
+    assert recording.values(recording.outputs[0]) in (None, numbers)
+    assert not any("no step made" in sentence for sentence in recording.omitted)
+
+
+def test_what_a_norm_keeps_for_later_is_not_taken_for_a_constant():
+    norm = nn.BatchNorm1d(3)
+    recording = trace(lambda x: norm(x) + norm.running_mean, torch.randn(4, 3))
+    assert [step.known for step in recording.steps] == ["exact", "unknown"]
+    recording = trace(lambda x: norm(norm(x)), torch.randn(4, 3))
+    assert [step.known for step in recording.steps] == ["exact", "exact"]
+
+
 def test_nothing_is_said_of_what_came_by_a_way_that_nobody_sees(said):
     def by_numpy(x):
         return x + torch.from_numpy(x.numpy()[::-1].copy())
@@ -374,7 +461,42 @@ def test_nothing_is_said_of_what_came_by_a_way_that_nobody_sees(said):
     def computed_on(x):
         return x * (round(x.std().item(), 2) + 1e-6)
 
-    for function in (by_numpy, as_a_number, as_a_list, as_pythons_own, computed_on):
+    def by_a_file(x):
+        file = io.BytesIO()
+        torch.save(x, file)
+        return x + torch.load(io.BytesIO(file.getvalue())).flip(0)
+
+    def by_another_thread(x):
+        made = []
+        thread = threading.Thread(target=lambda: made.append(x.flip(0)))
+        thread.start()
+        thread.join()
+        return x + made[0]
+
+    def by_helpers(x):
+        with ThreadPoolExecutor(1) as helpers:
+            return x + helpers.submit(x.flip, 0).result()
+
+    def by_its_memory(x):
+        return x + torch.tensor([*x.untyped_storage()])[:3]
+
+    def as_a_filling(x):
+        y = torch.zeros(2, 3)
+        y[0] = x.sum().item()
+        return x + y
+
+    def as_an_end(x):
+        return x + torch.linspace(0, x.sum().item(), 3)
+
+    def as_a_slope(x):
+        return F.leaky_relu(x, x.sum().item())
+
+    def as_a_floor(x):
+        return F.layer_norm(x, (3,), eps=x.square().sum().item())
+
+    unseen = (by_numpy, by_a_file, by_another_thread, by_helpers, by_its_memory)
+    numbers = (as_a_number, as_a_list, as_pythons_own, computed_on, as_a_filling)
+    for function in (*unseen, *numbers, as_an_end, as_a_slope, as_a_floor):
         recording = trace(function, torch.randn(2, 3))
         assert recording.steps[-1].known == "unknown"
         assert "no step made" in recording.omitted[-1] or (
@@ -382,11 +504,19 @@ def test_nothing_is_said_of_what_came_by_a_way_that_nobody_sees(said):
         )
         words = said(recording, 0)
         assert "is not known" in words["cell"] and "is not known" in words["step"]
+    assert threading.Thread.start is START
+    # What is written over by such a number is not said to come from nowhere.
+    recording = trace(lambda x: F.pad(x, (1, 0), value=x.sum().item()), X)
+    assert recording.steps[-1].known == "unknown"
+    assert "from what no step made" in said(recording)["step"]
     # A number that stands in the line is the line's own.
     recording = trace(lambda x: (x * 2.5 + 1, x.sum().item())[0] / 4, torch.randn(2))
     assert recording.steps[-1].known == "exact" and recording.omitted == []
-    # What was there before, and is asked for no more than its shape, hides nothing.
+    # Where code only chooses by what a tensor holds, no number has left.
     mask = torch.ones(2, 3)
+    recording = trace(lambda x: x + mask if x.isfinite().all() else x, -mask)
+    assert recording.steps[-1].known == "exact"
+    # What was there before, and is asked for no more than its shape, hides nothing.
     recording = trace(lambda x: (x * mask).view(x.shape[0], -1), torch.randn(2, 3))
     assert recording.omitted == []
 
@@ -405,6 +535,25 @@ def test_steps_in_scripted_code_are_told_as_pytorchs_own():
         *("permute", "transpose", "mul", "reshape")
     ]
     assert "cannot look into" in recording.omitted[0]
+
+
+@pytest.mark.skipif(
+    not hasattr(TorchDispatchMode, "supports_higher_order_operators"),
+    reason="this PyTorch lets no mode of others see them",
+)
+@pytest.mark.filterwarnings("ignore")
+def test_an_operator_that_runs_functions_is_not_looked_into():
+    z = torch.randn(2, 3)
+
+    def chosen(x):
+        y = x * 2
+        return torch.cond(x.sum() > 99, lambda x: x.flip(0), lambda x: x + y, (z,))
+
+    try:
+        recording = trace(chosen, torch.randn(2, 3))
+        assert recording.steps[-1].known == "unknown"
+    finally:
+        torch._dynamo.reset()
 
 
 def test_a_norm_is_said_to_use_what_it_uses(said):
@@ -439,6 +588,58 @@ def test_places_are_kept_by_what_works_in_place():
         recording = trace(lambda x, f=function: f(x).permute(0, 2, 1, 3), X + 0.5)
         kinds = {step.kind for step in recording.steps[:-1]}
         assert kinds <= {"norm", "pointwise"}, kinds
+
+
+def test_an_operation_of_others_is_not_taken_for_pytorchs_own(engine):
+    """It has the name of one of PyTorch's, and does something else."""
+    theirs = torch.library.Library("theirs", "FRAGMENT")
+    theirs.define("softmax(Tensor x, int dim) -> Tensor")
+    theirs.impl("softmax", lambda x, dim: x.flip(0) * 2, "CPU")
+    for function in (torch.ops.theirs.softmax, torch.ops.theirs.softmax.default):
+        recording = trace(lambda x, f=function: f(x, -1), torch.randn(4, 2))
+        (step,) = recording.steps
+        assert (step.op, step.call) == ("theirs.softmax", "theirs.softmax(-1)")
+        assert (step.kind, step.known) == ("other", "bound")
+
+
+SENTENCES = [  # function, what is said of its last step
+    (lambda x: x / x.sum(-1, keepdim=True), "one of the 16 of the other tensor"),
+    (lambda x: x + x.flip(1), "the one that has its place in the other tensor"),
+    (lambda x: x[0] + x[0, :, :1], "one of the 8 of the other tensor, which are"),
+    (
+        lambda x: x[0, 0, :, :1] + x[0, 0, 0],
+        "each of the 8 numbers is made from one of each tensor that went in, at its "
+        "place; where there are fewer, 4 and 2, they are stretched over all places.",
+    ),
+    (
+        lambda x: x.lerp(x.flip(1), x.mean((1, 2, 3), keepdim=True)),
+        "each of the 32 numbers is made from one of each tensor that went in, at its "
+        "place; where there are fewer, 1, they are stretched",
+    ),
+    (lambda x: x[0, 0, 0].dot(x[0, 0, 1]), "1 new number."),
+    (lambda x: x.amax(), "1 number remains, each one of 32."),
+    (lambda x: x.sum(), "1 number remains, each made from 32."),
+    (lambda x: _put(x, slice(0, 0)), "every number stays where it was. None is made."),
+    (lambda x: _put(x, 0), "32 numbers come from none of what went in."),
+    (lambda x: _put(x, (0, 0, 0, 0)), "31 numbers are taken from one tensor, and 1 "),
+    (lambda x: torch.complex(x, x).conj(), "is read as 32 other numbers."),
+]
+
+
+def _put(x, where):
+    y = x.clone()
+    y[where] = 5
+    return y
+
+
+@in_turn("function, words", SENTENCES)
+def test_a_sentence_tells_what_is_known_and_in_whole_words(function, words, said):
+    assert words in said(trace(function, X))["step"]
+
+
+def test_a_number_alone_has_a_name(said):
+    words = said(trace(lambda x: x * 2, torch.tensor(3.0)), 0)["cell"]
+    assert words.startswith("You follow the only number, address 0")
 
 
 # --- calls that hold others ----------------------------------------------------------
@@ -539,6 +740,18 @@ def test_of_large_tensors_the_gradients_are_left_out_and_the_run_is_not():
     assert not any(step.backward for step in recording.steps)
 
 
+def test_a_gradient_that_the_run_asks_for_is_told_by_its_own_steps(engine):
+    def twice(x):
+        z = x.detach().requires_grad_()
+        (g,) = torch.autograd.grad((z**2 * z.flip(0)).sum(), z)
+        return g * 2
+
+    text = json.dumps(trace(twice, torch.randn(4)).to_json())
+    script = f"""JSON.stringify((() => {{ const run = $recording.readRun({text});
+      return [...run.seen(run.outputs[0], 1)]; }})())"""
+    assert sorted(json.loads(engine.eval(script))) == [1, 2]
+
+
 # --- runs that fail ------------------------------------------------------------------
 
 FAULTS = [  # function, what the note says
@@ -562,6 +775,12 @@ FAULTS = [  # function, what the note says
     (lambda x: x.expand(1, 4, 4, 4), "stretches axes of length 1 alone"),
     (lambda x: F.conv2d(x, torch.ones(1, 3, 1, 1)), "the filters take 3"),
     (lambda x: F.conv2d(x, torch.ones(4, 4, 1, 1), groups=2), "the filters take 8"),
+    (lambda x: torch.einsum("bhwc,cd", x, torch.ones(3, 4)), "'c' stands for an axis"),
+    (lambda x: torch.einsum("hwc", x), "'hwc' names 3 axes, and its tensor, (1, 4, "),
+    (lambda x: torch.einsum("bhwc", x, x), "a term for 1 before the arrow"),
+    (lambda x: F.layer_norm(x, (4, 4)), "built for last axes of (4, 4)"),
+    (lambda x: x.split([1, 2], -2), "Axis -2 is 4 long, and the parts make 3"),
+    (lambda x: x[torch.ones(1, 3).bool()], "axis 1 of [1, 3] is not as long as in"),
 ]
 
 
@@ -602,7 +821,10 @@ def test_a_fault_of_the_readers_own_is_not_laid_on_a_call():
     (note,) = caught.value.__notes__
     assert "exp()" in note and "view(5)" not in note
     recording = trace(caught_and_another, X, partial=True)
-    assert recording.failed == "The run broke off: LookupError: none of 1"
+    broken, at = recording.failed.split("\n")
+    assert broken == "The run broke off: LookupError: none of 1"
+    assert at.startswith("In test_foreign_code.py, line ")
+    assert at.endswith(': raise LookupError(f"none of {len(y)}")') and at in note
     with pytest.raises(KeyboardInterrupt):
         trace(_interrupted, X, partial=True)
 
@@ -616,7 +838,11 @@ def test_a_broken_run_is_shown(engine):
     state = {"recording": recording.to_json(), "name": "lens", "start": "", "state": ""}
     state |= {"title": "", "hue": "H", "light": "W", "picture": None}
     html = engine.eval(f"$permute_lens.firstFrame({json.dumps(state)})")
-    assert "There are 32 numbers, and 5 is 5" in html
+    lines = html.partition('<ul class="vip-failed">')[2].partition("</ul>")[0]
+    (broken, call, advice) = lines.removesuffix("</li>").split("</li>")
+    assert "The run broke off: RuntimeError" in broken
+    assert "view(5) failed on (1, 4, 4, 2)" in call
+    assert "There are 32 numbers, and 5 is 5" in advice
 
 
 # --- names ---------------------------------------------------------------------------
@@ -680,6 +906,24 @@ def test_only_sizes_name_axes():
         assert recording.tensors[-1].axes == names
 
 
+def test_axes_without_a_name_are_told_apart_by_their_input():
+    recording = trace(lambda x, y: x + y, torch.randn(3, 1), torch.randn(3))
+    assert recording.tensors[-1].axes == ["d0", "e0"]
+
+
+def test_a_pattern_names_no_axis_that_it_has_done_away_with(monkeypatch):
+    code = _reduced.__code__.replace(co_filename="/site/einops/einops.py")
+    monkeypatch.setattr(_reduced, "__code__", code)
+    recording = trace(lambda x: _reduced(x, "b h w -> b () w"), torch.randn(2, 3, 4))
+    assert recording.tensors[-1].axes == ["b", "1", "w"]
+
+
+def _reduced(x, pattern):
+    """As einops would."""
+    b, h, w = x.shape
+    return x.sum(1).reshape((b, 1, w))
+
+
 def exchanged_windows(x):
     """The windows of a Swin block put together again, H and W exchanged."""
     B, H, W, C = x.shape
@@ -704,6 +948,11 @@ def heads_merged_too_soon(x):
     return x.reshape(B, N, C)
 
 
+def added_across(x):
+    B, H, W, C = x.shape
+    return x + F.layer_norm(x, (C,)).transpose(1, 2)
+
+
 def tokens(x):
     B, H, W, C = x.shape
     T = H * W
@@ -717,6 +966,7 @@ def tokens(x):
         (windows_and_back, (1, 4, 4, 2), "B H W C"),
         (heads_merged_too_soon, (1, 4, 8), "B h N*C:2"),
         (tokens, (1, 4, 4, 2), "B H W C"),
+        (added_across, (1, 4, 4, 2), "B 4 4 C"),
     ],
 )
 def test_a_name_in_the_code_does_not_hide_another_order(function, shape, axes):

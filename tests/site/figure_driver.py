@@ -63,3 +63,8 @@ class Figure:
     def html(self) -> str:
         """The figure's picture, as it stands in the page."""
         return self.part("body").inner_html()
+
+    def painted(self) -> list[str]:
+        """What of it is no HTML: its canvases."""
+        canvases = self.figure.locator("canvas")
+        return canvases.evaluate_all("(all) => all.map((one) => one.toDataURL())")

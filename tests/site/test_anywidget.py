@@ -11,7 +11,8 @@ from lens_pages import height_lens
 
 import vip_tutorial
 from vip_tutorial import PermuteMLP, trace
-from vip_tutorial.figures import PermuteLens
+from vip_tutorial.figures import LiveViP, PermuteLens
+from vip_tutorial.networks import pretrained
 
 PACKAGE = Path(vip_tutorial.__file__).parent
 # A front end: a model that knows what was saved, and an empty element.
@@ -60,7 +61,7 @@ class LiveLens(Lens):
 @pytest.fixture
 def open_live(open_page, places):
     def open_live(lens, load=FROM_ONE_TEXT, **options):
-        values = json.dumps(lens.page_state())
+        values = json.dumps({**lens.page_state(), "link": ""})  # no page's
         html = FRONT_END.format(
             style=lens._css, name=lens.name, values=values, load=load
         )
@@ -155,3 +156,17 @@ def test_copying_gives_the_state_for_python(open_live, toy):
     assert text == "v1;step=5"
     again = PermuteLens(toy.trace, name="again", start=text)
     assert open_live(again).said.startswith("Step 5 of 7")
+
+
+def test_python_draws_and_hears_the_scores(open_live):
+    model, scale = pretrained.load("digits"), pretrained.scale("digits")
+    live = LiveViP(model, scale)
+    page = open_live(live).page
+    first = page.evaluate("model.get('scores')")
+    live.picture = torch.eye(8)
+    page.evaluate("(state) => fromPython('state', state)", live.state)
+    live.scores = page.evaluate("model.get('scores')")  # as the front end does
+    assert page.evaluate("saved.length") == 2 and live.scores != first
+    with torch.no_grad():
+        truth = model((torch.eye(8)[None, None] - scale.mean) / scale.spread)[0]
+    assert live.scores == pytest.approx(truth.tolist(), abs=1e-4)

@@ -10,12 +10,16 @@ import torch
 from torch import nn
 
 from vip_tutorial import PermuteMLP, WeightedPermuteMLP
+from vip_tutorial.experiments import results
+from vip_tutorial.experiments.brush import Pen, covered, distances
 from vip_tutorial.figures import BranchMixer
 from vip_tutorial.figures.shared.pictures import LEVELS
 from vip_tutorial.mixers.dynamic import DynamicPermuteMLP
 from vip_tutorial.networks import pretrained
 from vip_tutorial.study.branch_weights import exchanged_order, weights_by_block
 from vip_tutorial.training.data import as_tokens, digit, patterns
+
+PEN = Pen(**results.read("brush")["pen"])
 
 
 @pytest.fixture(scope="module")
@@ -407,9 +411,30 @@ def drawn(figure):
     return torch.tensor([(0xE8 - v) / (0xE8 - 0x14) * 16 for v in dark]).round() / 16
 
 
+def scale_of(figure):
+    """Where on the page the picture begins, and how large a pixel of it is."""
+    box = figure.box.locator("[data-stroke]").bounding_box()
+    scale = box["width"] / 8.2
+    return box["x"] + 0.1 * scale, box["y"] + 0.1 * scale, scale
+
+
+def place(figure, x, y):
+    """A whole place on the page; x and y in pixels of the picture."""
+    left, top, scale = scale_of(figure)
+    return round(left + x * scale), round(top + y * scale)
+
+
+def on_paper(figure, *places, pen=PEN):
+    """The ink, 0 to 1, of a stroke through these places on the page."""
+    left, top, scale = scale_of(figure)
+    points = torch.tensor(places, dtype=torch.float64) - torch.tensor([left, top])
+    path = points / scale
+    pieces = torch.stack([torch.cat([path[:1], path[:-1]]), path], dim=1)
+    return covered(distances(pieces, 8, 8), pen) / 16
+
+
 def pixel(figure, row, column):
-    box = figure.box.locator(f'[data-at="{8 * row + column}"]').bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    return place(figure, column + 0.5, row + 0.5)
 
 
 def test_pictures_are_chosen_and_channels_followed(open_figure):
@@ -438,11 +463,13 @@ def test_pictures_are_chosen_and_channels_followed(open_figure):
     check(figure, widget, module, embed, digit(7)[0], channel=far)
 
 
-def test_drawing_with_the_mouse(open_figure):
+def test_drawing_hard_with_the_mouse(open_figure):
     module, embed = module_and_embed(16)
     widget = BranchMixer(module, embed)
     figure = open_figure(widget)
     figure.press("clear")
+    figure.setting("hard").check()
+    assert figure.state == f"v1;picture={'0' * 64}"  # a brush stands in no link
     picture = torch.zeros(8, 8)
     check(figure, widget, module, embed, picture)
     mouse = figure.page.mouse
@@ -459,8 +486,11 @@ def test_drawing_with_the_mouse(open_figure):
     mouse.move(*pixel(figure, 2, 3))  # a stroke may begin on ink
     mouse.down()
     mouse.move(*pixel(figure, 7, 3))  # a leap, and no gap
+    mouse.move(*pixel(figure, 7, -12))  # out of the figure, and in elsewhere
+    mouse.move(*pixel(figure, 5, -12))
+    mouse.move(*pixel(figure, 5, 0))
     mouse.up()
-    picture[2:, 3] = 1
+    picture[2:, 3] = picture[7, :3] = picture[5, 0] = 1
     for button in ("right", "middle"):
         mouse.click(*pixel(figure, 6, 6), button=button)
     check(figure, widget, module, embed, picture)
@@ -476,25 +506,58 @@ def test_drawing_with_the_mouse(open_figure):
     assert figure.said.startswith("The drawing. The largest weight is that of height")
 
 
+def test_drawing_with_the_mouse(open_figure):
+    """The pen covers parts of pixels, wherever between them the pointer was."""
+    module, embed = module_and_embed(16)
+    widget = BranchMixer(module, embed)
+    figure = open_figure(widget)
+    figure.press("clear")
+    mouse = figure.page.mouse
+
+    def stroke(*path):
+        mouse.move(*path[0])
+        mouse.down()
+        for to in path[1:]:
+            mouse.move(*to)
+        mouse.up()
+
+    dot = place(figure, 2.3, 1.4)
+    stroke(dot)  # a click without a drag
+    picture = on_paper(figure, dot)
+    assert 0 < picture.count_nonzero() <= 4 and 0 < picture.max() < 1
+    check(figure, widget, module, embed, picture)
+    corner = [place(figure, *to) for to in ((6.2, 1.3), (6.2, 6.8), (1.4, 7.2))]
+    stroke(*corner)
+    picture = torch.maximum(picture, on_paper(figure, *corner))
+    check(figure, widget, module, embed, picture)
+    stroke(*corner)  # once more: what is inked stays as it is
+    check(figure, widget, module, embed, picture)
+    figure.setting("rub").check()
+    stroke(*corner[:2])
+    gone = on_paper(figure, *corner[:2], pen=Pen(2 * PEN.width))
+    assert torch.equal(gone[2:6, 6], torch.ones(4))
+    picture = torch.minimum(picture, 1 - gone)
+    check(figure, widget, module, embed, picture)
+
+
 def test_drawing_with_a_finger(open_figure):
     module, embed = module_and_embed(16)
     widget = BranchMixer(module, embed, {"blank": torch.zeros(8, 8)})
-    figure = open_figure(widget, has_touch=True, width=360)
+    figure = open_figure(widget, has_touch=True, width=360, height=300)
     finger = figure.page.context.new_cdp_session(figure.page)
 
     def touch(kind, *points):
         points = [{"x": x, "y": y} for x, y in points]
         finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
-    picture = torch.zeros(8, 8)
-    touch("touchStart", pixel(figure, 1, 4))
-    for row in range(1, 7):
-        touch("touchMove", pixel(figure, row, 4))
-        picture[row, 4] = 1
-    touch("touchMove", pixel(figure, 6, 4), pixel(figure, 0, 0))  # a second finger
+    path = [pixel(figure, row, 4) for row in range(1, 7)]
+    touch("touchStart", path[0])
+    for to in path[1:]:
+        touch("touchMove", to)
+    touch("touchMove", path[-1], pixel(figure, 0, 0))  # a second finger
     touch("touchEnd")
     assert figure.page.evaluate("scrollY") == 0  # it drew and did not scroll
-    check(figure, widget, module, embed, picture)
+    check(figure, widget, module, embed, on_paper(figure, *path))
 
 
 def test_drawing_with_keys(open_figure):

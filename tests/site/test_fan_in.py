@@ -10,6 +10,8 @@ from vip_tutorial.figures import FanIn
 from vip_tutorial.study.faults.mutants import HeightTransposed
 from vip_tutorial.study.reach import reach
 
+TIMES = ["not at all", "once", "twice", "3 times"]
+
 
 def letters(figure) -> list[str]:
     """What stands in each input token, row by row."""
@@ -33,6 +35,7 @@ def test_there_is_a_letter_where_a_derivative_is_not_0(open_figure):
     branches = {"h": wrong.height, "w": right.width, "c": right.channel}
     strengths = {letter: reach(f, x) for letter, f in branches.items()}
     figure = open_figure(FanIn(branches, x, at=(0, 0)))
+    times = set()
     for i, j in ((0, 0), (2, 1), (3, 3)):
         figure.figure.locator(f'[data-do="at"][data-value="{4 * i + j}"]').click()
         wanted = [
@@ -44,6 +47,9 @@ def test_there_is_a_letter_where_a_derivative_is_not_0(open_figure):
             for token in range(16)
         ]
         assert letters(figure) == wanted
+        own = len(wanted[4 * i + j])  # the faulty branch leads past the diagonal
+        assert figure.said.endswith(f"itself comes in {TIMES[own]}."), (i, j)
+        times.add(own)
         lines = figure.figure.locator(".vip-fan-lines path")
         drawn = lines.evaluate_all(
             "(all) => all.map((l) => +l.getAttribute('stroke-width'))"
@@ -54,6 +60,7 @@ def test_there_is_a_letter_where_a_derivative_is_not_0(open_figure):
             here, drawn = drawn[: len(wide)], drawn[len(wide) + 1 :]  # and one goes on
             assert here == pytest.approx(wide, abs=0.06), letter
         assert drawn == []
+    assert times == {2, 3}
     assert "h" in letters(figure)[3]  # the fault is seen: row 3's token has come in
 
 

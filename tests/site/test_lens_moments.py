@@ -50,24 +50,28 @@ function faultAt(plan, i, backward, numbers, part) {
 """
 
 
-@pytest.fixture(scope="module")
-def ask(engine_of):
-    """`ask(recording, code, **options)`: what `code` says, with `plan` and `run`."""
+def asking(engine_of, more: str = ""):
+    """`ask(recording, code, form)`: what `code` says, with `plan` and `run`."""
     engine = engine_of("permute_lens.js")
-    engine.eval(ASK)
+    engine.eval(ASK + more)
 
-    def ask(recording, code: str, hue="H", light="W", form="wide"):
-        options = json.dumps({"hue": hue, "light": light})
+    def ask(recording, code: str, form: str = "wide"):
+        options = json.dumps({"hue": "", "light": ""})
         given = json.dumps(recording.to_json())
         return json.loads(
             engine.eval(
                 f"(() => {{ const plan = planOf({given}, {options}, '{form}');"
                 f"const {{ run }} = plan; return JSON.stringify({code}); }})()",
-                timeout_sec=60,
+                timeout_sec=120,
             )
         )
 
     return ask
+
+
+@pytest.fixture(scope="module")
+def ask(engine_of):
+    return asking(engine_of)
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,12 @@
 """Tensors too large to be drawn whole: each element can be brought into the window."""
 
-import json
 import math
 import re
 
 import pytest
 import torch
 import torch.nn.functional as F
-from test_lens_moments import ASK
+from test_lens_moments import asking
 from torch import nn
 
 from vip_tutorial import trace
@@ -75,21 +74,7 @@ RUNS = {
 
 @pytest.fixture(scope="module")
 def ask(engine_of):
-    engine = engine_of("permute_lens.js")
-    engine.eval(ASK + WINDOWS)
-
-    def ask(recording, code, form="wide"):
-        given = json.dumps(recording.to_json())
-        options = json.dumps({"hue": "", "light": ""})
-        return json.loads(
-            engine.eval(
-                f"(() => {{ const plan = planOf({given}, {options}, '{form}');"
-                f"const {{ run }} = plan; return JSON.stringify({code}); }})()",
-                timeout_sec=120,
-            )
-        )
-
-    return ask
+    return asking(engine_of, WINDOWS)
 
 
 @pytest.fixture(scope="module")

@@ -636,7 +636,8 @@ def test_choosing_and_drawing(open_figure, trained):
     figure.press("clear")
     assert figure.said.startswith("Every pixel is paper: there is nothing to tell")
     check_table(figure, trained, (torch.zeros(8, 8),))
-    box = figure.box.locator('[data-drag=draw] [data-at="11"]').bounding_box()
+    figure.setting("hard").check()
+    box = figure.box.locator('[data-stroke=draw] [data-at="11"]').bounding_box()
     figure.page.mouse.move(box["x"] + 5, box["y"] + 5)
     figure.page.mouse.down()
     for _ in range(4):
@@ -649,6 +650,12 @@ def test_choosing_and_drawing(open_figure, trained):
     picture = picture_of(widget, figure)
     assert picture.count_nonzero() == 6
     check_table(figure, trained, (picture,))
+    figure.setting("hard").uncheck()
+    figure.page.mouse.click(box["x"], box["y"])  # about where four pixels meet
+    softer = picture_of(widget, figure)
+    greys = softer[softer != picture]
+    assert (softer >= picture).all() and 0 < greys.min() and greys.max() < 1
+    check_table(figure, trained, (softer,))
     ink = open_figure(widget, f"live=v1;picture={'g' * 64}")
     assert ink.said.startswith("Every pixel is ink")
 

@@ -1,7 +1,7 @@
 """Networks: weights in files, trained ones, and the way out of PyTorch.
 
 checkpoints  weights in files, the authors' among them
-pretrained   four small networks that come with the package, in weights/
+pretrained   five small networks that come with the package, in weights/, and two films
 onnx         a network as a file of ONNX, in float32 or with weights of one byte
 recipe       the paper's training as numbers, and what it would cost
 timm         the four sizes by name in timm; import it to register them

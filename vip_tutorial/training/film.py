@@ -15,7 +15,7 @@ import json
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,13 @@ from torch.nn.functional import cross_entropy
 from .._util.arguments import checked_path, real_number, whole_number
 from .._util.files import write_atomically
 from .data import Labelled
-from .loop import Recipe, accuracy, fit, predict
+from .loop import Recipe, accuracy, fit, predict, steps_of
 
 _MOST = 127
 _SCALES = "scales"  # the tensor of a file that is no parameter
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # tensors have no equality of their own
 class Frame:
     """A network in the middle of its training.
 
@@ -50,15 +50,15 @@ class Frame:
     loss: float
     accuracy: float
     exact_accuracy: float
-    whole: Mapping[str, Tensor]
-    scale: Mapping[str, float]
+    whole: dict[str, Tensor] = field(repr=False)
+    scale: dict[str, float] = field(repr=False)
 
     def weights(self) -> dict[str, Tensor]:
         """The rounded weights in float32, for `load_state_dict` of the network."""
         return {name: whole * self.scale[name] for name, whole in self.whole.items()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Film:
     """Frames of one training, in the order of their steps.
 
@@ -72,15 +72,17 @@ class Film:
     recipe: Recipe
     steps: int
 
-    def save(self, path: str | os.PathLike, **more: Any) -> None:
+    def save(self, path: str | os.PathLike) -> None:
         """Write the film: the weights into a safetensors file, all else beside it.
 
         Args:
-            path: Of the weights; the rest goes into a file of JSON by the same name.
-            **more: What else is to be told there, as JSON can hold it.
+            path: Of the weights, e.g. "mine.safetensors"; the rest goes into
+                "mine.json".
 
         Raises:
             OSError: If a file cannot be written.
+            ValueError: If both would be the same file.
+            TypeError: If `path` is no name of a file.
         """
         from safetensors.torch import save
 
@@ -90,7 +92,7 @@ class Film:
         # (frames, *shape of the parameter) each
         scales = torch.tensor([[f.scale[n] for n in names] for f in self.frames])
         weights = save(tensors | {_SCALES: scales.half()})
-        told = more | {
+        told = {
             "recipe": asdict(self.recipe),
             "steps": self.steps,
             "frames": [
@@ -175,7 +177,7 @@ def film_of(
             `fit` raises.
         TypeError: If `at` is no list of whole numbers; or what `fit` raises.
     """
-    steps = recipe.epochs * math.ceil(len(train.labels) / recipe.batch)
+    steps = steps_of(train, recipe)
     wanted = _checked_steps(at, steps)
     kept: dict[int, dict[str, Tensor]] = {}
     done = 0
@@ -200,7 +202,9 @@ def film_of(
     return Film(frames, recipe, steps)
 
 
-def _frame(step: int, weights: dict[str, Tensor], scene: nn.Module, test: Labelled):
+def _frame(
+    step: int, weights: dict[str, Tensor], scene: nn.Module, test: Labelled
+) -> Frame:
     """A frame of these weights; `scene` is a network to measure with."""
     scene.load_state_dict(weights)
     exact = accuracy(scene, test)
@@ -212,7 +216,7 @@ def _frame(step: int, weights: dict[str, Tensor], scene: nn.Module, test: Labell
     frame = Frame(step, math.nan, math.nan, exact, whole, scale)
     scene.load_state_dict(frame.weights())
     loss = cross_entropy(predict(scene, test.images), test.labels).item()
-    return Frame(step, loss, accuracy(scene, test), exact, whole, scale)
+    return replace(frame, loss=loss, accuracy=accuracy(scene, test))
 
 
 def _scale(name: str, weight: Tensor) -> float:
@@ -270,4 +274,9 @@ def _checked_facts(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _card_of(path: Path) -> Path:
+    if path.suffix.lower() == ".json":
+        raise ValueError(
+            f"{path} is the name of what is told of a film: give that of its weights, "
+            f"{path.with_suffix('.safetensors').name}"
+        )
     return path.with_suffix(".json")

@@ -169,8 +169,7 @@ def fit(
         UserWarning: If the pixels are far from standardised, e.g. go up to 255.
     """
     recipe = recipe or Recipe()
-    if not isinstance(recipe, Recipe):
-        raise TypeError(f"recipe is a {type(recipe).__name__}; it must be a Recipe")
+    steps = steps_of(train, recipe)
     for part, name in ((train, "train"), (test, "test")):
         _check(part, name)
         _warn_if_far(part, name)
@@ -190,7 +189,6 @@ def fit(
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay
     )
-    steps = recipe.epochs * math.ceil(len(train.labels) / recipe.batch)
     # A warm-up of a single step would start at its own end: it is none.
     warmup = 0.0 if recipe.warmup * steps == 1 else recipe.warmup
     scheduler = torch.optim.lr_scheduler.OneCycleLR(
@@ -220,6 +218,14 @@ def fit(
             )
     model.eval()
     return history
+
+
+def steps_of(train: Labelled, recipe: Recipe) -> int:
+    """How many steps a training has; what is no recipe or no images is refused."""
+    if not isinstance(recipe, Recipe):
+        raise TypeError(f"recipe is a {type(recipe).__name__}; it must be a Recipe")
+    _check(train, "train")
+    return recipe.epochs * math.ceil(len(train.labels) / recipe.batch)
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ them all, and the chapter that shows a file repeats a part of it and compares.
 
 import json
 import platform
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ _FOLDER = Path(__file__).parent
 
 
 def read(name: str) -> dict[str, Any]:
-    """What was measured, and with which versions.
+    """What was measured, when, on what machine and with which versions.
 
     Args:
         name: Name of a file beside this one, without its ending.
@@ -29,11 +30,16 @@ def read(name: str) -> dict[str, Any]:
 
 
 def write(name: str, measured: dict[str, Any]) -> None:
-    """Keep what was measured, with the versions, in place of what was there."""
+    """Keep what was measured, with versions, machine and day, in place of the last."""
     versions = {
         "python": platform.python_version(),
         "torch": torch.__version__.partition("+")[0],
         "threads": torch.get_num_threads(),
     }
-    text = json.dumps({"versions": versions} | measured, indent=1)
+    about = {
+        "versions": versions,
+        "machine": f"{platform.system()}, {platform.machine()}",
+        "day": date.today().isoformat(),
+    }
+    text = json.dumps(about | measured, indent=1)
     write_atomically(_FOLDER / f"{name}.json", f"{text}\n".encode())

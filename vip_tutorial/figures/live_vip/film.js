@@ -68,10 +68,10 @@ export function filmHtml({ frames }, frame, asleep) {
   const curve = (name) =>
     `<polyline class="vip-film-${name}" points="${heights[name].map((y, i) => `${x(i)},${y.toFixed(1)}`).join(" ")}"/>` +
     heights[name].map((y, i) => `<path class="vip-film-${name}" d="M${x(i)},${y.toFixed(1)}h0"/>`).join("");
-  const words = `step ${now.step} of ${frames[last].step}: loss ${now.loss.toFixed(2)}, ${Math.round(100 * now.accuracy)} % of the test pictures right`;
-  return `<label class="vip-film-slider"><span>training, <b>${words}</b></span>
+  const words = `step ${now.step} of ${frames[last].step}: loss ${now.loss.toFixed(2)}, ${Math.round(100 * now.accuracy)} % right`;
+  return `<label class="vip-film-slider"><span>its training, <b>${words}</b></span>
 <input type="range" min="0" max="${last}" value="${at}" data-set="frame" aria-valuetext="${words}"${asleep ? " disabled" : ""}></label>
 <svg class="vip-film" viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="Loss and accuracy after ${frames.length} of the steps: loss from ${frames[0].loss.toFixed(2)} to ${frames[last].loss.toFixed(2)}, accuracy from ${Math.round(100 * frames[0].accuracy)} to ${Math.round(100 * frames[last].accuracy)} %">
 <path class="vip-film-now" d="M${x(at)},0V${HEIGHT}"/>${curve("loss")}${curve("accuracy")}</svg>
-<span class="vip-film-legend"><span>● loss</span> <span>■ share right</span> <span>the steps are not evenly spaced</span></span>`;
+<span class="vip-film-legend"><span>● loss</span> <span>■ share of test pictures right</span> <span>the steps are not evenly spaced</span></span>`;
 }

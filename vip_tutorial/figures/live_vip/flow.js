@@ -100,7 +100,12 @@ function blockOver(scene, { lanes, blend, middle, after }, section, at, label, a
       button("home", lane.mixed, lane.home),
     ];
   });
-  const names = [label(blend, "blend"), label(middle, "project, add"), label(after, "channel MLP, add")];
+  const besideArrow = (box) => (box.y > blend.y ? { ...box, x: box.x + 8 } : box);
+  const names = [
+    label(blend, "blend"),
+    label(besideArrow(middle), "project, add"),
+    label(besideArrow(after), "channel MLP, add"),
+  ];
   return buttons.join("") + names.join("");
 }
 

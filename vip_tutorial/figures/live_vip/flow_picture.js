@@ -256,7 +256,7 @@ function drawBars(drawing, { order, channel }, { x, y, width, height }, points, 
 
 function drawArrow(drawing, from, to) {
   const isDown = to.y > from.y + from.height;
-  const [x, y] = isDown ? [from.x + 7, from.y + from.height + 2] : [from.x + from.width + 2, from.y + from.height / 2];
+  const [x, y] = isDown ? [from.x + 4, from.y + from.height + 2] : [from.x + from.width + 2, from.y + from.height / 2];
   const end = isDown ? [x, to.y - 2] : [to.x - 3, y];
   drawing.curve([[x, y], between([x, y], end), end], "line", 1.25);
   drawHead(drawing, end, isDown ? [0, 1] : [1, 0]);

@@ -106,7 +106,7 @@ export const figure = {
     const section = (name) => sectionHtml(scene, plans, name, flow, asleep);
     const { now, free, kept } = moment;
     const best = winnerOf(now.shares);
-    const answer = `<p class="vip-live-answer"><b>${escape(scene.labels[best])}</b> ${now.shares[best].toFixed(2)}</p>`;
+    const answer = `<p class="vip-live-answer"><b${scene.labels[best].length > 3 ? ' class="vip-long"' : ""}>${escape(scene.labels[best])}</b> ${now.shares[best].toFixed(2)}</p>`;
     const desk = `<div class="vip-live-paper">${drawingHtml(scene, state, asleep)}${answer}</div>${scoresHtml(scene.labels, now, free, kept, kept ? otherTitle(scene, state) : "")}`;
     return [
       `<div class="vip-live-desk" style="grid-row:1 / span ${network.blocks.length + 2}">${desk}</div>`,

@@ -3,8 +3,12 @@
 
 import { pixelFill } from "../../lens/figure/colours.js";
 import { escape } from "../../lens/figure/host.js";
+import { covered, crossed, inked, PEN, rubbed } from "./brush.js";
 
 const LEVELS = "0123456789abcdefg"; // sixteenths of ink, one letter a pixel
+const RUBBER = { ...PEN, width: 2 * PEN.width }; // who rubs a line out does not hit its middle
+const EDGE = 0.1; // around the pixels, in pixels
+const STEP = 0.1; // of a pixel: a stroke has no need of places that lie closer
 
 /**
  * @typedef {object} Pictures
@@ -16,8 +20,9 @@ const LEVELS = "0123456789abcdefg"; // sixteenths of ink, one letter a pixel
  */
 
 export const HELP =
-  "Draw with mouse or finger; with “rub out” ticked a stroke leaves paper. With keys: Tab to the picture; arrows move, " +
-  "Space inks or rubs out, 0 to 9 set a grey level.";
+  "Draw with mouse or finger. The pen covers a part of a pixel; with “hard brush” ticked a stroke inks whole pixels, " +
+  "with “rub out” it leaves paper. With keys: Tab to the picture; arrows move, Space inks or rubs out, 0 to 9 set a " +
+  "grey level.";
 
 /** The parts of a state that are pictures: the one that is shown, and one beside it. */
 export const fields = {
@@ -66,11 +71,27 @@ function painted(scene, levels, at, level) {
   return { picture, at, heard: pixelWords(scene, level, at) };
 }
 
-/** A pointer came over a pixel. */
-function stroked(scene, state, at) {
-  const levels = levelsOf(scene, state.picture);
-  const brush = state.rub ? 0 : 16;
-  return levels[at] === brush ? undefined : { ...painted(scene, levels, at, brush), heard: "" };
+/**
+ * A pointer was drawn over the picture.  What its whole stroke leaves is laid over the
+ * picture that there was before.
+ */
+function stroked(scene, state, { path, begins }) {
+  const { H, W } = scene;
+  const place = ([x, y]) => [x * (W + 2 * EDGE) - EDGE, y * (H + 2 * EDGE) - EDGE];
+  const goesOn = !begins && state.stroke?.picture === state.picture;
+  const { from, path: way } = goesOn ? state.stroke : { from: state.picture, path: [] };
+  const whole = [...way];
+  for (const [x, y] of path.map(place)) {
+    const [lastX, lastY] = whole.at(-1) ?? [Infinity, Infinity];
+    if (Math.hypot(x - lastX, y - lastY) >= STEP) whole.push([x, y]);
+  }
+  const ink = state.hard ? crossed(scene, whole) : covered(scene, whole, state.rub ? RUBBER : PEN);
+  const before = levelsOf(scene, from);
+  const after = (state.rub ? rubbed : inked)(before, ink);
+  const picture = after.some((level, i) => level !== before[i]) ? after.map((level) => LEVELS[level]).join("") : from;
+  const inside = (at, sides) => Math.min(sides - 1, Math.max(0, Math.floor(at)));
+  const [x, y] = whole.at(-1);
+  return { picture, at: inside(y, H) * W + inside(x, W), stroke: { from, path: whole, picture } };
 }
 
 /** Where an arrow key leads from a cell of a grid; undefined for another key. */
@@ -91,13 +112,14 @@ function keyed(scene, state, key) {
 }
 
 /** What an action on the picture or its controls changes; undefined if it is no such action. */
-export function act(scene, state, { name, value, key }) {
-  if (name === "draw") return key === undefined ? stroked(scene, state, +value) : keyed(scene, state, key);
+export function act(scene, state, action) {
+  const { name, value, key } = action;
+  if (name === "draw") return action.path ? stroked(scene, state, action) : keyed(scene, state, key);
   if (name === "picture" || name === "other") {
     if (value && !scene.byName.has(value)) return undefined; // the drawing is chosen already
     return { [name]: name === "picture" ? keyOf(scene, value) : value };
   }
-  if (name === "rub") return { rub: value };
+  if (name === "rub" || name === "hard") return { [name]: value };
   if (name === "keep") return { other: state.picture || scene.first };
   return name === "clear" ? { picture: "0".repeat(scene.pixels), rub: false } : undefined;
 }
@@ -117,11 +139,14 @@ function gridHtml(scene, state) {
   const square = (at, more) => `<rect x="${at % W}" y="${Math.floor(at / W)}" width="1" height="1" ${more}/>`;
   const pixels = levels.map((level, at) => square(at, `data-at="${at}" fill="${pixelFill(level / 16)}"`));
   return (
-    `<div class="vip-drawing-grid" tabindex="0" role="application" data-keys="draw" data-drag="draw" ` +
+    `<div class="vip-drawing-grid" tabindex="0" role="application" data-keys="draw" ` +
     `aria-label="Picture of ${H} by ${W} pixels, to draw on. ${pixelWords(scene, levels[cursor], cursor)}">` +
-    `<svg viewBox="-.1 -.1 ${W + 0.2} ${H + 0.2}" aria-hidden="true">${pixels.join("")}${square(cursor, 'class="vip-drawing-cursor"')}</svg></div>`
+    `<svg viewBox="${-EDGE} ${-EDGE} ${W + 2 * EDGE} ${H + 2 * EDGE}" data-stroke="draw" aria-hidden="true">${pixels.join("")}${square(cursor, 'class="vip-drawing-cursor"')}</svg></div>`
   );
 }
+
+const boxHtml = (set, isOn, label) =>
+  `<label class="vip-scripted vip-rub"><input type="checkbox" data-set="${set}"${isOn ? " checked" : ""}> ${label}</label>`;
 
 /** The picture and its controls. */
 export function html(scene, state, asleep) {
@@ -134,7 +159,8 @@ ${gridHtml(scene, state)}
 <div class="vip-inputs">
 ${selectHtml("picture", "picture", chosen(state.picture || scene.first), [...own(state.picture, "your drawing"), ...named], asleep)}
 ${selectHtml("other", "compare with", chosen(state.other), [["", "nothing"], ...own(state.other, "what you kept"), ...named], asleep)}
-<label class="vip-scripted vip-rub"><input type="checkbox" data-set="rub"${state.rub ? " checked" : ""}> rub out</label>
+${boxHtml("hard", state.hard, "hard brush")}
+${boxHtml("rub", state.rub, "rub out")}
 <button type="button" class="vip-scripted" data-do="clear">Clear</button>
 <button type="button" class="vip-scripted" data-do="keep">Keep to compare</button>
 </div></div>`;

@@ -12,6 +12,8 @@
 //   data-set="name"                 a control's new value  {name, value}
 //   data-keys="name"                a key on an element that has focus  {name, key, shift}
 //   data-drag="name" around data-at="7"   a pointer drawn over elements  {name, value, begins}
+//   data-stroke="name"              a pointer drawn in it  {name, path, begins}; the path is where
+//                                   it has been since the last time, [x, y] with 0 to 1 inside
 //   data-submit="name" on a form    its fields             {name, value: {...}}
 //   data-let-go="name"              a control that was let go  {name, value}
 //   data-point="name"               a click at a place in it, 0 to 1  {name, x, y, width}
@@ -233,12 +235,17 @@ function bringFigureToLife(figure, model, el, again) {
       el.querySelector("[data-refuge]")?.focus({ preventScroll: true });
     say([problem, figure.say(scene, state, part("body"))].filter(Boolean).join(" "));
     part("heard").textContent = state.heard ?? "";
-    for (const [key, value] of Object.entries(figure.tells?.(scene, state) ?? {})) model.set(key, value);
+    tell();
     const letters = figure.lit?.(scene, state) ?? [];
     if (String(letters) !== lit) el.dispatchEvent(new CustomEvent("vip-lit", { detail: letters, bubbles: true }));
     lit = String(letters);
     isShowing = false;
     paint(); // last, since it asks how wide the page has made it
+  }
+  function tell() {
+    if (scene.isPage || !figure.tells) return; // nobody listens
+    for (const [key, value] of Object.entries(figure.tells(scene, state))) model.set(key, value);
+    model.save_changes?.();
   }
   function paint() {
     figure.paint?.(part("body"), scene, state, () => themeOf(el));
@@ -367,7 +374,18 @@ function bringFigureToLife(figure, model, el, again) {
       event.preventDefault();
   });
   let stroke = null; // the place that is drawn on, by which pointer, and where that was last
-  const draw = ({ clientX: x, clientY: y }) => {
+  const draw = (event) => {
+    if (!stroke.place.dataset.stroke) return drawOver(event);
+    const { place, begins } = stroke;
+    const passed = event.getCoalescedEvents?.() ?? []; // a quick pointer has been at several places
+    const path = (passed.length ? passed : [event]).map((one) => {
+      const { x, y } = pointIn(place, one);
+      return [x, y];
+    });
+    stroke.begins = false;
+    act({ name: place.dataset.stroke, path, begins });
+  };
+  const drawOver = ({ clientX: x, clientY: y }) => {
     const { place, from } = stroke;
     const count = Math.ceil(Math.hypot(x - from.x, y - from.y) / STROKE) || 1;
     const over = new Set(); // a quick pointer leaps; what lies between is drawn over, too
@@ -387,8 +405,9 @@ function bringFigureToLife(figure, model, el, again) {
     if (changes) change(changes);
   };
   on(el, "pointerdown", (event) => {
-    const place = within(event, "[data-drag]");
+    const place = within(event, "[data-drag], [data-stroke]");
     if (!place || stroke || event.button) return; // a second finger, another button
+    if (place.dataset.stroke) place.setPointerCapture(event.pointerId); // it may go out and come back in
     stroke = { place, id: event.pointerId, from: { x: event.clientX, y: event.clientY }, begins: true };
     draw(event);
   });

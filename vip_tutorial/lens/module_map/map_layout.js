@@ -7,10 +7,10 @@ import { countsOf, isCut, seenThrough, whole, windowOf } from "../permute_lens/w
 import { matrixOf } from "./map_graph.js";
 
 const SIZES = {
-  wide: { width: 640, thumb: { width: 112, height: 54 }, lane: 150, gap: 44 },
-  narrow: { width: 328, thumb: { width: 66, height: 62 }, lane: 86, gap: 40 },
+  wide: { width: 640, thumb: { width: 148, height: 70 }, lane: 172, gap: 42 },
+  narrow: { width: 328, thumb: { width: 80, height: 62 }, lane: 96, gap: 40 },
 };
-const CELL = { width: 11, height: 6 };
+const CELL = { width: 15, height: 8 };
 const TIGHT = [0, 2, 4]; // between blocks and between blocks of blocks
 const LINE = 13; // of writing
 const PASS = 12; // what a line needs that only passes a row

@@ -246,7 +246,7 @@ function drawFlight(plan, drawing, view, group, progress) {
       const { cell } = past ? end : start;
       const look = (past ? (after?.[target] ?? before?.[k]) : before?.[k]) ?? { fill: "#8a8f96" };
       drawCell(drawing, x, y, cell, look, 1, 3);
-      if (place === 0) drawing.outline(x - 0.5, y - 0.5, cell.width, cell.height, "ink", 0.75);
+      if (place === 0) drawing.outline(x - 0.6, y - 0.6, cell.width + 0.4, cell.height + 0.4, "line", 0.75);
     }
   }
 }

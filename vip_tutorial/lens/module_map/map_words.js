@@ -48,13 +48,17 @@ function actWords(run, group) {
   if (group.module)
     return `${group.module}, ${steps.length} steps in one: ${before} becomes ${after}. Press it to see them.`;
   const moves = movesOf(run, group);
-  if (moves.length === steps.length) return `${moves.join(", ")}. No number changes; ${before} becomes ${after}.`;
+  if (moves.length === steps.length) {
+    const lies = gatherWords(run, group);
+    return `${lies && `${lies}: `}${moves.join(", ")}. No number changes; ${before} becomes ${after}.`;
+  }
   // Where numbers meet in no other step, and nothing is moved before they do.
   const [first, ...rest] = steps;
   const isKept = ({ kind, inputs }) => kind === "move" || (kind === "pointwise" && new Set(inputs).size === 1);
   if (first.kind === "mix" && rest.every(isKept)) {
     const { axes, shape } = run.tensors[first.inputs[0]];
-    const home = moves.length ? ` Then ${moves.join(", ")}: ${after}.` : "";
+    const isHome = run.homes(group.output)?.every((home, k) => home === k);
+    const home = moves.length ? ` Then ${isHome ? "home, by " : ""}${moves.join(", ")}: ${after}.` : "";
     return `${nameOf(run, group)} mixes each row of ${shape[shape.length - 1]} numbers along ${axes[axes.length - 1]}; nothing else meets.${home}`;
   }
   const does = [...new Set(steps.map((step) => doneBy(run, step, group.within)).filter(Boolean))];
@@ -62,6 +66,36 @@ function actWords(run, group) {
   const done = others.length ? `${others.reverse().join(", ")} and ${last}` : last;
   const eachAlone = steps.every(({ kind }) => kind === "pointwise" || kind === "move") ? ", element by element" : "";
   return `${takenBy(run, group)} ${done ?? "used"}${eachAlone}: ${after}${leftBy(run, steps)}.`;
+}
+
+/** Along which axes of the input the rows of a tensor lead, and how far; null if they are not all alike. */
+function rowsAlong(run, id) {
+  const homes = run.homes(id);
+  const length = run.tensors[id].shape.at(-1) ?? 1;
+  if (!homes || length < 2) return null;
+  const { shape } = run.tensors[run.root];
+  const places = homes.map((home) => unravel(home, shape));
+  const countsAt = (start) =>
+    shape.map((_, axis) => new Set(places.slice(start, start + length).map((place) => place[axis])).size);
+  const counts = countsAt(0);
+  for (let start = length; start < homes.length; start += length)
+    if (String(countsAt(start)) !== String(counts)) return null;
+  return counts;
+}
+
+const GATHERED = { H: "columns lie down as rows", W: "what stands in a row lies side by side" };
+
+/** What moves that lay columns or rows of an image side by side are for; "" for others. */
+function gatherWords(run, { inputs, output }) {
+  const { axes } = run.tensors[run.root];
+  if (!Object.keys(GATHERED).every((axis) => axes.includes(axis))) return "";
+  const [before, after] = [inputs[0], output].map((id) => rowsAlong(run, id));
+  if (!before || !after || String(before) === String(after)) return "";
+  const long = axes.filter((_, axis) => after[axis] > 1);
+  const [name, ...more] = long.filter((axis) => axis !== "C");
+  if (more.length || !GATHERED[name]) return "";
+  const channels = after[axes.indexOf("C")];
+  return `${GATHERED[name]}${channels ? `, ${counted(channels, "channel")} at a time` : ""}`;
 }
 
 /** What an act takes, with its verb: by the functions that made it, if each made one. */

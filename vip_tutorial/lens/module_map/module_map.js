@@ -65,7 +65,7 @@ export const figure = {
     const view = viewOf(scene, state);
     if (scene.here) return `<div class="vip-map vip-here">${pictureHtml(scene, state, view, asleep)}</div>`;
     return [
-      `<div class="vip-map">${pictureHtml(scene, state, view, asleep)}<div class="vip-map-left">${playerHtml(scene, state)}${codeHtml(scene, state, view, asleep)}</div></div>`,
+      `<div class="vip-map">${pictureHtml(scene, state, view, asleep)}${playerHtml(scene, state)}${codeHtml(scene, state, view, asleep)}</div>`,
     ];
   },
 
@@ -80,6 +80,7 @@ export const figure = {
     const module = every ? "" : state.open;
     return (
       `<label>Colour a cell by <select data-part="fill" data-set="fill">${choices.join("")}</select></label>` +
+      `<label>Speed ${speedHtml(state.speed)}</label>` +
       `<label><input type="checkbox" data-set="every"${every}> every step by itself</label>` +
       (module ? `<button type="button" data-do="fold">Fold ${escape(module)} again</button>` : "")
     );
@@ -127,6 +128,7 @@ export const figure = {
     const picture = pictureOf(mapOf(scene, state)[format], view);
     const scrub = body.querySelector('[data-part="scrub"]');
     if (scrub) scrub.value = state.moving ?? state.step;
+    makeRoom(body);
     const scale = (stage.clientWidth / picture.width) * (window.devicePixelRatio || 1);
     paintParts(
       stage.querySelector("canvas"),
@@ -137,6 +139,12 @@ export const figure = {
     );
   },
 };
+
+/** The player stands on the sentence, however long that is. @param {HTMLElement} body */
+function makeRoom({ style, nextElementSibling: sentence }) {
+  const high = `${/** @type {HTMLElement} */ (sentence).offsetHeight}px`;
+  if (style.getPropertyValue("--vip-said") !== high) style.setProperty("--vip-said", high);
+}
 
 /** What a map says of a state; a small one does not change. */
 function wordsOf(scene, state) {
@@ -227,7 +235,7 @@ function codeHtml(scene, state, view, asleep) {
     return `<li><b style="--axis:${branchColour(name)}">${escape(name)}</b><ol>${rows.join("")}</ol></li>`;
   });
   return (
-    `<div class="vip-map-code"><p class="vip-note">The lines that make steps; “…” stands for others.</p>` +
+    `<div class="vip-map-code"><p class="vip-note">Lines that make steps; “…” for the rest.</p>` +
     `<ol aria-label="The lines that make steps">${groups.join("")}</ol></div>`
   );
 }
@@ -289,7 +297,7 @@ function actHtml({ run }, { layout, groups }, group, i, view, asleep, format) {
     : `data-do="open" data-value="${tellingStep(run, group)}"`;
   const folded = group.module ? `, ${group.steps.length} steps` : "";
   return (
-    `<button type="button" class="${matrix ? "vip-beside" : ""}${isLit ? " vip-lit" : ""}${view.here && !view.here.includes(group) ? " vip-back" : ""}" style="${style}" ${doing} ` +
+    `<button type="button" class="${matrix ? "vip-beside" : ""}${isLit ? " vip-lit" : ""}${view.moving && i === view.current ? " vip-passed" : ""}${view.here && !view.here.includes(group) ? " vip-back" : ""}" style="${style}" ${doing} ` +
     `data-glance="a${i}" aria-label="${escape(`${where}${said}${folded}`)}"${asleep ? " disabled" : ""}>${head}${escape(text)}</button>`
   );
 }
@@ -321,7 +329,6 @@ function playerHtml({ run }, state) {
   <button type="button" data-do="next"${offHtml(step >= run.steps.length && !state.playing)}>Next ▶</button>
   <input type="range" min="0" max="${run.steps.length}" step="0.01" value="${state.moving ?? step}" data-part="scrub" data-set="scrub" data-let-go="land"
     data-keys="scrub" aria-label="Scrub through the run" aria-valuetext="step ${step} of ${run.steps.length}">
-  ${speedHtml(state.speed)}
 </div>`;
 }
 

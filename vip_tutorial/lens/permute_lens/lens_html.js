@@ -131,6 +131,13 @@ export function memoryHtml(run, state) {
   return `Memory: ${what}.${shown} <b>Copies so far: ${run.copies(done)} of ${total}.</b>`;
 }
 
+/** Where a run broke off: each thing on a line of its own, and last how to mend it. */
+export function failedHtml({ failed }) {
+  if (!failed) return "";
+  const lines = failed.split("\n").filter((line) => line.trim());
+  return `<ul class="vip-failed">${lines.map((line) => `<li>${escape(line.trim())}</li>`).join("")}</ul>`;
+}
+
 export function stridesHtml(run, state) {
   const { step } = moment(run, state, state.step);
   const [before, after] = [run.mainInput(step), step.output].map((id) => tuple(run.tensors[id].strides));

@@ -52,7 +52,8 @@ export function memoryOf(run, step) {
   // Old recordings do not say what was written to; the name of a call tells it.
   if (step.writes ?? (step.kind !== "move" && (step.op.endsWith("_") || step.op === "setitem"))) return "write";
   const isSame = ["shape", "strides", "offset", "storage"].every((key) => String(before[key]) === String(after[key]));
-  return isSame ? "same" : "view";
+  // The same memory may be read as other numbers, such as conjugate ones.
+  return isSame && step.kind !== "other" ? "same" : "view";
 }
 
 /** How far apart two neighbours along `axis` are in row-major order. */

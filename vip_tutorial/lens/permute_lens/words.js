@@ -15,11 +15,15 @@ export function tuple(parts) {
 export function birthName(run, home) {
   const { axes, shape } = run.tensors[run.root];
   if (home < 0) return "none of the input";
-  return unravel(home, shape)
+  const name = unravel(home, shape)
     .map((c, axis) => (shape[axis] > 1 ? coordinate(axes[axis], c) : ""))
     .filter(Boolean)
     .join(" ");
+  return name || "the only number";
 }
+
+/** "1 new number", "3 new numbers" */
+const counted = (count, what = "") => `${count} ${what}${count === 1 ? "number" : "numbers"}`;
 
 /** "h2", or "d0=2" where the name itself ends in a digit. */
 function coordinate(name, c) {
@@ -79,19 +83,18 @@ function forwardWords(run, state, step, index) {
   if (isMove(step)) return moveWords(run, step, index, memory);
   const over = memory === "write" ? " They are written over what the tensor held." : "";
   if (step.known === "unknown")
-    return `${size} numbers. Something that no step made went in, so what they are made from is not known.${over}`;
+    return `${counted(size)}. Something that no step made went in, so what ${size === 1 ? "it is" : "they are"} made from is not known.${over}`;
   if (step.kind === "mix") return mixWords(run, state, step, before, after) + over;
   if (step.kind === "norm") return `each number is set against ${measureOf(step)}. It keeps its place.${over}`;
-  if (step.kind === "reduce")
-    return `${size} ${size === 1 ? "number remains" : "numbers remain"}${shareWords(run, step)}.`;
+  if (step.kind === "reduce") return `${counted(size)} ${size === 1 ? "remains" : "remain"}${shareWords(run, step)}.`;
   if (step.kind === "pointwise") return pointwiseWords(run, step, size) + over;
-  if (memory === "view") return `a view. Nothing is written; the same memory is read as ${size} other numbers.`;
-  if (over) return `${size} numbers.${over}`;
-  if (/^(matmul|mm|bmm)$/.test(step.op))
-    return `${size} new numbers, each a row of one tensor times a column of the other.`;
-  if (/^(conv|avg_pool)\dd$/.test(step.op)) return `${size} new numbers, each made from those under its window.`;
+  if (memory === "view") return `a view. Nothing is written; the same memory is read as ${counted(size, "other ")}.`;
+  if (over) return `${counted(size)}.${over}`;
+  const made = counted(size, "new ");
+  if (/^(matmul|mm|bmm)$/.test(step.op)) return `${made}, each a row of one tensor times a column of the other.`;
+  if (/^(conv|avg_pool)\dd$/.test(step.op)) return `${made}, each made from those under its window.`;
   const bound = step.known === "bound" ? " Each is made from some or all of the numbers that went in." : "";
-  return `${size} new numbers.${bound}`;
+  return `${made}.${bound}`;
 }
 
 /** What a norm sets a number against. */
@@ -104,14 +107,20 @@ function measureOf({ op, reads }) {
 /** ", each made from 16 numbers", if all are made from as many. */
 function shareWords(run, step) {
   const [before, after] = [step.inputs[0], step.output].map((id) => sizeOf(run.tensors[id].shape));
-  return after && before % after === 0 ? `, each made from ${before / after}` : "";
+  if (!after || before % after) return "";
+  return /^(amax|amin|max|min)$/.test(step.op)
+    ? `, each one of ${before / after}`
+    : `, each made from ${before / after}`;
 }
 
 function moveWords(run, step, index, memory) {
   const [before, after] = [run.tensors[step.inputs[0]], run.tensors[step.output]];
   const size = sizeOf(after.shape);
   if (step.kind === "collect") return collectWords(run, step, size, memory);
-  if (memory === "write") return `${size} numbers, moved to where others were.`;
+  if (memory === "write")
+    return staysInPlace(run, step)
+      ? "every number stays where it was. None is made."
+      : `${counted(size)}, moved to where others were.`;
   if (memory === "view") return `a view. No number moves in memory; ${viewWords(before, after)}.`;
   const why = {
     none: `No strides over the old memory read ${tuple(after.axes)} in this order, so all ${size} numbers are written anew.`,
@@ -120,6 +129,12 @@ function moveWords(run, step, index, memory) {
     unknown: `All ${size} numbers are written anew.`,
   }[stridesFor(run, step)];
   return `a copy, number ${run.copies(index + 1)} of ${run.copies(run.steps.length)}. ${why}`;
+}
+
+/** Whether a write put nothing in another's place, as y[0:0] = 5 and y.copy_(y) do. */
+function staysInPlace(run, { map, inputs: [input], output }) {
+  const isSame = run.tensors[input].storage === run.tensors[output].storage;
+  return isSame && map?.every((source, k) => run.address(input, source) === run.address(output, k));
 }
 
 /** How memory is read in another way: with other strides, from another address. */
@@ -142,9 +157,11 @@ function collectWords(run, step, size, memory) {
     first = end;
   }
   const fresh = step.picks.filter((k) => k < 0).length;
+  const origin = step.known === "unknown" ? "from what no step made" : "from none of what went in";
   const sources = from.size === 1 ? "one tensor" : `${from.size} tensors`;
-  const moved = size > fresh ? `${size - fresh} numbers are taken from ${sources}` : "";
-  const new_ = fresh ? `${fresh} ${fresh === 1 ? "comes" : "come"} from none of what went in` : "";
+  const moved =
+    size > fresh ? `${counted(size - fresh)} ${size - fresh === 1 ? "is" : "are"} taken from ${sources}` : "";
+  const new_ = fresh ? `${moved ? fresh : counted(fresh)} ${fresh === 1 ? "comes" : "come"} ${origin}` : "";
   return `${[moved, new_].filter(Boolean).join(", and ")}. They are ${where}, and nothing is mixed.`;
 }
 
@@ -162,12 +179,23 @@ function stridesFor(run, { map, inputs, output }) {
 }
 
 function pointwiseWords(run, step, size) {
-  const middle = middleOf(run, step, false);
-  if (middle?.kind !== "second") return "element by element; no number meets another place's number.";
-  const few = middle.values.length;
-  return middle.isStretched
-    ? `each number meets one of the ${few} of the other tensor, which ${few === 1 ? "is" : "are"} stretched over all ${size} places.`
-    : "each number meets the one that has its place in the other tensor.";
+  const main = run.mainInput(step);
+  const followed = [...new Set(step.inputs)].filter((id) => id !== main);
+  const others = followed.map((id) => run.tensors[id].shape);
+  if (!others.length) others.push(...(step.operands ?? []).map((number) => run.operands[number].shape));
+  if (!others.length) return "element by element; no number meets another place's number.";
+  const counts = [run.tensors[main].shape, ...others].map(sizeOf);
+  if (others.length > 1 || counts[0] !== size) {
+    const few = counts.filter((count) => count !== size);
+    const stretched = few.length
+      ? `; where there are fewer, ${few.join(" and ")}, they are stretched over all places`
+      : "";
+    return `each of the ${counted(size)} is made from one of each tensor that went in, at its place${stretched}.`;
+  }
+  const few = counts[1];
+  return few === size
+    ? "each number meets the one that has its place in the other tensor."
+    : `each number meets one of the ${few} of the other tensor, which ${few === 1 ? "is" : "are"} stretched over all ${size} places.`;
 }
 
 function mixWords(run, state, step, before, after) {

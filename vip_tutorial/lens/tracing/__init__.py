@@ -1,10 +1,10 @@
 """Record what a forward pass really does, step by step.
 
-`trace(f, x)` runs `f(x)` and writes down every tensor call on the way: the operation
-and its arguments, the line of source that made the call, shapes, strides, whether the
-result is a view of the same memory or a copy, where each element went, and the values.
-Every figure, shape table and check of the book reads such a recording; nothing about
-the permutes is told a second time.
+`trace(f, x)` runs `f(x)` and writes down the tensor calls that take what comes from x:
+the operation and its arguments, the line of source that made the call, shapes, strides,
+whether the result is a view of the same memory or a copy, where each element went, and
+the values.  Every figure, shape table and check of the book reads such a recording;
+nothing about the permutes is told a second time.
 
     >>> from vip_tutorial import WeightedPermuteMLP, trace
     >>> module = WeightedPermuteMLP(dim=8, segment_dim=4)
@@ -21,7 +21,8 @@ were made from, a bound, or unknown.
     moves.py       where each element came from, for calls that only move
     reads.py       which elements an element is made from, for the others
     axes.py        names of axes, which follow their elements; claims.py, the reader's
-    tensors.py     the tensors that are recorded; outside.py: what calls take besides
+    tensors.py     the tensors that are recorded; outside.py: what calls take besides;
+                   threads.py: whether another thread had a hand in it
     effects.py     what one step did to elements
     recording.py   `Trace`: what is kept, and what can be read off it
     files.py       a recording as a file

@@ -122,12 +122,12 @@ def names_after(
     if step.order is not None:
         return Named(after, [first.axes[k] for k in step.order])
     if step.kind == "move" and step.op in _RESHAPES:
-        return _reshaped(first, after, claims_of(step, len(after)), meanings)
+        return _reshaped(first, after, claims_of(step, after), meanings)
     if step.kind in ("move", "collect"):
         if picks is None or 0 in after:
             return _unmapped(step, call, first, after)
         chooses = name in CHOOSERS
-        named = _followed(inputs, after, picks, claims_of(step, len(after)), chooses)
+        named = _followed(inputs, after, picks, claims_of(step, after), chooses)
         return _with_ones(step, call, first, named)
     if name in ("matmul", "mm", "bmm") and len(inputs) == 2:
         return _of_product(*inputs, after)
@@ -438,18 +438,26 @@ def _view_sources(call: Call, first: Named) -> list[int | None]:
 
 
 def _broadcast(inputs: list[Named], after: list[int]) -> Named:
-    """Each axis is named by the first tensor that has it in full."""
+    """Each axis is named by the first tensor that has it in full.
+
+    It has no name where another tensor has there what the first has elsewhere: then H
+    and W meet, and it is both.
+    """
     named = by_size(after)
     inputs = sorted(inputs, key=lambda input_: input_.shape != after)
     for back in range(len(after), 0, -1):
         found = [
-            input_.axes[-back]
+            (input_.names()[-back], input_)
             for input_ in inputs
             if len(input_.shape) >= back and input_.shape[-back] == after[-back]
         ]
-        found.sort(key=lambda axis: axis[0].name.isdigit())
-        if found:
-            named.axes[-back] = found[0]
+        found.sort(key=lambda one: one[1].axes[-back][0].name.isdigit())
+        if not found:
+            continue
+        (name, first), *others = found
+        elsewhere = {n for n in first.names() if not n.isdigit()} - {name}
+        if elsewhere.isdisjoint(n for n, _ in others):
+            named.axes[-back] = first.axes[-back]
     return named
 
 
@@ -472,7 +480,7 @@ def _of_equation(
     for term, named in zip(terms, operands):
         if named is not None:
             for letter, axis in zip(term, named.axes):
-                is_unnamed = re.fullmatch(r"d?\d+", axis[0].name) and len(axis) == 1
+                is_unnamed = re.fullmatch(r"[d-m]?\d+", axis[0].name) and len(axis) == 1
                 if is_unnamed and letter.isalpha() and words is not None:
                     axis = (Atom(words.get(letter, letter), axis[0].size),)
                 names.setdefault(letter, axis)

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from .calls import flat, is_empty_shell, is_plain
+from .calls import flat, is_empty_shell, is_plain, overload_name
 
 # Operations that only move elements, and the arguments that these come from.  What is
 # written here is a candidate: each is made again on numbered elements, and what came
@@ -66,6 +66,10 @@ _POINTWISE = frozenset(
 )
 # Views that show the same bits as other numbers.
 _REREADS = frozenset("_conj _neg_view view_as_real view_as_complex".split())
+# In training they write a running mean and variance, and their schemas do not say so.
+_NORMS_THAT_COUNT = frozenset(
+    "native_batch_norm cudnn_batch_norm miopen_batch_norm".split()
+)
 # They may stand among element-wise operations without mixing places.
 _IN_ORDER = frozenset("expand alias detach clone copy_ _to_copy".split())
 
@@ -90,7 +94,7 @@ class Inner:
 
     @property
     def name(self) -> str:
-        return name_of(self.func)
+        return overload_name(self.func)
 
     def tensors(self) -> list[Tensor]:
         return [x for x in flat((self.args, self.kwargs)) if isinstance(x, Tensor)]
@@ -104,6 +108,8 @@ class Inner:
             if argument.alias_info is not None and argument.alias_info.is_write:
                 given = self.args[k] if k < len(self.args) else None
                 found.append(self.kwargs.get(argument.name, given))
+        if self.name in _NORMS_THAT_COUNT and self.args[5]:
+            found += self.args[3:5]
         return [x for x in flat(found) if isinstance(x, Tensor)]
 
     def data(self) -> list[Tensor]:
@@ -125,11 +131,6 @@ class Inner:
         places = {place_of(x) for x in self.tensors()[:1]}
         same = all(y.dtype == self.tensors()[0].dtype for y in self.outputs)
         return same and not self.written() and {*map(place_of, self.outputs)} <= places
-
-
-def name_of(func: Callable) -> str:
-    """ "permute" for `aten.permute.default`."""
-    return func._schema.name.split("::")[-1]
 
 
 def place_of(x: Tensor) -> tuple:
@@ -226,16 +227,29 @@ class Beneath(TorchDispatchMode):
 
     Args:
         listener: Is called with each operation.
+        loser: Is called with what an operator made that runs functions (torch.cond).
         most: Of tensors with more elements no numbers are kept.
     """
 
-    def __init__(self, listener: Callable[[Inner], None], most: int):
+    supports_higher_order_operators = True
+
+    def __init__(
+        self,
+        listener: Callable[[Inner], None],
+        loser: Callable[[list[Tensor]], None],
+        most: int,
+    ):
         super().__init__()
         self._listener = listener
+        self._loser = loser
         self._most = most
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
+        if not isinstance(func, OpOverload):
+            result = func(*args, **kwargs)
+            self._loser([x for x in flat(result) if isinstance(x, Tensor)])
+            return result
         if not getattr(_own, "depth", 0) and _is_compound(func):
             with self, torch._C.DisableTorchFunction():  # its parts are looked for
                 return func._op_dk(_COMPOSITE, *args, **kwargs)

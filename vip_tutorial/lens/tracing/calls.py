@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
+from types import FunctionType
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch._ops import OpOverload
+from torch._ops import OpOverload, OpOverloadPacket
 from torch._subclasses import FakeTensor
 
 # What a step does to the elements: it moves those of one tensor; moves those of
@@ -76,14 +77,24 @@ class Call:
 
 def operation(func: Callable) -> str | None:
     """Name of the torch call, None for attribute reads that make no tensor."""
-    if isinstance(func, OpOverload):
-        return func._schema.name.split("::")[-1]
+    if isinstance(func, OpOverload | OpOverloadPacket):
+        return overload_name(func)
     name = func.__name__
+    owner = getattr(func, "__module__", None) or "torch"
+    if isinstance(func, FunctionType) and owner.partition(".")[0] != "torch":
+        return f"{owner}.{name}"  # a stranger's may have the name of one of PyTorch's
     if name in ("__get__", "__set__"):
         # Python's own properties had no name before 3.13.
         name = getattr(func.__self__, "__name__", None) if name == "__get__" else None
         return None if name in ("grad", "_base") else name
     return name.removeprefix("__").removesuffix("__")
+
+
+def overload_name(func: OpOverload | OpOverloadPacket) -> str:
+    """ "permute" for `aten.permute.default`; "theirs.permute" for one of others."""
+    is_one = isinstance(func, OpOverload)
+    name = func._schema.name if is_one else func._qualified_op_name
+    return name.removeprefix("aten::").replace("::", ".")
 
 
 def call_text(name: str, call: Call) -> str:

@@ -86,18 +86,26 @@ def _pattern(step: Step) -> list[list[str]] | None:
     return [(inside or one).split() for inside, one in pieces]
 
 
-def claims_of(step: Step, count: int) -> list[str | None]:
+def claims_of(step: Step, shape: list[int]) -> list[str | None]:
     """`["B", "N", "W", "H*S"]` for the call `x.reshape(B, N, W, H * S)`.
 
     None stands for each axis that the call has no name for.
+
+    Args:
+        step: The step that the call is.
+        shape: Of what came out.
     """
+    count = len(shape)
     nothing = [None] * count
     line = step.source
     call = line and _parsed(line.text[line.start : line.end].lstrip("."), "eval")
     groups = _pattern(step)
     if groups is not None:
         single = [name for group in groups for name in group or ["1"]]
-        return single if len(single) == count else nothing
+        if len(single) != count:
+            return nothing
+        # Of one that is 1 long it may be the other side of the pattern that has it.
+        return [name if size > 1 else None for name, size in zip(single, shape)]
     match call:
         case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name), args=args):
             if name != step.op or name not in _SIZED or not args:

@@ -54,6 +54,8 @@ class Effects:
             Where each element came from, if it only moved; see `moves`.
         """
         picks = self._follow(step, call, output, log, followed)
+        if picks is not None and is_hidden and bool((picks < 0).any()):
+            step.known = UNKNOWN  # what comes from none of them came unseen
         if picks is None and step.kind == "other":
             self._tell_apart(step, call, output, log, followed, is_hidden)
         return picks

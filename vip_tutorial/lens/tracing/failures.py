@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .calls import Call, call_text, flat
 from .recording import Trace
-from .source import SourceLine
+from .source import SourceLine, failing_line
 
 LAST_STEPS = 12  # of which the note has a row
 
@@ -33,12 +33,19 @@ class Failure:
 
 
 def told(failure: Failure | None, fault: BaseException) -> str:
-    """The call that failed, what it was given, and how to mend it; "" if none did."""
+    """The call that failed, what it was given, and how to mend it, in lines.
+
+    If it was none of PyTorch's, the reader's line that failed.
+    """
     if failure is None or not _caused(fault, failure.fault):
-        return ""
+        at = failing_line(fault)
+        if at is None:
+            return ""
+        return f"In {at.file}, line {at.line}: {' '.join(at.text.split())}"
     call = failure.call
     tensors = [x for x in call.tensors() if isinstance(x, Tensor)]
-    given = " and ".join(_described(x) for x in tensors[:4]) or "no tensor"
+    given = " and ".join(_described(x) for x in tensors[:4])
+    given = f" on {given}" if given else ""
     at = failure.source
     line = f", in {at.file}, line {at.line}" if at else ""
     try:
@@ -46,8 +53,7 @@ def told(failure: Failure | None, fault: BaseException) -> str:
         advice = advice_on(failure.name, call, tensors, str(failure.fault))
     except Exception:  # the reader's own exception is what counts
         text, advice = failure.name, ""
-    sentence = f"{text} failed on {given}{line}."
-    return f"{sentence} {advice}".strip()
+    return f"{text} failed{given}{line}.\n{advice}".strip()
 
 
 def note_on(recording: Trace, failed: str) -> str:
@@ -179,6 +185,55 @@ def _of_linear(call: Call, tensors: Sequence[Tensor], message: str) -> str:
     )
 
 
+def _of_equation(call: Call, tensors: Sequence[Tensor], message: str) -> str:
+    equation = next((x for x in call.args if isinstance(x, str)), "")
+    terms = equation.replace(" ", "").partition("->")[0].split(",")
+    if len(terms) != len(tensors):
+        return (
+            f"The equation has a term for {len(terms)} before the arrow, and the "
+            f"tensors are {len(tensors)}: it needs a term for each."
+        )
+    lengths: dict[str, int] = {}
+    for term, x in zip(terms, tensors):
+        if "." in term:
+            continue
+        if len(term) != x.ndim:
+            return (
+                f"{term!r} names {len(term)} axes, and its tensor, {tuple(x.shape)}, "
+                f"has {x.ndim}: it needs a letter for each, or ... for some."
+            )
+        for letter, n in zip(term, x.shape):
+            if lengths.setdefault(letter, n) != n and 1 not in (lengths[letter], n):
+                return (
+                    f"{letter!r} stands for an axis of {lengths[letter]} and for one "
+                    f"of {n}: a letter is for axes that are as long, and another is "
+                    "meant for one of them."
+                )
+    return ""
+
+
+def _of_norm(call: Call, tensors: Sequence[Tensor], message: str) -> str:
+    given = call.args[1] if len(call.args) > 1 else call.kwargs["normalized_shape"]
+    shape, here = tuple(flat(given)), tuple(tensors[0].shape)
+    if here[len(here) - len(shape) :] == shape:
+        return ""
+    return (
+        f"It is built for last axes of {shape}, and those of {here} are others: put "
+        "the axis that it is meant for last, or build it with that size."
+    )
+
+
+def _of_split(call: Call, tensors: Sequence[Tensor], message: str) -> str:
+    found = re.search(r"sum exactly to (\d+) \(.*dimension (-?\d+)\)", message)
+    if not found:
+        return _of_axis(call, tensors, message)
+    sizes = call.args[1] if len(call.args) > 1 else next(iter(call.kwargs.values()))
+    return (
+        f"Axis {found[2]} is {found[1]} long, and the parts make {sum(flat(sizes))}: "
+        "they must make the whole."
+    )
+
+
 def _of_cat(call: Call, tensors: Sequence[Tensor], message: str) -> str:
     dim = call.args[1] if len(call.args) > 1 else call.kwargs.get("axis", 0)
     dim = call.kwargs.get("dim", dim)
@@ -249,6 +304,12 @@ def _of_index(call: Call, tensors: Sequence[Tensor], message: str) -> str:
     (x, *_) = tensors
     if "too many indices" in message:
         return f"The tensor has {x.ndim} axes, and more are named."
+    found = re.search(r"mask (\[.*?\]) at index (\d+) .* tensor (\[.*?\])", message)
+    if found:
+        return (
+            f"A mask has the shape of the axes that it stands for, and axis {found[2]} "
+            f"of {found[1]} is not as long as in {found[3]}."
+        )
     found = re.search(
         r"index -?\d+ is out of bounds for dimension (\d+) with size (\d+)", message
     )
@@ -294,7 +355,7 @@ def _of_convolution(call: Call, tensors: Sequence[Tensor], message: str) -> str:
     axis = x.ndim - weight.ndim + 1  # 0 where there is no batch
     advice = (
         ": an image that is (B, H, W, C) needs permute(0, 3, 1, 2)."
-        if weight.ndim == x.ndim == 4
+        if weight.ndim == x.ndim == 4 and x.shape[-1] == int(found[1])
         else "."
     )
     return (
@@ -313,6 +374,9 @@ _ADVICE: list[tuple[str, Callable[[Call, Sequence[Tensor], str], str]]] = [
     ("unflatten", _of_unflatten),
     ("linear", _of_linear),
     ("matmul mm bmm mv dot addmm baddbmm rmatmul", _of_product),
+    ("einsum", _of_equation),
+    ("layer_norm rms_norm", _of_norm),
+    ("split split_with_sizes", _of_split),
     ("cat concat concatenate", _of_cat),
     ("stack", _of_stack),
     ("permute", _of_permute),
@@ -321,7 +385,7 @@ _ADVICE: list[tuple[str, Callable[[Call, Sequence[Tensor], str], str]]] = [
     ("conv1d conv2d conv3d", _of_convolution),
     (
         "transpose swapaxes swapdims squeeze unsqueeze flatten softmax mean sum max "
-        "min select flip roll unbind chunk split getitem movedim",
+        "min select flip roll unbind chunk getitem movedim",
         _of_axis,
     ),
     (

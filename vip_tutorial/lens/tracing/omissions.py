@@ -112,8 +112,8 @@ class Omissions:
         elif self.unseen:
             found.append(
                 f"Tensors that no step made: {len(self.unseen)}. They came from where "
-                "the trace cannot look (NumPy, vmap, compiled code), or are not plain "
-                "tensors (sparse, nested, quantized): of what is made from them "
-                "nothing is said."
+                "the trace cannot look (NumPy, a file, another thread, vmap, compiled "
+                "code), or are not plain tensors (sparse, nested, quantized): of what "
+                "is made from them nothing is said."
             )
         return found

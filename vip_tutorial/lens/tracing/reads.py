@@ -11,6 +11,7 @@ A rule is given where it is exact, as gradients tell it.  Without one, an elemen
 made of all of them at most.
 """
 
+import math
 import operator
 import re
 from collections.abc import Callable, Sequence
@@ -21,6 +22,7 @@ from torch import Tensor
 from .beneath import CHOOSERS
 from .calls import (
     MIXES,
+    NORMS,
     REDUCTIONS,
     Call,
     einsum_terms,
@@ -35,6 +37,9 @@ KNOWLEDGE = (EXACT, BOUND, UNKNOWN)
 _SHARING = frozenset("softmax log_softmax softmin safe_softmax".split())
 _CHOSEN_ALONG = {"topk": (2, -1), "kthvalue": (2, -1), "sort": (1, -1), "mode": (1, -1)}
 MOST_WEIGHTS = 4096  # in which zeros are looked for
+_CHOOSING = frozenset("amax amin max min maximum minimum fmax fmin".split())
+_ADDING = frozenset("add radd iadd sub rsub isub subtract".split())
+_DIVIDING = frozenset("div truediv itruediv divide true_divide".split())
 _MULTIPLYING = frozenset("mul rmul imul multiply einsum addcmul".split())
 _PRODUCTS = frozenset(
     "matmul mm bmm mv dot addmm baddbmm addbmm rmatmul linalg_vecdot".split()
@@ -59,7 +64,8 @@ def reads_of(
     rule = _rule(name.strip("_"), kind)
     found = rule(call, output) if rule else {}
     reads = [found.get(id(x), [None] * x.ndim) for x in inputs]
-    is_exact = all(id(x) in found for x in inputs) and not _chooses(name)
+    is_exact = all(id(x) in found for x in inputs)
+    is_exact &= not _chooses(name.strip("_"), call)
     return reads, EXACT if is_exact else BOUND
 
 
@@ -71,6 +77,25 @@ def may_be_cut(name: str, call: Call, followed: Sequence[Tensor], out: Tensor) -
     name = name.strip("_")
     if "dropout" in name or name in _SHARING:
         return _has_zero(out)
+    if any(_has_zero(call.kwargs.get(key, 1)) for key in ("alpha", "beta", "value")):
+        return True
+    if name in NORMS:  # a branch may begin with a weight of zeros
+        of_channels = name in ("batch_norm", "instance_norm")
+        weight = _argument(call, 3 if of_channels else 2, "weight")
+        return isinstance(weight, Tensor) and _has_zero(weight)
+    if name in _ADDING:  # an infinity is what it is, whatever is added to it
+        return not is_empty_shell(out) and bool(out.isinf().any())
+    if name == "scaled_dot_product_attention":
+        return _argument(call, 4, "dropout_p", 0) > 0
+    if name in ("lerp", "pow") and len(call.args) > 1:
+        weight = call.args[-1]
+        return _has_zero(weight) or (name == "lerp" and _has_zero(weight - 1))
+    if name in _DIVIDING and len(call.args) > 1:
+        above, below = call.args[:2]
+        given = [x for x in followed if x is below or x is above]
+        return (_is_any(below, given) and _has_zero(above)) or (
+            _is_any(above, given) and _has_infinity(below)
+        )
     values = [*call.args, *(v for k, v in call.kwargs.items() if k != "bias")]
     if name in MIXES and any(x is values[0] for x in followed):
         followed = [x for x in followed if x is not values[0]]  # `_linear` knows it
@@ -95,9 +120,23 @@ def _has_zero(x: Tensor | float) -> bool:
     return not is_empty_shell(x) and bool((x == 0).any())
 
 
-def _chooses(name: str) -> bool:
+def _has_infinity(x: Tensor | float) -> bool:
+    if not isinstance(x, Tensor):
+        return math.isinf(x)
+    return not is_empty_shell(x) and bool(x.isinf().any())
+
+
+def _is_any(x: Any, tensors: Sequence[Tensor]) -> bool:
+    return any(x is other for other in tensors)
+
+
+def _chooses(name: str, call: Call) -> bool:
     """Whether an element is one of those that were looked at, and no sum of them."""
-    return name.startswith("max_pool")
+    if "norm" in name:  # the largest, if it is of order infinity
+        given = [x for x in flat((call.args, call.kwargs)) if isinstance(x, float)]
+        return any(map(math.isinf, given))
+    is_place = call.index == 1 and name in CHOOSERS
+    return name.startswith("max_pool") or (name in _CHOOSING and not is_place)
 
 
 def has_rule(name: str) -> bool:
@@ -336,7 +375,7 @@ def _pair(value: Any, count: int) -> list[int]:
 
 
 def _convolution(call: Call, out: Tensor) -> dict[int, Reads]:
-    x, weight = call.args[0], _argument(call, 1, "weight")
+    x, weight = call.subject, _argument(call, 1, "weight")
     count = weight.ndim - 2
     if x.ndim != count + 2:
         return {}
@@ -419,6 +458,11 @@ def _attention(call: Call, out: Tensor) -> dict[int, Reads]:
             range(min(c + 1, key.shape[-2])) for c in range(out.shape[-2])
         ])  # fmt: skip
     lead = [_batch(x, x.ndim - 2, out, out.ndim - 2) for x in (query, key, value)]
+    if call.kwargs.get("enable_gqa"):  # some heads share a key and a value
+        for x, entries in zip((key, value), lead[1:]):
+            many, few = query.shape[-3], x.shape[-3]
+            shared = [[head * few // many] for head in range(many)]
+            entries[-1] = _window(out.ndim - 3, shared)
     return {
         id(query): [*lead[0], out.ndim - 2, None],
         id(key): [*lead[1], rows, None],

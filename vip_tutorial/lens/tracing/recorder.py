@@ -34,9 +34,11 @@ from .reads import UNKNOWN, has_rule
 from .recording import Step, Trace
 from .source import calling_line
 from .tensors import Tensors
+from .threads import work_given_away
 
-MAX_STEPS = 256
+MAX_STEPS = 1024  # as the page takes
 MAX_TENSORS = 64  # so many tensors of the largest size fit into a recording
+_LETTERS = "defghijklm"  # of axes that have no name: those of each input have their own
 # Questions about a tensor that are answered without a look at its elements.
 _ABOUT = frozenset(
     "shape size dim ndim ndimension numel nelement stride storage_offset dtype device "
@@ -45,10 +47,11 @@ _ABOUT = frozenset(
     "element_size itemsize nbytes names is_conj is_neg is_inference data_ptr type "
     "retains_grad output_nr name is_same_size get_device is_mkldnn is_xla is_mps "
     "is_xpu is_ipu is_vulkan is_ort is_mtia is_maia has_names is_pinned is_shared "
-    "_version untyped_storage retain_grad register_hook sparse_dim result_type "
+    "_version retain_grad register_hook sparse_dim result_type "
     "can_cast promote_types is_tensor is_storage _is_view is_non_overlapping_and_dense "
     "broadcast_shapes broadcast_tensors format repr".split()
 )
+_BACKWARD = frozenset(["grad", "backward"])
 # What is seen from inside: the steps of its own Python code.
 _OPENED = frozenset(["multi_head_attention_forward"])
 # They stand for whole modules, and nothing is seen of what is in them.
@@ -83,11 +86,13 @@ class Recorder(TorchFunctionMode):
         self._named: set[int] = set()  # inputs whose axes have their names
         self._meanings: dict[str, tuple] = {}  # what a name of an axis stands for
         self._log: list[Inner] | None = None  # under the call that is running
+        self._lost = 0  # how many operators have run that cannot be looked into
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        beneath = Beneath(self._beneath, self.tensors.most)
-        with plain_tensors_take_fast_paths(), beneath, self:
+        beneath = Beneath(self._beneath, self._lost_sight_of, self.tensors.most)
+        noticed = work_given_away(self._outside.note_helpers)
+        with plain_tensors_take_fast_paths(), noticed, beneath, self:
             yield
 
     # --- what PyTorch tells -----------------------------------------------------------
@@ -102,6 +107,7 @@ class Recorder(TorchFunctionMode):
         # Inside vmap and its like what is beneath is seen, one by one.
         is_wrapped = any(_is_wrapped(x) for x in tensors)
         outer, self._log = self._log, None if is_wrapped else []
+        lost = self._lost
         try:
             if name in _OPENED:
                 self._log = None
@@ -117,6 +123,9 @@ class Recorder(TorchFunctionMode):
             log, self._log = self._log or [], outer
             if outer is not None:
                 outer += log
+        if self._lost > lost:
+            found = [x for x in flat(result) if isinstance(x, Tensor)]
+            self.missing.unseen |= {id(x): x for x in found}
         if not is_wrapped:
             with unobserved():
                 self._observe(name, func, args, kwargs, result, log)
@@ -132,6 +141,11 @@ class Recorder(TorchFunctionMode):
             before = len(self.recording.steps)
             self._observe_inner(inner)
             self.missing.is_beneath |= len(self.recording.steps) > before
+
+    def _lost_sight_of(self, outputs: list[Tensor]) -> None:
+        """Something has run that cannot be looked into, and may take what it likes."""
+        self._lost += 1
+        self.missing.unseen |= {id(x): x for x in outputs}
 
     def _observe(self, name, func, args, kwargs, result, log: list[Inner]) -> None:
         if name in ("shape", "size"):
@@ -152,9 +166,10 @@ class Recorder(TorchFunctionMode):
             self.missing.fused.add(name)
         first_new = len(self.recording.tensors)
         call = Call(func, args, kwargs)
-        is_composite = self._is_composite(name, call, log)
+        is_backward = name in _BACKWARD  # it takes what the forward pass has kept
+        is_composite = is_backward or self._is_composite(name, call, log)
         if is_composite:
-            for inner in at_work(log, self._followed(call)):
+            for inner in log if is_backward else at_work(log, self._followed(call)):
                 self._observe_inner(inner)
         many = isinstance(result, tuple | list)
         for i, output in enumerate(outputs):
@@ -165,6 +180,10 @@ class Recorder(TorchFunctionMode):
             if made is None or made < first_new:  # no step inside the call made it
                 one = replace(call, index=i if many else None)
                 self._record(name, one, output, log)
+        if self._followed(call):
+            given = {place_of(x) for x in outputs if isinstance(x, Tensor)}
+            written = {place_of(x) for inner in log for x in inner.written()}
+            self._outside.note_written(written - given)
 
     def _observe_inner(self, inner: Inner) -> None:
         many = len(inner.outputs) > 1
@@ -180,7 +199,11 @@ class Recorder(TorchFunctionMode):
                 if is_plain(x):
                     # f(x, x) has one input.
                     if self.tensors.id_of(x) is None:
-                        self.recording.inputs.append(self.tensors.register(x).id)
+                        letter = _LETTERS[len(self.recording.inputs) % len(_LETTERS)]
+                        id_ = self.tensors.register(x).id
+                        self.recording.inputs.append(id_)
+                        names = [f"{letter}{k}" for k in range(x.ndim)]
+                        self.tensors.name_axes(id_, names)
                 else:
                     self.missing.unseen[id(x)] = x
 
@@ -204,32 +227,41 @@ class Recorder(TorchFunctionMode):
         """Notice that a tensor was written to elsewhere since it was last seen.
 
         If that was NumPy, nobody saw it: then a tensor appears that no step made, so
-        that nothing is said of where its numbers came from.
+        that nothing is said of where its numbers came from.  A tensor that no input had
+        gone into has no record, until a step writes to its memory.
         """
         id_ = self.tensors.id_of(x)
-        if id_ is None or not self.tensors.is_stale(id_, x) or self._full():
+        writers = self.tensors.writers_since(-1 if id_ is None else id_, x)
+        is_new = id_ is None and bool(writers)
+        is_stale = id_ is not None and self.tensors.is_stale(id_, x)
+        if not (is_new or is_stale) or self._full():
             return
+        before = [] if id_ is None else [id_]
+        is_hidden = is_new and self._outside.is_hidden(x)
         after = self.tensors.register(x).id
-        named = self.tensors[id_].named
+        named = self.tensors[id_].named if before else by_size(x.shape)
         if named.shape == list(x.shape):  # set_() can give it another shape
             self.tensors.name_axes(after, named)
-        if not self.tensors.was_written(id_, x):
+        if is_stale and not self.tensors.was_written(id_, x):
             self.missing.changed.add(id_)
             return
-        writers = self.tensors.writers_since(id_, x)
         step = Step(
             op="written",
             call="written to through another view",
             kind="other",
-            inputs=[id_, *writers],
+            inputs=[*before, *writers],
             output=after,
             copy=False,
             writes=True,
             known=UNKNOWN,
             source=calling_line(),
         )
-        if writers and self.tensors.is_roomy(after):
+        records = self.recording.tensors
+        alike = {records[id_].dtype for id_ in (*step.inputs, after)}
+        if writers and self.tensors.is_roomy(after) and len(alike) == 1:
             self.missing.explored("written", self._effects.fill_in, step)
+        if is_hidden:
+            step.known = UNKNOWN
         self.recording.steps.append(step)
 
     # --- steps ------------------------------------------------------------------------
@@ -248,8 +280,10 @@ class Recorder(TorchFunctionMode):
     ) -> None:
         taken = call.tensors()
         followed = self._followed(call)
+        line = calling_line()
+        is_back = self._outside.takes_back(name, (call.args, call.kwargs), line)
         if not followed:
-            self._outside.note_constant(name, taken, output)
+            self._outside.note_constant(name, taken, output, is_back)
             return
         if not is_plain(output):
             self.missing.unseen[id(output)] = output
@@ -262,14 +296,12 @@ class Recorder(TorchFunctionMode):
             self._outside.note_constant(name, own, output)
             return
         if is_new and reads_none(log, followed):
-            self._outside.note_constant(name, [], output)  # zeros_like and its like
+            self._outside.note_constant(name, [], output, is_back)  # zeros_like
             return
         if self._full():
             return
         inputs = [self.tensors.id_of(x) for x in followed]
-        given, is_hidden = self._outside.given(taken)
-        line = calling_line()
-        is_hidden |= self._outside.takes_back(name, (call.args, call.kwargs), line)
+        given, is_hidden = self._outside.given(taken, name)
         after = self.tensors.register(output, numbers)
         step = Step(
             op=name,
@@ -285,6 +317,7 @@ class Recorder(TorchFunctionMode):
         )
         if step.writes:
             self.tensors.note_writer(output, after.id)
+        is_hidden |= is_back or id(output) in self.missing.unseen
         picks = self._effects.complete(step, call, output, log, followed, is_hidden)
         self._name_after(step, call, taken, picks)
         self.recording.steps.append(step)
@@ -293,6 +326,8 @@ class Recorder(TorchFunctionMode):
         """Whether a call is told by what ran inside it."""
         if len(log) < 2 or has_rule(name) or call.kwargs.get("out") is not None:
             return False
+        if any(torch.Tag.inplace_view in inner.func.tags for inner in log):
+            return False  # what was made inside has another shape by now
         followed = self._followed(call)
         inside = at_work(log, followed)
         return len(inside) > 1 and what_it_does(log, followed) == "other"

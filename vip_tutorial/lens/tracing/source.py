@@ -19,6 +19,8 @@ _WRAPPERS = tuple(f"{os.sep}{name}{os.sep}" for name in ("einops", "opt_einsum")
 # With the separator at the end, or torchvision would pass for torch.
 _FOLDERS = tuple(str(Path(f).parent) + os.sep for f in (torch.__file__, __file__))
 
+_PYTHON = str(Path(os.__file__).parent) + os.sep
+
 
 @dataclass
 class SourceLine:
@@ -46,17 +48,34 @@ def calling_line() -> SourceLine | None:
     """The innermost line on the stack outside torch, einops and the recorder."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None:
-        file = frame.f_code.co_filename
-        if not file.startswith(_FOLDERS) and not any(w in file for w in _WRAPPERS):
-            return _line(frame)
+        if _is_readers(frame):
+            return _line(frame, frame.f_lasti)
         frame = frame.f_back
     return None
 
 
-def _line(frame: FrameType) -> SourceLine | None:
+def failing_line(fault: BaseException) -> SourceLine | None:
+    """The innermost line that a fault left and that is the reader's."""
+    found = None
+    traceback = fault.__traceback__
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename
+        is_pythons = file.startswith(_PYTHON) and "site-packages" not in file
+        if _is_readers(traceback.tb_frame) and not is_pythons:
+            found = traceback
+        traceback = traceback.tb_next
+    return found and _line(found.tb_frame, found.tb_lasti)
+
+
+def _is_readers(frame: FrameType) -> bool:
+    file = frame.f_code.co_filename
+    return not file.startswith(_FOLDERS) and not any(w in file for w in _WRAPPERS)
+
+
+def _line(frame: FrameType, instruction: int) -> SourceLine | None:
     code = frame.f_code
     lines = linecache.getlines(code.co_filename, frame.f_globals)
-    match next(islice(code.co_positions(), frame.f_lasti // 2, None)):
+    match next(islice(code.co_positions(), instruction // 2, None)):
         case int(first), int(last), int(start_byte), int(end_byte):
             pass
         case _:
