@@ -21,6 +21,9 @@ _COMMENT = re.compile(r"^ *(?://[^\n]*|/\*\*(?:(?!\*/)[\s\S])*\*/ *)\n", re.MULT
 # At the end of a line: after what ends no text, and with nothing in it that begins one.
 _REMARK = re.compile(r"(?<=[;,{}(\[]) +// [^\n'\"`]*$", re.MULTILINE)
 
+# In HTML, and nowhere else is a text longer than a line, this is a space as any other.
+_INDENT = re.compile(r"^ +", re.MULTILINE)
+
 
 def bundle(*entries: Path) -> str:
     """Source of the modules `entries` and all that they import, as one script.
@@ -81,7 +84,7 @@ def _add(
 
 def _scoped(file: Path, source: str, exported: list[str]) -> str:
     """The module as a function that has run."""
-    source = _REMARK.sub("", _COMMENT.sub("", source))
+    source = _INDENT.sub("", _REMARK.sub("", _COMMENT.sub("", source)))
     source = _EXPORT.sub("", _IMPORT.sub(_taken, source))
     if strange := re.search(r"^(?:import|export)\b.*", source, re.MULTILINE):
         raise ValueError(
