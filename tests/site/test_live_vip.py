@@ -547,6 +547,7 @@ DAMAGE = {
     "depth": lambda data: data["network"].update(depth=1.5),
     "orders": lambda data: data["network"].update(orders=["hwc", "hcw"]),
     "scale": lambda data: data["network"].update(scale=[0, 0]),
+    "scores that are none": lambda data: data["network"].update(scale=[0, 1e-320]),
     "side": lambda data: data["network"].update(side=16),
     "labels": lambda data: data.update(labels=["a"]),
     "means": lambda data: data.update(means=[[[1]]]),
@@ -700,7 +701,11 @@ def test_comparing_two_pictures(open_figure, trained):
     off = ["", "c"]
     check_table(figure, trained, (two, off), (two,), (seven, off))
     assert "Beside it, seven: " in figure.said
+    outlined = figure.painted()[0]
+    figure.setting("other").select_option("three")
+    others = figure.painted()[0]
     figure.setting("other").select_option("")
+    assert len({outlined, others, figure.painted()[0]}) == 3  # the pixels that differ
     check_table(figure, trained, (two, off), (two,))
 
 

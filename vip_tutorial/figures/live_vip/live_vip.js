@@ -92,7 +92,7 @@ export const figure = {
     const every = [...scene.byName.keys()].map((name) => runNetwork(network, inkOf(scene, name), none));
     whole.order = liveliestFirst(every, network.C);
     try {
-      whole.film = readFilm(film);
+      whole.film = readFilm(film, network.lengths);
     } catch (error) {
       whole.filmProblem = `The network is shown without ${error.message.replace(/ is damaged$/, "")}, which is damaged.`;
     }
@@ -197,7 +197,7 @@ export const figure = {
   paint(body, scene, state, theme) {
     const moment = momentOf(scene, state);
     const { picture, off, hold, frame, channel, token, other, beside } = state;
-    const looks = [picture, off, hold, frame, channel, token, beside && other, beside].join(" ");
+    const looks = [picture, off, hold, frame, channel, token, other, beside].join(" ");
     paintFlow(body, scene.plans, flowOf(scene, state, moment), theme, looks);
     if (state.open && state.branch) paintLens(body, scene, state, moment, theme);
   },
