@@ -161,7 +161,7 @@ def first_frame(widget: "BookWidget") -> str:
     shown = {"start": widget.state or widget.start}
     try:
         return engine.call(widget.module, "firstFrame", widget.page_state() | shown)
-    except engine.NoEngine:
+    except Exception:  # no engine, or one that fails: the figure itself lives on
         return widget.still()
 
 
