@@ -165,7 +165,8 @@ def test_python_draws_and_hears_the_scores(open_live):
     first = page.evaluate("model.get('scores')")
     live.picture = torch.eye(8)
     page.evaluate("(state) => fromPython('state', state)", live.state)
-    live.scores = page.evaluate("model.get('scores')")  # as the front end does
+    scores = page.evaluate("model.get('scores')")
+    live.set_state({"scores": scores})  # as the front end does
     assert page.evaluate("saved.length") == 2 and live.scores != first
     with torch.no_grad():
         truth = model((torch.eye(8)[None, None] - scale.mean) / scale.spread)[0]

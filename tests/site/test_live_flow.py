@@ -1,10 +1,13 @@
 """The flow of the live network and the film of its training, against PyTorch."""
 
 import json
+import math
+from dataclasses import replace
 
 import ipywidgets
 import pytest
 import torch
+import traitlets
 
 from vip_tutorial.figures import LiveViP
 from vip_tutorial.networks import pretrained
@@ -101,13 +104,16 @@ IN_THE_PAGE = """(() => {
 })()"""
 
 
+LENGTHS = "$network.read(data.network, $network.readWeights(data.weights)).lengths"
+
+
 @pytest.mark.parametrize("frame", FRAMES)
 def test_every_number_of_the_flow_is_pytorchs(core, widget, film, frame):
     data = widget.page_state()
     weights = (
         f"$network.readWeights({json.dumps(data['weights'])})"
         if frame is None
-        else f"$film.readFilm({json.dumps(data['film'])}).numbers({frame})"
+        else f"$film.readFilm(data.film, {LENGTHS}).numbers({frame})"
     )
     pixels = widget.picture.double().flatten().tolist()
     found = json.loads(core.eval(IN_THE_PAGE % (json.dumps(data), weights, pixels)))
@@ -274,6 +280,9 @@ DAMAGED_FILMS = {
     "scales": lambda film: film["scales"].pop(),
     "nan": lambda film: film["loss"].__setitem__(0, None),
     "texts": lambda film: film.update(base64=[1] * 11),
+    "a cut frame": lambda film: film["base64"].__setitem__(3, film["base64"][3][4:]),
+    "no base64": lambda film: film["base64"].__setitem__(3, "?" * 26_148),
+    "parts": lambda film: film["scales"][3].pop(),
 }
 
 
@@ -292,12 +301,24 @@ def test_a_damaged_film_leaves_the_figure(core, widget):
 def test_a_film_that_does_not_fit_is_refused(film):
     model, scale = pretrained.load("digits"), pretrained.scale("digits")
     other = pretrained.load("digits")
+
+    def changed(**facts):
+        frames = [film.frames[0], replace(film.frames[3], **facts), film.frames[-1]]
+        return replace(film, frames=tuple(frames))
+
+    wide = {name: whole.int() for name, whole in film.frames[3].whole.items()}
+    scales = dict.fromkeys(wide, math.nan)
     with torch.no_grad():
         other.head.weight += 0.05
     for network, given, error, words in (
         (model, "digits", TypeError, "film is a str; it must be a Film"),
         (pretrained.load("row"), film, ValueError, "other parameters than the network"),
         (other, film, ValueError, "ends with another head.weight"),
+        (model, changed(step=630), ValueError, r"\[0, 630, 630\]; they must rise"),
+        (model, changed(loss=math.nan), ValueError, "step 75 has loss nan"),
+        (model, changed(accuracy=37), ValueError, "accuracy 37 .*shares of 0 to 1"),
+        (model, changed(whole=wide), ValueError, "weights that are not int8"),
+        (model, changed(scale=scales), ValueError, "step 75 .*finite numbers"),
     ):
         with pytest.raises(error, match=words):
             LiveViP(network, scale, film=given)
@@ -331,9 +352,11 @@ def test_python_drives_the_figure(film):
             ValueError,
             r"shape \(4, 4\) and the network takes \(8, 8\)",
         ),
-        (torch.full((8, 8), torch.nan), ValueError, "grey levels go from 0"),
-        (image * 255, ValueError, "grey levels go from 0"),
+        (torch.full((8, 8), torch.nan), ValueError, "pixels that are no finite"),
+        (image * 255, ValueError, "goes from 0 to 255; .*divide"),
         ("seven", TypeError, "no grid of numbers"),
+        (None, TypeError, "no grid of numbers"),
+        ([[10**400] * 8] * 8, TypeError, "no grid of numbers"),
     ):
         with pytest.raises(error, match=words):
             live.picture = bad
@@ -341,7 +364,15 @@ def test_python_drives_the_figure(film):
         ValueError, match="it must be -1, the network itself, or 0 to 10"
     ):
         live.frame = 11
-    assert live.state == "v1;picture=three"
+    with pytest.raises(traitlets.TraitError, match="read-only"):
+        live.scores = [1.0]
+    assert live.state == "v1;picture=three" and torch.equal(live.picture, three)
+    live.frame = True
+    assert live.state == "v1;frame=1;picture=three"
+    for unknown in ("11", "-2", "\N{ARABIC-INDIC DIGIT THREE}", "9" * 5000):
+        live.state = f"v1;frame={unknown}"  # the page shows the network itself, too
+        assert live.frame == -1
+    live.state = "v1;picture=three"
     slider = ipywidgets.IntSlider(min=-1, max=10, value=-1)
     ipywidgets.link((slider, "value"), (live, "frame"))
     slider.value = 7

@@ -547,6 +547,7 @@ DAMAGE = {
     "depth": lambda data: data["network"].update(depth=1.5),
     "orders": lambda data: data["network"].update(orders=["hwc", "hcw"]),
     "scale": lambda data: data["network"].update(scale=[0, 0]),
+    "scores that are none": lambda data: data["network"].update(scale=[0, 1e-320]),
     "side": lambda data: data["network"].update(side=16),
     "labels": lambda data: data.update(labels=["a"]),
     "means": lambda data: data.update(means=[[[1]]]),
@@ -700,18 +701,26 @@ def test_comparing_two_pictures(open_figure, trained):
     off = ["", "c"]
     check_table(figure, trained, (two, off), (two,), (seven, off))
     assert "Beside it, seven: " in figure.said
+    outlined = figure.painted()[0]
+    figure.setting("other").select_option("three")
+    others = figure.painted()[0]
     figure.setting("other").select_option("")
+    assert len({outlined, others, figure.painted()[0]}) == 3  # the pixels that differ
     check_table(figure, trained, (two, off), (two,))
 
 
 def test_opening_a_block(open_figure, trained):
-    figure = open_figure(trained.widget(), "live=v1")
+    figure = open_figure(trained.widget(), "live=v1;channel=1")
     maps = figure.box.locator(".vip-live-map")
     assert maps.count() == 0
     figure.button("open").nth(1).click()
-    assert maps.count() == 6 and figure.state == "v1;open=2"
+    assert maps.count() == 6 and figure.state == "v1;open=2;channel=1"
     figure.setting("channel").focus()
-    figure.page.keyboard.press("ArrowRight")
+    place = int(figure.setting("channel").input_value())
+    for key, to in (("ArrowRight", place + 1), ("ArrowLeft", place)):
+        figure.page.keyboard.press(key)
+        said = figure.setting("channel").get_attribute("aria-valuetext")
+        assert said.endswith(f"number {to + 1} of 32 by liveliness")
     assert figure.state == "v1;open=2;channel=1"
     place = figure.box.locator("[data-keys=token]")
     place.focus()

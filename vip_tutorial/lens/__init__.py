@@ -4,7 +4,9 @@
     permute_lens/  the figure that moves a recording's elements, step by step
     module_map/    the figure that shows all of a recording in one look
     playground/    the figure that interprets a reader's lines, and shows what they do
-    figure/        what every figure is made with: one JavaScript core, three hosts
+    figure/        what every figure is made with: one JavaScript core, many hosts;
+                   files.py makes a file of one
+    __main__.py    the same from a terminal
 
 It imports nothing of the rest of the package.  `PermuteLens`, `ModuleMap` and
 `Playground` need anywidget and ipywidgets; the recording needs torch alone.

@@ -16,12 +16,14 @@ import { bytesOf } from "./network.js";
 /**
  * Check what Python wrote of a film.
  * @param {*} film null where there is none
+ * @param {number[]} lengths how many numbers each part of the network's layers has
  * @returns {Film | null}
  */
-export function readFilm(film) {
+export function readFilm(film, lengths) {
   if (film === null || film === undefined) return null;
-  const { steps, loss, accuracy, lengths, scales, base64 } = film;
+  const { steps, loss, accuracy, scales, base64 } = film;
   const count = steps?.length;
+  const numbers = lengths.reduce((a, b) => a + b, 0);
   const isList = (list, length, test) => Array.isArray(list) && list.length === length && list.every(test);
   const isIn = (low, high) => (n) => typeof n === "number" && n >= low && n <= high;
   const isScales = (list) => isList(list, lengths.length, isIn(0, 1e30));
@@ -30,15 +32,20 @@ export function readFilm(film) {
     isList(steps, count, (n, i) => Number.isInteger(n) && n >= 0 && (!i || n > steps[i - 1])) &&
     isList(loss, count, isIn(0, 1e30)) &&
     isList(accuracy, count, isIn(0, 1)) &&
-    isList(lengths, lengths?.length, (n) => Number.isInteger(n) && n >= 0) &&
     isList(scales, count - 1, isScales) &&
-    isList(base64, count - 1, (text) => typeof text === "string");
+    isList(base64, count - 1, (text) => bytesIn(text) === numbers);
   if (!isWhole) throw new Error("the film of its training is damaged");
   return {
     frames: steps.map((step, i) => ({ step, loss: loss[i], accuracy: accuracy[i] })),
     numbers: (i) => numbersOf(base64[i], lengths, scales[i]),
   };
 }
+
+/** How many bytes a text in base64 has; -1 if it is none. */
+const bytesIn = (text) =>
+  typeof text === "string" && text.length % 4 === 0 && /^[A-Za-z0-9+/]*={0,2}$/.test(text)
+    ? (text.length / 4) * 3 - text.match(/=*$/)[0].length
+    : -1;
 
 /** Each weight is a whole number, times the scale of its layer's part. */
 function numbersOf(text, lengths, scales) {
@@ -73,5 +80,5 @@ export function filmHtml({ frames }, frame, asleep) {
 <input type="range" min="0" max="${last}" value="${at}" data-set="frame" aria-valuetext="${words}"${asleep ? " disabled" : ""}></label>
 <svg class="vip-film" viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="Loss and accuracy after ${frames.length} of the steps: loss from ${frames[0].loss.toFixed(2)} to ${frames[last].loss.toFixed(2)}, accuracy from ${Math.round(100 * frames[0].accuracy)} to ${Math.round(100 * frames[last].accuracy)} %">
 <path class="vip-film-now" d="M${x(at)},0V${HEIGHT}"/>${curve("loss")}${curve("accuracy")}</svg>
-<span class="vip-film-legend"><span>● loss</span> <span>■ share of test pictures right</span> <span>the steps are not evenly spaced</span></span>`;
+<span class="vip-film-legend"><span><i class="vip-film-loss">●</i> loss: how bad the answers are</span> <span><i class="vip-film-accuracy">■</i> share of test pictures right</span> <span>the steps are not evenly spaced</span></span>`;
 }

@@ -1,6 +1,8 @@
 """What the page gets of a film of a network's training, for film.js."""
 
 import base64
+import itertools
+import math
 from typing import Any
 
 import torch
@@ -20,7 +22,8 @@ def page_film(film: Film, model: VisionPermutator) -> dict[str, Any]:
 
     Raises:
         TypeError: If `film` is no `Film`.
-        ValueError: If it is of another network, or too long for a page.
+        ValueError: If it is of another network, too long for a page, or has numbers
+            that no page draws.
     """
     if not isinstance(film, Film):
         raise TypeError(
@@ -43,6 +46,7 @@ def page_film(film: Film, model: VisionPermutator) -> dict[str, Any]:
                 "network: give the film of this network's own training"
             )
     _refuse_another_run(film, own)
+    _refuse_what_no_page_draws(film)
     return {
         "steps": [frame.step for frame in film.frames],
         "loss": [frame.loss for frame in film.frames],
@@ -51,7 +55,6 @@ def page_film(film: Film, model: VisionPermutator) -> dict[str, Any]:
             *(frame.accuracy for frame in film.frames[:-1]),
             film.frames[-1].exact_accuracy,
         ],
-        "lengths": [own[name].numel() for name in order],
         "scales": [[f.scale[name] for name in order] for f in film.frames[:-1]],
         "base64": [
             _written(torch.cat([f.whole[name].flatten() for name in order]))
@@ -71,6 +74,31 @@ def _refuse_another_run(film: Film, own: dict[str, torch.Tensor]) -> None:
             )
 
 
+def _refuse_what_no_page_draws(film: Film) -> None:
+    steps = [frame.step for frame in film.frames]
+    if any(before >= after for before, after in itertools.pairwise(steps)):
+        raise ValueError(
+            f"the film's frames are of the steps {steps}; they must rise: give them in "
+            "the order of the training, each once"
+        )
+    for frame in film.frames:
+        shares = (frame.accuracy, frame.exact_accuracy)
+        numbers = (frame.loss, *frame.scale.values())
+        is_whole = all(part.dtype == torch.int8 for part in frame.whole.values())
+        if (
+            not is_whole
+            or not all(0 <= number < math.inf for number in numbers)
+            or not all(0 <= share <= 1 for share in shares)
+        ):
+            raise ValueError(
+                f"the film's frame of step {frame.step} has loss {frame.loss}, "
+                f"accuracy {frame.accuracy} and weights that are "
+                f"{'' if is_whole else 'not '}int8; the page draws finite numbers, "
+                "shares of 0 to 1 and int8: make the film with film_of, at a lower "
+                "learning rate if the loss ran away"
+            )
+
+
 def _written(whole: torch.Tensor) -> str:
-    raw = whole.to(torch.int8).numpy().tobytes()
+    raw = whole.numpy().tobytes()
     return base64.b64encode(raw).decode("ascii")

@@ -23,6 +23,12 @@ MOST_DRAWN = 2_048  # numbers, as in the lens's recording.js
 _NAMES = "zero one two three four five six seven eight nine".split()
 
 
+class _Given(traitlets.Any):
+    """Anything but None, which would pass by the check of what is given."""
+
+    allow_none = False
+
+
 class LiveViP(BookWidget):
     """Draw a picture, and a network answers in the page, without a kernel.
 
@@ -48,6 +54,7 @@ class LiveViP(BookWidget):
         mean_over: Images `(count, 1, height, width)` with pixels from 0 to 1.  Weights
             can be held at their mean over these images, block by block and channel by
             channel; not so if None.
+        hint: A sentence that stands under the paper, e.g. on how to draw.
         title: Heading of the figure.
         name: Name of the figure in links, letters, digits and hyphens.
         start: State of the first picture, e.g. "v1;picture=noise;off=1h;open=2".
@@ -82,6 +89,7 @@ class LiveViP(BookWidget):
         "means",
         "recordings",
         "film",
+        "hint",
     )
     apart = ("weights", "recordings", "film")
 
@@ -104,8 +112,11 @@ class LiveViP(BookWidget):
         default_value=None,
         help="Steps of the training: what came of each, and the weights after it.",
     ).tag(sync=True)
-    scores = traitlets.List(help="What the page computed.").tag(sync=True)
-    picture = traitlets.Any(help="Grey levels, (height, width).")
+    hint = traitlets.Unicode("", help="What stands under the paper.").tag(sync=True)
+    scores = traitlets.List(
+        traitlets.Float(), read_only=True, help="What the page computed."
+    ).tag(sync=True)
+    picture = _Given(help="Grey levels, (height, width).")
     frame = traitlets.Int(-1, help="Of the film; -1 for the network itself.")
 
     def __init__(
@@ -152,8 +163,13 @@ class LiveViP(BookWidget):
         picture = shown_picture(state, self.pictures, self.size)
         if self.picture is None or not torch.equal(self.picture, picture):
             self.set_trait("picture", picture)
+        frames = [str(number) for number in range(self._frames())]
         frame = said(state, "frame")
-        self.frame = int(frame) if frame.isdecimal() else -1
+        self.frame = int(frame) if frame in frames else -1  # as the page does
+
+    def _frames(self) -> int:
+        """How many frames the film has before the last, the network itself."""
+        return len((self.film or {}).get("base64", ()))
 
     @traitlets.validate("picture")
     def _check_picture(self, proposal: dict[str, Any]) -> Tensor:
@@ -176,7 +192,7 @@ class LiveViP(BookWidget):
 
     @traitlets.validate("frame")
     def _check_frame(self, proposal: dict[str, Any]) -> int:
-        frame, count = proposal["value"], len((self.film or {}).get("base64", ()))
+        frame, count = int(proposal["value"]), self._frames()
         if not -1 <= frame < count:
             raise ValueError(
                 f"frame is {frame}; the film has {count} frames before the last, so "

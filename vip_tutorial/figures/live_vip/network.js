@@ -81,7 +81,12 @@ export function read(sizes, numbers) {
   const { side, patch, dim: C, depth, squeezed, hidden, classes, bias, flatten } = sizes;
   const N = side / patch; // H = W = N
   let at = 0;
-  const take = (count) => numbers.subarray(at, (at += count));
+  /** @type {number[]} */
+  const lengths = []; // of the parts, in the order of parts_of in Python
+  const take = (count) => {
+    lengths.push(count);
+    return numbers.subarray(at, (at += count));
+  };
   const layer = (rows, columns, biased = true) => ({
     rows,
     columns,
@@ -109,6 +114,7 @@ export function read(sizes, numbers) {
   }));
   const network = {
     sizes,
+    lengths,
     N,
     C,
     embed,
@@ -174,6 +180,10 @@ export function run(network, picture, changes) {
   const last = normalised(network.norm, tokens, C);
   const pooled = sizes.flatten ? last : meanToken(last, N * N, C);
   const scores = [...applyLayer(network.head, pooled)];
+  if (!scores.every(Number.isFinite))
+    throw new Error(
+      "what it makes of a picture are no numbers: some of its weights are too large, or a norm's eps is 0",
+    );
   return { tokens: embedded, steps, last, pooled, scores, shares: softmax(scores) };
 }
 

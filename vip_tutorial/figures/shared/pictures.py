@@ -40,7 +40,7 @@ def written(pictures: Mapping[str, Tensor]) -> tuple[tuple[int, int], list[list[
             )
         try:
             picture = torch.as_tensor(picture, dtype=torch.float32).detach()
-        except (TypeError, ValueError, RuntimeError) as fault:
+        except (TypeError, ValueError, RuntimeError, OverflowError) as fault:
             raise TypeError(
                 f"picture {name!r} is a {type(picture).__name__} that is no grid of "
                 f"numbers ({fault}); it must be (height, width), a grey level from 0 "
@@ -58,11 +58,17 @@ def written(pictures: Mapping[str, Tensor]) -> tuple[tuple[int, int], list[list[
                 f"picture {name!r} has {picture.numel()} pixels; the figure draws each "
                 f"of them, so it takes at most {MOST_PIXELS}: make it smaller"
             )
+        if not picture.isfinite().all():
+            raise ValueError(
+                f"picture {name!r} has pixels that are no finite numbers; grey levels "
+                "go from 0 (paper) to 1 (ink): look at where they were computed"
+            )
         levels = (picture * 16).round().flatten().tolist()
         if not all(0 <= level <= 16 for level in levels):
             raise ValueError(
                 f"picture {name!r} goes from {picture.min():g} to {picture.max():g}; "
-                "grey levels go from 0 (paper) to 1 (ink)"
+                "grey levels go from 0 (paper) to 1 (ink): divide those up to 255 by "
+                "255"
             )
         found.append([name, "".join(LEVELS[int(level)] for level in levels)])
     return size, found
