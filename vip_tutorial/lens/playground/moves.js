@@ -368,13 +368,13 @@ function rot90({ x, k, dims }) {
       `expected total dims >= 2, but got total dims = ${x.ndim}`,
       "A plane has two axes.",
     );
+  const [one, other] = dims.map((dim) => axisOf(dim, x.ndim));
   if (dims[0] === dims[1] || Math.abs(dims[0] - dims[1]) === x.ndim)
     throw new Fault(
       "RuntimeError",
       `expected rotation dims to be different, but got dim0 = ${dims[0]} and dim1 = ${dims[1]}`,
       "A plane has two axes.",
     );
-  const [one, other] = dims.map((dim) => axisOf(dim, x.ndim));
   const turns = ((k % 4) + 4) % 4;
   if (turns === 0) return copied(x);
   const turned = flip({ x, dims: turns === 2 ? dims : [turns === 1 ? other : one] });
