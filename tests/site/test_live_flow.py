@@ -245,6 +245,48 @@ def test_a_branch_that_is_off_is_said_and_drawn_to_be(open_figure, widget):
     assert cells == ["off", "0 %"]
 
 
+def test_the_cloud_of_a_block(open_figure, widget, film):
+    figure = open_figure(widget, "live=v1;channel=9")
+    truth = everything(network_of(film, None), standardised(widget.picture))
+    shares = torch.tensor(truth["shares"]).reshape(2, 3)
+    for i, cloud in enumerate(figure.box.locator(".vip-live-cloud").all()):
+        points = torch.tensor(truth[f"{i} points"]).reshape(3, C)
+        cells = cloud.locator("tbody td").all_inner_texts()
+        for b in range(3):
+            mean, spread = map(float, cells[2 * b].split(" ± "))
+            assert mean == pytest.approx(points[b].mean().item(), abs=6e-3)
+            assert spread == pytest.approx(points[b].std(correction=0).item(), abs=6e-3)
+            share = float(cells[2 * b + 1].removesuffix(" %")) / 100
+            assert share == pytest.approx(shares[i, b].item(), abs=6e-3)
+        ring = cloud.locator(".vip-triangle-ring")
+        place = [float(ring.get_attribute(name)) for name in ("cx", "cy")]
+        corners = torch.tensor([[200.0, 30], [372, 328], [28, 328]])
+        wanted = (points[:, 9] @ corners).tolist()
+        assert place == pytest.approx(wanted, abs=0.1)
+
+
+def test_all_that_changes_is_painted_anew(open_figure, widget):
+    """Which of the canvases look otherwise: start, a block, its lens, a block, end."""
+    figure = open_figure(
+        widget, "live=v1;other=two;open=1;branch=w;step=4;fill=value", height=3000
+    )
+    before = figure.painted()
+    assert len(before) == 5
+    for change, wanted in (
+        (lambda: figure.setting("on2h").uncheck(), {3, 4}),
+        (lambda: figure.setting("hold2").select_option("third"), {3, 4}),
+        (lambda: figure.setting("beside").check(), {0, 1, 3, 4}),
+        (lambda: figure.setting("frame").press("ArrowLeft"), {0, 1, 2, 3, 4}),
+        (lambda: figure.setting("channel").press("ArrowRight"), {0, 1, 2, 3, 4}),
+        (lambda: figure.press("clear"), {0, 1, 2, 3, 4}),
+    ):
+        change()
+        after = figure.painted()
+        changed = {k for k, (a, b) in enumerate(zip(before, after)) if a != b}
+        assert changed == wanted, figure.state
+        before = after
+
+
 # --- The film ------------------------------------------------------------------------
 
 
@@ -254,11 +296,22 @@ def test_the_film_shows_the_network_as_it_was(open_figure, widget, film):
     assert slider.get_attribute("max") == str(len(film.frames) - 1)
     slider.focus()
     last = len(film.frames) - 1
+    for name, numbers in (
+        ("loss", [f.loss / max(g.loss for g in film.frames) for f in film.frames]),
+        ("accuracy", [f.accuracy for f in film.frames]),
+    ):
+        curve = figure.box.locator(f"polyline.vip-film-{name}").get_attribute("points")
+        places = [tuple(map(float, pair.split(","))) for pair in curve.split()]
+        assert [y for _, y in places] == pytest.approx(
+            [40 - 36 * number for number in numbers], abs=0.06
+        )
     for back in (1, 2, 3):
         figure.page.keyboard.press("ArrowLeft")
         frame = film.frames[last - back]
         assert figure.state == f"v1;frame={last - back}"
         assert f"after {frame.step} steps of its training" in figure.said
+        line = figure.box.locator(".vip-film-now").get_attribute("d")
+        assert line.startswith(f"M{places[last - back][0]:.1f},0V")
         told = slider.get_attribute("aria-valuetext")
         assert f"step {frame.step} of 630: loss {frame.loss:.2f}" in told
         with torch.no_grad():
