@@ -13,6 +13,7 @@ Nothing is asserted, and the numbers depend on the machine and on what else it d
 
 import argparse
 import gzip
+import math
 import os
 import platform
 import re
@@ -210,6 +211,13 @@ WATCH_KEYS = """() => {
   addEventListener("keydown", ({ timeStamp }) =>
     painted(() => delays.push(performance.now() - timeStamp)), true);
 }"""
+# How long the page works on each move of a pointer that draws, all painting included.
+WATCH_STROKE = """() => {
+  window.works = [];
+  let start = 0;
+  addEventListener("pointermove", () => (start = performance.now()), true);
+  addEventListener("pointermove", () => works.push(performance.now() - start));
+}"""
 SCRUB = """async (figure) => {
   const range = figure.querySelector("[data-part=scrub]");
   let frames = 0;
@@ -270,6 +278,9 @@ def bench_pages(folder: Path) -> None:
                 url = f"{address}/_build/html/{page}.html{state}"
                 bench_figure(browser, url, figure)
             bench_network(browser)
+            for words, state in [("", "v1"), (", a lens open", "v1;open=1;branch=h")]:
+                url = f"{address}/_build/html/book/11-train-one.html#live={state}"
+                bench_stroke(browser, url, words)
             for name, file in [("toy size", "toy"), ("2,048 elements", "large")]:
                 bench_lens(browser, f"{address}/{file}.html", name)
             browser.close()
@@ -372,6 +383,27 @@ def bench_network(browser) -> None:
     times = page.evaluate(RUN_NETWORK, given)
     median = statistics.median(times[100:])  # the first ones warm up the compiler
     report("network in the page: forward", "8 ms", f"{median:.1f} ms", median <= 8)
+    page.close()
+
+
+def bench_stroke(browser, address: str, words: str) -> None:
+    """A circle on the paper of the live network, and the flow beside it."""
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.goto(address)
+    page.locator("#live [data-ready]").wait_for()
+    page.locator("#live [data-do=clear]").click()
+    page.evaluate(WATCH_STROKE)
+    paper = page.locator("#live [data-stroke=draw]").bounding_box()
+    x, y = (paper[k] + paper[size] / 2 for k, size in (("x", "width"), ("y", "height")))
+    for k in range(60):
+        turn = 2 * math.pi * k / 60
+        page.mouse.move(x + 70 * math.sin(turn), y - 90 * math.cos(turn))
+        if not k:
+            page.mouse.down()
+        page.wait_for_timeout(30)
+    median = statistics.median(page.evaluate("works"))
+    what = f"live: a stroke to the redrawn flow{words}"
+    report(what, "33 ms", f"{median:.0f} ms", median <= 33)
     page.close()
 
 

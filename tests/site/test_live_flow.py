@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import replace
 
+import ipywidgets
 import pytest
 import torch
 import traitlets
@@ -424,3 +425,10 @@ def test_python_drives_the_figure(film):
     for unknown in ("11", "-2", "\N{ARABIC-INDIC DIGIT THREE}", "9" * 5000):
         live.state = f"v1;frame={unknown}"  # the page shows the network itself, too
         assert live.frame == -1
+    live.state = "v1;picture=three"
+    slider = ipywidgets.IntSlider(min=-1, max=10, value=-1)
+    ipywidgets.link((slider, "value"), (live, "frame"))
+    slider.value = 7
+    assert live.state == "v1;frame=7;picture=three"
+    live.state = "v1;frame=2"
+    assert slider.value == 2

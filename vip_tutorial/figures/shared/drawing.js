@@ -8,6 +8,7 @@ import { covered, crossed, inked, PEN, rubbed } from "./brush.js";
 const LEVELS = "0123456789abcdefg"; // sixteenths of ink, one letter a pixel
 const RUBBER = { ...PEN, width: 2 * PEN.width }; // who rubs a line out does not hit its middle
 const EDGE = 0.1; // around the pixels, in pixels
+const STEP = 0.1; // of a pixel: a stroke has no need of places that lie closer
 
 /**
  * @typedef {object} Pictures
@@ -79,7 +80,11 @@ function stroked(scene, state, { path, begins }) {
   const place = ([x, y]) => [x * (W + 2 * EDGE) - EDGE, y * (H + 2 * EDGE) - EDGE];
   const goesOn = !begins && state.stroke?.picture === state.picture;
   const { from, path: way } = goesOn ? state.stroke : { from: state.picture, path: [] };
-  const whole = [...way, ...path.map(place)];
+  const whole = [...way];
+  for (const [x, y] of path.map(place)) {
+    const [lastX, lastY] = whole.at(-1) ?? [Infinity, Infinity];
+    if (Math.hypot(x - lastX, y - lastY) >= STEP) whole.push([x, y]);
+  }
   const ink = state.hard ? crossed(scene, whole) : covered(scene, whole, state.rub ? RUBBER : PEN);
   const before = levelsOf(scene, from);
   const after = (state.rub ? rubbed : inked)(before, ink);

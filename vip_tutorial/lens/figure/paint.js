@@ -234,7 +234,7 @@ function imageSvg({ x, y, width, height, bitmap, alpha }, bitmaps = { name: "", 
   const n = (value) => Math.round(value * 100) / 100;
   const url = bitmapUrl(bitmap);
   const known = bitmaps.ids.get(url);
-  const id = known ?? `${bitmaps.name}-bitmap-${bitmaps.ids.size}`;
+  const id = known ?? escape(`${bitmaps.name}-bitmap-${bitmaps.ids.size}`);
   bitmaps.ids.set(url, id);
   const [columns, rows] = [bitmap.columns, bitmap.cells.length / bitmap.columns];
   const place = `x="${n(x)}" y="${n(y)}" width="${n(width)}" height="${n(height)}"`;

@@ -2,7 +2,7 @@
 
 import { firstFrameOf, choiceField, renderFigure, wholeField } from "../figure/figure.js";
 import { escape } from "../figure/host.js";
-import { actionName, actOnLens, letGo, stepTo } from "./lens_acts.js";
+import { actionName, actOnLens, letGo } from "./lens_acts.js";
 import {
   callHtml,
   codeHtml,
@@ -26,6 +26,8 @@ import { hasWindows, readWindow } from "./window.js";
 import { birthName, stepWords } from "./words.js";
 
 const NUMBERS = { none: "nothing", birth: "", value: "value", order: "reading order of a row" };
+
+const MOST_BUTTONS = 100;
 
 const HELP_WINDOWS =
   "Of a tensor too large to draw, the picture has a window: − and + over it move it, and so do Page Up and Page Down " +
@@ -85,8 +87,9 @@ export const figure = {
     const now = lensState(state);
     const lit = { ...now, axis: state.glance ?? now.axis };
     const many = run.steps.length > 16; // then a button has room for its number only
+    const shown = run.steps.length > MOST_BUTTONS ? [] : run.steps; // of more the slider is left
     const { index } = moment(run, now, now.step);
-    const steps = run.steps.map(({ op }, i) => {
+    const steps = shown.map(({ op }, i) => {
       const current = i === index && (now.step > 0 || now.backward) ? ' aria-current="step"' : "";
       return `<button type="button" data-do="step" data-value="${i + 1}" title="${escape(op)}" aria-label="${i + 1} ${escape(op)}"${current}><small>${i + 1}</small>${many ? "" : `<span> ${escape(op)}</span>`}</button>`;
     });

@@ -36,7 +36,7 @@ from .source import calling_line
 from .tensors import Tensors
 from .threads import work_given_away
 
-MAX_STEPS = 256
+MAX_STEPS = 1024  # as the page takes
 MAX_TENSORS = 64  # so many tensors of the largest size fit into a recording
 _LETTERS = "defghijklm"  # of axes that have no name: those of each input have their own
 # Questions about a tensor that are answered without a look at its elements.

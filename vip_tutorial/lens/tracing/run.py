@@ -52,7 +52,7 @@ def trace(
 
     Returns:
         The recording.  Its `result` is what `function(*inputs)` returns, to the bit.
-        Its size is bounded: it holds at most 256 steps and `64 * max_elements`
+        Its size is bounded: it holds at most 1,024 steps and `64 * max_elements`
         numbers, and 400 characters of each call and of each line of source.  What
         comes later or is longer is left out; `omitted` says which numbers and steps.
 
