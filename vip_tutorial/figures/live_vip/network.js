@@ -181,7 +181,9 @@ export function run(network, picture, changes) {
   const pooled = sizes.flatten ? last : meanToken(last, N * N, C);
   const scores = [...applyLayer(network.head, pooled)];
   if (!scores.every(Number.isFinite))
-    throw new Error("what it makes of a picture are no numbers: some of its weights are too large, or a norm's eps is 0");
+    throw new Error(
+      "what it makes of a picture are no numbers: some of its weights are too large, or a norm's eps is 0",
+    );
   return { tokens: embedded, steps, last, pooled, scores, shares: softmax(scores) };
 }
 
