@@ -147,7 +147,7 @@ SCENE = """(() => {
   const plan = scene.plans.%s;
   const { lanes, blend, middle, after } = plan.block;
   const [h, w, c] = [lanes.h.home, lanes.w.home, lanes.c.home];
-  const boxes = { h, w, c, blend, middle, after };
+  const boxes = { h, w, c, blend, middle, after, matrix: lanes.h.matrix };
   const { width, height } = plan.block;
   return JSON.stringify({ order: scene.order, boxes, width, height });
 })()"""
@@ -156,6 +156,11 @@ PIXEL = """(canvas, [x, y]) => {
   const at = [Math.floor(x * canvas.width), Math.floor(y * canvas.height)];
   return [...canvas.getContext("2d").getImageData(...at, 1, 1).data].slice(0, 3);
 }"""
+
+
+def value_colour(core, value, scale):
+    shade = f"$colours.valueShade({value}, {scale})"
+    return json.loads(core.eval(f"JSON.stringify($colours.VALUE_PALETTE[{shade}])"))
 
 
 @pytest.mark.parametrize("width", [1280, 360])
@@ -185,13 +190,11 @@ def test_a_tile_has_the_colours_of_its_channel_and_can_be_followed(
             x = box["x"] + (place % across + (token % N + 0.5) / N) * tile
             y = box["y"] + (place // across + (token // N + 0.5) / N) * tile
             at = [x / scene["width"], y / scene["height"]]
-            colour = core.eval(
-                "JSON.stringify($colours.VALUE_PALETTE[$colours.valueShade"
-                f"({values[token * C + channel]}, {most})])"
+            colour = value_colour(core, values[token * C + channel], most)
+            assert canvas.evaluate(PIXEL, at) == pytest.approx(colour, abs=2), (
+                key,
+                place,
             )
-            assert canvas.evaluate(PIXEL, at) == pytest.approx(
-                json.loads(colour), abs=2
-            ), (key, place)
     size = stage.bounding_box()
     stage.click(
         position={"x": at[0] * size["width"], "y": at[1] * size["height"]},
@@ -291,7 +294,7 @@ def test_all_that_changes_is_painted_anew(open_figure, widget):
 # --- The film ------------------------------------------------------------------------
 
 
-def test_the_film_shows_the_network_as_it_was(open_figure, widget, film):
+def test_the_film_shows_the_network_as_it_was(open_figure, core, widget, film):
     figure = open_figure(widget, "live=v1")
     slider = figure.setting("frame")
     assert slider.get_attribute("max") == str(len(film.frames) - 1)
@@ -306,6 +309,11 @@ def test_the_film_shows_the_network_as_it_was(open_figure, widget, film):
         assert [y for _, y in places] == pytest.approx(
             [40 - 36 * number for number in numbers], abs=0.06
         )
+    scene = json.loads(core.eval(SCENE % (json.dumps(widget.page_state()), "wide")))
+    box, canvas = scene["boxes"]["matrix"], figure.box.locator("canvas").nth(1)
+    x = box["x"] + box["width"] * 11.5 / C
+    y = box["y"] + box["height"] * 20.5 / C
+    middle = [x / scene["width"], y / scene["height"]]
     for back in (1, 2, 3):
         figure.page.keyboard.press("ArrowLeft")
         frame = film.frames[last - back]
@@ -315,6 +323,10 @@ def test_the_film_shows_the_network_as_it_was(open_figure, widget, film):
         assert line.startswith(f"M{places[last - back][0]:.1f},0V")
         told = slider.get_attribute("aria-valuetext")
         assert f"step {frame.step} of 630: loss {frame.loss:.2f}" in told
+        weight = frame.weights()["network.0.0.attn.mlp_h.weight"]
+        assert canvas.evaluate(PIXEL, middle) == pytest.approx(
+            value_colour(core, weight[20, 11].item(), weight.abs().max().item()), abs=2
+        )
         with torch.no_grad():
             scores = network_of(film, last - back)(standardised(widget.picture))
         cells = figure.box.locator(".vip-live-scores td.vip-number").all_inner_texts()
