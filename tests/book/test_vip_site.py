@@ -159,14 +159,16 @@ def test_a_page_without_a_figure_gets_no_script():
 
 
 def test_the_engine_of_the_first_frames_is_closed_at_the_end(monkeypatch):
-    figures = pytest.importorskip("vip_site.figures", exc_type=ImportError)
-    figures._engine.cache_clear()
+    pytest.importorskip("py_mini_racer")
+    from vip_tutorial.lens.figure import engine as engines
+
+    engines._engine.cache_clear()
     closers = []
     monkeypatch.setattr("atexit.register", closers.append)
-    engine = figures._engine()
+    engine = engines._engine()
     assert closers == [engine.close]
     engine.close()
-    figures._engine.cache_clear()
+    engines._engine.cache_clear()
 
 
 @in_turn(

@@ -36,7 +36,7 @@ def run():
 @pytest.fixture(scope="module")
 def core(engine_of):
     """The JavaScript core, with no page around it."""
-    return engine_of("permute_lens.js", "site.js")
+    return engine_of("permute_lens.js", "page.js")
 
 
 def first_frame(lens_or_state) -> str:
@@ -145,7 +145,8 @@ def payload(lens) -> str:
     return reader.found
 
 
-def test_notebooks_get_a_view_and_pages_get_html(run):
+def test_notebooks_get_a_view_and_the_site_gets_html(run, monkeypatch):
+    monkeypatch.setenv("VIP_FOR_SITE", "1")  # as the site's build does
     widgets = [PermuteLens(run)]
     if hasattr(ipywidgets.VBox, "_repr_mimebundle_"):  # ipywidgets 7 has another way
         widgets.append(BranchExplorer(segments=2))
@@ -153,7 +154,7 @@ def test_notebooks_get_a_view_and_pages_get_html(run):
         bundled = widget._repr_mimebundle_()
         data = bundled[0] if isinstance(bundled, tuple) else bundled
         assert "application/vnd.jupyter.widget-view+json" in data
-        assert data["text/html"] == widget.static_html()
+        assert data["text/html"] == widget.alone().static_html()
 
 
 def test_the_html_holds_what_the_core_reads(run):
@@ -289,7 +290,9 @@ def test_the_modules_import_what_they_use_and_no_more():
 
 def test_a_bundle_is_one_script_without_imports():
     site = pytest.importorskip("vip_site.figures", exc_type=ImportError)
-    source = bundle(*(w.module for w in site.WIDGETS.values()), site.SITE)
+    widgets = site.WIDGETS.values()
+    pictures = [w.drawn_by for w in widgets if w.drawn_by]
+    source = bundle(*(w.module for w in widgets), *pictures, site.SITE)
     assert not re.search(r"^\s*(import|export)\b", source, re.M)
     names = re.findall(r"^// (\w+\.js)$", source, re.M)
     assert sorted(names) == sorted(file.name for file in SCRIPTS)

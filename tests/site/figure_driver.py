@@ -55,7 +55,7 @@ class Figure:
     @property
     def state(self) -> str | None:
         """This figure's part of the page's address."""
-        self.page.wait_for_timeout(120)  # it is not written at every key, see site.js
+        self.page.wait_for_timeout(120)  # it is not written at every key, see page.js
         fragment = self.page.evaluate("location.hash")
         found = re.search(rf"[#&]{self.name}=([^&]*)", fragment)
         return found and found[1]

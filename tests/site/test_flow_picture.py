@@ -171,7 +171,7 @@ def outlines(section, box):
     for m in section["marks"]:
         x, y = (m.get("x", -9) - box["x"]), (m.get("y", -9) - box["y"])
         fits = -1 <= x < box["width"] and -1 <= y < box["height"]
-        if m["kind"] == "outline" and fits:
+        if m["kind"] == "outline" and fits and m["stroke"] != "paper":  # its rim
             across, down = box["width"], box["height"]
             right, bottom = x + m["width"], y + m["height"]
             yield [x / across, y / down, right / across, bottom / down]

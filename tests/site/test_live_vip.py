@@ -712,13 +712,17 @@ def test_comparing_two_pictures(open_figure, trained):
 
 
 def test_opening_a_block(open_figure, trained):
-    figure = open_figure(trained.widget(), "live=v1")
+    figure = open_figure(trained.widget(), "live=v1;channel=1")
     maps = figure.box.locator(".vip-live-map")
     assert maps.count() == 0
     figure.button("open").nth(1).click()
-    assert maps.count() == 6 and figure.state == "v1;open=2"
+    assert maps.count() == 6 and figure.state == "v1;open=2;channel=1"
     figure.setting("channel").focus()
-    figure.page.keyboard.press("ArrowRight")
+    place = int(figure.setting("channel").input_value())
+    for key, to in (("ArrowRight", place + 1), ("ArrowLeft", place)):
+        figure.page.keyboard.press(key)
+        said = figure.setting("channel").get_attribute("aria-valuetext")
+        assert said.endswith(f"number {to + 1} of 32 by liveliness")
     assert figure.state == "v1;open=2;channel=1"
     place = figure.box.locator("[data-keys=token]")
     place.focus()

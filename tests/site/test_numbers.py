@@ -44,7 +44,7 @@ function answers(json, asked) {
 @pytest.fixture(scope="module")
 def answers(engine_of) -> Callable[..., dict]:
     """What the figure's core says about some tensors of a recording."""
-    engine = engine_of("permute_lens.js", "site.js")
+    engine = engine_of("permute_lens.js", "page.js")
     engine.eval(ASK)
 
     def ask(recording: Trace, ids: list[int]) -> dict:

@@ -3,7 +3,9 @@
     tracing/       `trace(f, x)` records what ran: start with run.py, then recorder.py
     permute_lens/  the figure that moves a recording's elements, step by step
     module_map/    the figure that shows all of a recording in one look
-    figure/        what every figure is made with: one JavaScript core, three hosts
+    figure/        what every figure is made with: one JavaScript core, many hosts;
+                   files.py makes a file of one
+    __main__.py    the same from a terminal
 
 It imports nothing of the rest of the package.  `PermuteLens` and
 `ModuleMap` need anywidget and ipywidgets; the recording needs torch alone.

@@ -31,7 +31,7 @@ from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 
 import vip_tutorial
-from vip_tutorial.lens.figure.host import page_json
+from vip_tutorial.lens.figure.files import page_json
 
 from .figures import first_frame, set_apart, site_script, site_style
 

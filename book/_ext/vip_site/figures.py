@@ -1,16 +1,13 @@
 """What the built site needs of the widgets: scripts, style sheets, first frames."""
 
-import atexit
 import json
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from py_mini_racer import MiniRacer
-
 import vip_tutorial.figures  # noqa: F401  registers them all
-from vip_tutorial.lens.figure.bundle import bundle, constant
-from vip_tutorial.lens.figure.host import BookWidget, style
+from vip_tutorial.lens.figure import engine
+from vip_tutorial.lens.figure.files import page_script, style
+from vip_tutorial.lens.figure.host import BookWidget
 
 WIDGETS = BookWidget.kinds
 SITE = Path(__file__).with_name("site.js")
@@ -22,11 +19,7 @@ def site_script(*kinds: str) -> str:
     Args:
         *kinds: The kinds of widgets that stand on the page, keys of `WIDGETS`.
     """
-    renderers = ", ".join(
-        f'"{kind}": {constant(WIDGETS[kind].module)}.render' for kind in kinds
-    )
-    start = f"{constant(SITE)}.hydrate({{ {renderers} }});"
-    return f"(() => {{\n{_sources(*kinds)}\n{start}\n}})();\n"
+    return page_script([WIDGETS[kind] for kind in kinds], SITE)
 
 
 def site_style(*kinds: str) -> str:
@@ -36,8 +29,7 @@ def site_style(*kinds: str) -> str:
 
 def first_frame(kind: str, state: dict[str, Any]) -> str:
     """HTML of a widget before any script has run, drawn by its own JavaScript core."""
-    core = constant(WIDGETS[kind].module)
-    return _engine().eval(f"{core}.firstFrame({json.dumps(state)}).toWellFormed()")
+    return engine.call(WIDGETS[kind].module, "firstFrame", state)
 
 
 def set_apart(kind: str, state: dict[str, Any]) -> tuple[dict[str, Any], str]:
@@ -48,7 +40,7 @@ def set_apart(kind: str, state: dict[str, Any]) -> tuple[dict[str, Any], str]:
         state: What its JavaScript core reads.
 
     Returns:
-        The rest of the state, and a script that hands the others over to site.js,
+        The rest of the state, and a script that hands the others over to page.js,
         empty if there are none.  The page has to say where that script is: in the
         state, as "apart".
     """
@@ -58,16 +50,3 @@ def set_apart(kind: str, state: dict[str, Any]) -> tuple[dict[str, Any], str]:
     values = json.dumps({name: state[name] for name in names})
     rest = {name: value for name, value in state.items() if name not in names}
     return rest, f"vipApart({values});\n"
-
-
-@cache
-def _engine() -> MiniRacer:
-    engine = MiniRacer()
-    # Left to the interpreter's own clearing up, it may never let a program end.
-    atexit.register(engine.close)
-    engine.eval(_sources(*WIDGETS))
-    return engine
-
-
-def _sources(*kinds: str) -> str:
-    return bundle(*(WIDGETS[kind].module for kind in kinds), SITE)

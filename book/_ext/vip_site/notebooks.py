@@ -36,6 +36,7 @@ from sphinx.errors import SphinxError
 from sphinx.util import logging
 
 from vip_tutorial._util.files import write_atomically
+from vip_tutorial.lens.figure.host import FOR_SITE
 
 from . import plots
 from .warm import warm_kernels
@@ -174,6 +175,7 @@ async def _run_all(
 ) -> list[str]:
     """Run the notebooks; say what failed."""
     environment = {**os.environ, **plots.ENVIRONMENT, "OMP_NUM_THREADS": "1"}
+    environment[FOR_SITE] = "1"
     free = asyncio.Semaphore(_AT_ONCE)
     failed = []
 

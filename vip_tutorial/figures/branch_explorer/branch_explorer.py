@@ -57,9 +57,9 @@ class BranchExplorer(KernelFree, ipywidgets.VBox):
         branch = getattr(module, self.branch.value)
         return trace(branch, x, axes="BHWC", gradient=gradient)
 
-    def static_html(self) -> str:
-        """The lens alone: without a kernel nothing could answer the sliders."""
-        return self.lens.static_html()
+    def alone(self) -> PermuteLens:
+        """The lens: without a kernel nothing could answer the sliders."""
+        return self.lens
 
 
 def _slider(value: int, low: int, high: int, name: str) -> ipywidgets.IntSlider:

@@ -37,3 +37,8 @@ export function weightsHtml(network, i, step, off, ring) {
 ${triangleHtml(`the weights of ${points.length} channels, their mean, and a ring round channel ${ring}`, 1, inside)}
 <table><thead><tr><th scope="col">branch</th><th scope="col" class="vip-number">weight</th><th scope="col" class="vip-number">of the output</th></tr></thead><tbody>${rows.join("")}</tbody></table>${told}</div>`;
 }
+
+/** What stands in the triangles and the tables. */
+export const WEIGHTS_LEGEND =
+  '<p class="vip-note">A mark is a channel, in the shape of the branch that leads in it; ✳ their mean, ○ the followed channel. ' +
+  "weight: the mean over the channels ± their standard deviation. of the output: how much of what the branches add to the tokens, behind the projection, comes from each.</p>";

@@ -80,5 +80,5 @@ export function filmHtml({ frames }, frame, asleep) {
 <input type="range" min="0" max="${last}" value="${at}" data-set="frame" aria-valuetext="${words}"${asleep ? " disabled" : ""}></label>
 <svg class="vip-film" viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="Loss and accuracy after ${frames.length} of the steps: loss from ${frames[0].loss.toFixed(2)} to ${frames[last].loss.toFixed(2)}, accuracy from ${Math.round(100 * frames[0].accuracy)} to ${Math.round(100 * frames[last].accuracy)} %">
 <path class="vip-film-now" d="M${x(at)},0V${HEIGHT}"/>${curve("loss")}${curve("accuracy")}</svg>
-<span class="vip-film-legend"><span>● loss</span> <span>■ share of test pictures right</span> <span>the steps are not evenly spaced</span></span>`;
+<span class="vip-film-legend"><span><i class="vip-film-loss">●</i> loss: how bad the answers are</span> <span><i class="vip-film-accuracy">■</i> share of test pictures right</span> <span>the steps are not evenly spaced</span></span>`;
 }

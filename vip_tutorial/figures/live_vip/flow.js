@@ -33,7 +33,7 @@ function drawnOf(plan, section, flow) {
 
 /** A section's place to draw; where no script paints, its picture. */
 export function sectionHtml(scene, plans, section, flow, asleep) {
-  const words = wordsOf(scene, section);
+  const words = `${flow.beside ? "The difference to the other picture. " : ""}${wordsOf(scene, section)}`;
   const bitmaps = { name: `${scene.name}-${section}`, ids: new Map() };
   const svg = (format) => paintSvg(drawnOf(plans[format], section, flow), `vip-${format}`, words, bitmaps);
   const ratio = (format) => `${placesOf(plans[format], section).width} / ${placesOf(plans[format], section).height}`;
@@ -42,7 +42,7 @@ export function sectionHtml(scene, plans, section, flow, asleep) {
     overHtml(scene, placesOf(plans[format], section), section, format, asleep),
   );
   return (
-    `<div class="vip-stage vip-flow" style="--wide:${ratio("wide")};--narrow:${ratio("narrow")}" data-flow="${section}"` +
+    `<div class="vip-stage vip-flow${flow.beside ? " vip-differs" : ""}" style="--wide:${ratio("wide")};--narrow:${ratio("narrow")}" data-flow="${section}"` +
     `${asleep ? "" : ` data-point="pick-${section}"`}>${picture}${over.join("")}</div>`
   );
 }
@@ -100,12 +100,7 @@ function blockOver(scene, { lanes, blend, middle, after }, section, at, label, a
       button("home", lane.mixed, lane.home),
     ];
   });
-  const besideArrow = (box) => (box.y > blend.y ? { ...box, x: box.x + 8 } : box);
-  const names = [
-    label(blend, "blend"),
-    label(besideArrow(middle), "project, add"),
-    label(besideArrow(after), "channel MLP, add"),
-  ];
+  const names = [label(blend, "blend"), label(middle, "project, add"), label(after, "channel MLP, add")];
   return buttons.join("") + names.join("");
 }
 

@@ -21,17 +21,21 @@ import { BRANCHES, overBranches } from "../shared/triangle.js";
  * @property {Box} blend
  * @property {Box} middle
  * @property {Box} after
+ * @property {number} margin where tokens come down, from left
+ * @property {number | null} skip where they pass the branches; null where there is no room
  *
  * @typedef {object} EndPlaces the way to the tokens, or from the last ones to the scores
  * @property {number} width
  * @property {number} height
  * @property {Box[]} boxes
+ * @property {number} [from] where the last tokens come from, from left
  */
 
 export const LABEL = 12; // over each box, for what it is called
+const MARGIN = 8; // for the tokens on their way
 
 const SIZES = {
-  wide: { width: 560, box: 48, rows: 60, tiles: 96, bars: 56, gap: 13, lane: 66, top: 4 },
+  wide: { width: 572, box: 48, rows: 60, tiles: 96, bars: 56, gap: 13, lane: 66, top: 4 },
   narrow: { width: 328, box: 32, rows: 40, tiles: 64, bars: 50, gap: 9, lane: 54, top: 4 },
 };
 
@@ -47,7 +51,7 @@ export function layOut(network) {
   const of = (format) => ({
     start: startPlaces(network, SIZES.wide), // of its own size, wherever it stands
     block: blockPlaces(network, SIZES[format], format === "narrow"),
-    end: endPlaces(network, SIZES[format]),
+    end: endPlaces(network, SIZES[format], format === "narrow"),
   });
   return { wide: of("wide"), narrow: of("narrow") };
 }
@@ -64,7 +68,7 @@ function blockPlaces(network, size, isNarrow) {
   const square = (x, y) => ({ x, y, width: box, height: box });
   const laneAt = (i) => {
     const y = top + LABEL + i * lane;
-    let x = 1;
+    let x = 1 + MARGIN;
     const next = (wide) => (x += wide + gap) - wide - gap;
     return {
       picture: square(next(box), y),
@@ -77,11 +81,12 @@ function blockPlaces(network, size, isNarrow) {
   };
   const lanes = overBranches((b) => laneAt(BRANCHES.findIndex(([key]) => key === b)));
   const last = lanes.c.picture.y;
-  const right = width - tiles - 1;
+  const right = width - tiles - 1 - MARGIN;
   const across = (i) => tilesBox(network, size, 1 + i * (tiles + 40), last + lane + 8);
   const down = (i) => tilesBox(network, size, right, top + LABEL + i * lane);
   const [blend, middle, after] = [0, 1, 2].map(isNarrow ? across : down);
-  return { width, height: (isNarrow ? last + lane + 8 : last) + box + 6, lanes, blend, middle, after };
+  const height = (isNarrow ? last + lane + 8 : last) + box + 6;
+  return { width, height, lanes, blend, middle, after, margin: 4, skip: isNarrow ? null : width - 3 };
 }
 
 function startPlaces(network, size) {
@@ -92,14 +97,15 @@ function startPlaces(network, size) {
   return { width: left + tiles + 2, height: y + box + 4, boxes: [picture, tilesBox(network, size, left, y)] };
 }
 
-function endPlaces(network, size) {
+function endPlaces(network, size, isNarrow) {
   const { width, box, tiles, top, gap } = size;
+  const { after } = blockPlaces(network, size, isNarrow);
   const y = top + LABEL;
   const tokens = tilesBox(network, size, 1, y);
   const mean = { x: 1 + tiles + 3 * gap, y: y + 6, width: tiles, height: box - 12 };
   const left = mean.x + tiles + 3 * gap;
   const scores = { x: left, y, width: width - left - 2, height: box };
-  return { width, height: y + box + 18, boxes: [tokens, mean, scores] };
+  return { width, height: y + box + 18, boxes: [tokens, mean, scores], from: after.x + after.width / 2 };
 }
 
 /**

@@ -36,7 +36,7 @@ export function drawStart(drawing, flow, places) {
   const { side } = flow.network.sizes;
   drawLevels(drawing, picture, flow.levels, side);
   flow.other?.forEach((level, at) => {
-    if (level !== flow.levels[at]) outlineCells(drawing, picture, side, side, [at]);
+    if (level !== flow.levels[at]) drawing.outline(...placeOf(picture, side, side, [at]), "accent", 1);
   });
   drawArrow(drawing, picture, tokens);
   drawTiles(drawing, flow, tokens, flow.run.tokens, flow.beside?.tokens);
@@ -69,6 +69,7 @@ export function drawBlock(drawing, flow, i, places) {
     for (const box of [lane.rows, lane.mixed]) outlineRow(drawing, box, segment.rows.length, segment.row);
     drawBars(drawing, flow, lane.bars, step.points, b, isOff);
   }
+  drawComing(drawing, i, places);
   const { blend, middle, after, lanes } = places;
   for (const [b] of BRANCHES) drawToBlend(drawing, lanes[b].bars, blend, flow.off[i].includes(b));
   drawTiles(drawing, flow, blend, step.blend, beside?.blend);
@@ -82,6 +83,16 @@ export function drawBlock(drawing, flow, i, places) {
 export function drawEnd(drawing, flow, places) {
   const [tokens, mean, scores] = places.boxes;
   const { run, beside } = flow;
+  drawWay(
+    drawing,
+    [
+      [places.from, 0],
+      [places.from, 3],
+      [tokens.x + 5, 3],
+      [tokens.x + 5, tokens.y - 2],
+    ],
+    [0, 1],
+  );
   drawTiles(drawing, flow, tokens, run.last, beside?.last);
   drawArrow(drawing, tokens, mean);
   const pooled = difference(run.pooled, beside?.pooled);
@@ -110,6 +121,59 @@ export function drawEnd(drawing, flow, places) {
   );
   drawArrow(drawing, mean, { ...scores, y: mean.y, height: mean.height });
   drawScores(drawing, flow, scores);
+}
+
+/** The tokens come in, to all three branches and, where there is room, past them; and go out. */
+function drawComing(drawing, i, { lanes, middle, after, height, margin, skip }) {
+  const from = i ? after.x + after.width / 2 : margin;
+  const middleOf = ({ y, height: high }) => y + high / 2;
+  drawWay(drawing, [
+    [from, 0],
+    [from, 3],
+    [margin, 3],
+    [margin, middleOf(lanes.c.picture)],
+  ]);
+  for (const [b] of BRANCHES) {
+    const { picture } = lanes[b];
+    drawWay(
+      drawing,
+      [
+        [margin, middleOf(picture)],
+        [picture.x - 1, middleOf(picture)],
+      ],
+      [1, 0],
+    );
+  }
+  const out = after.x + after.width / 2;
+  drawWay(drawing, [
+    [out, after.y + after.height + 1],
+    [out, height],
+  ]);
+  if (skip === null) return;
+  const into = ({ x, width }) => x + width + 2;
+  drawWay(
+    drawing,
+    [
+      [from, 3],
+      [skip, 3],
+      [skip, middleOf(middle) - 8],
+      [into(middle), middleOf(middle) - 8],
+    ],
+    [-1, 0],
+  );
+  const second = [
+    [into(middle), middleOf(middle) + 8],
+    [skip, middleOf(middle) + 8],
+    [skip, middleOf(after)],
+    [into(after), middleOf(after)],
+  ];
+  drawWay(drawing, second, [-1, 0]);
+}
+
+/** Lines from place to place, with a head if it is known where they point. */
+function drawWay(drawing, way, pointing) {
+  way.slice(1).forEach((to, k) => drawing.curve([way[k], between(way[k], to), to], "line", 1.25));
+  if (pointing) drawHead(drawing, way[way.length - 1], pointing);
 }
 
 function drawScores(drawing, { run: { shares }, labels }, { x, y, width, height }) {
@@ -158,7 +222,7 @@ function drawTiles(drawing, { network: { N, C }, order, channel }, box, values, 
   for (let i = 1; i < across; i++) line([box.x + i * tile, box.y], [box.x + i * tile, box.y + box.height]);
   for (let j = 1; j < C / across; j++) line([box.x, box.y + j * tile], [box.x + box.width, box.y + j * tile]);
   const place = order.indexOf(channel);
-  drawing.outline(box.x + (place % across) * tile, box.y + Math.floor(place / across) * tile, tile, tile, "ink", 1.25);
+  outline(drawing, box.x + (place % across) * tile, box.y + Math.floor(place / across) * tile, tile, tile, "ink");
 }
 
 /**
@@ -212,16 +276,28 @@ function drawRows(drawing, box, { rows, length }, palette, shadeOf, alpha) {
 
 function outlineRow(drawing, box, count, row) {
   const high = box.height / count;
-  drawing.outline(box.x - 0.75, box.y + row * high - 0.5, box.width + 1.5, high + 1, "ink", 1.25);
+  outline(drawing, box.x - 0.75, box.y + row * high - 0.5, box.width + 1.5, high + 1, "ink");
+}
+
+/** Seen on light cells and on dark ones. */
+function outline(drawing, x, y, width, height, stroke) {
+  drawing.outline(x, y, width, height, "paper", 3);
+  drawing.outline(x, y, width, height, stroke, 1.25);
 }
 
 /** One outline round some cells of a grid, which are a row, a column or one cell. */
 function outlineCells(drawing, box, columns, rows, cells) {
+  const [x, y, width, height] = placeOf(box, columns, rows, cells);
+  outline(drawing, x, y, width, height, "accent");
+}
+
+/** @returns {[number, number, number, number]} */
+function placeOf(box, columns, rows, cells) {
   const [wide, high] = [box.width / columns, box.height / rows];
   const [first, last] = [cells[0], cells[cells.length - 1]];
   const [x, y] = [(first % columns) * wide, Math.floor(first / columns) * high];
   const [right, bottom] = [((last % columns) + 1) * wide, (Math.floor(last / columns) + 1) * high];
-  drawing.outline(box.x + x - 0.5, box.y + y - 0.5, right - x + 1, bottom - y + 1, "accent", 1.5);
+  return [box.x + x - 0.5, box.y + y - 0.5, right - x + 1, bottom - y + 1];
 }
 
 /** The weight of every channel, and a line at their mean. */
@@ -256,7 +332,9 @@ function drawBars(drawing, { order, channel }, { x, y, width, height }, points, 
 
 function drawArrow(drawing, from, to) {
   const isDown = to.y > from.y + from.height;
-  const [x, y] = isDown ? [from.x + 4, from.y + from.height + 2] : [from.x + from.width + 2, from.y + from.height / 2];
+  const [x, y] = isDown
+    ? [from.x + from.width - 5, from.y + from.height + 2]
+    : [from.x + from.width + 2, from.y + from.height / 2];
   const end = isDown ? [x, to.y - 2] : [to.x - 3, y];
   drawing.curve([[x, y], between([x, y], end), end], "line", 1.25);
   drawHead(drawing, end, isDown ? [0, 1] : [1, 0]);

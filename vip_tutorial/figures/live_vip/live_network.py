@@ -136,6 +136,11 @@ def _rebuilt(sizes: dict[str, Any], weights: dict[str, str]) -> VisionPermutator
             ).double()
         parts = parts_of(model)
         sizes_of_parts = [part.numel() for part in parts]
+        if (needed := sum(sizes_of_parts)) != len(numbers):
+            raise ValueError(
+                f"{needed:,} numbers are needed: each layer must have its weight and, "
+                "but for those of the branches, its bias"
+            )
         for part, values in zip(parts, numbers.split(sizes_of_parts), strict=True):
             part.data = values.reshape(part.shape)
     except (RuntimeError, ValueError) as fault:

@@ -1,7 +1,7 @@
 // The live ViP: a picture to draw on, the network's answer, and all of its flow, whose
 // branches can be switched off, held and looked into.  The arithmetic is in network.js.
 
-import { axisColour, valueFill } from "../../lens/figure/colours.js";
+import { axisColour, pixelFill, valueFill } from "../../lens/figure/colours.js";
 import {
   act as actOnDrawing,
   arrowMove,
@@ -16,7 +16,7 @@ import {
 import { firstFrameOf, renderFigure, wholeField } from "../../lens/figure/figure.js";
 import { escape } from "../../lens/figure/host.js";
 import { isTable } from "../shared/layers.js";
-import { weightsHtml } from "./branch_weights.js";
+import { WEIGHTS_LEGEND, weightsHtml } from "./branch_weights.js";
 import { filmHtml, readFilm } from "./film.js";
 import { paintFlow, pickAt, planFlow, sectionHtml } from "./flow.js";
 import { liveliestFirst, tokenLevels } from "./flow_picture.js";
@@ -38,7 +38,7 @@ const HOLDS = { third: "one third each", mean: "the mean over the images" };
 export const figure = {
   kind: "live_vip",
   title: "A Vision Permutator at work",
-  watched: ["size", "pictures", "labels", "network", "weights", "means", "recordings", "film"],
+  watched: ["size", "pictures", "labels", "network", "weights", "means", "recordings", "film", "hint"],
   help:
     `${DRAWING_HELP} Untick a branch to give it weight 0 in a block, or hold the weights. Click a tile to follow its channel. ${LENS_HELP} ` +
     "Open a block to see one channel of its tokens: click a token, or Tab to the maps and move with the arrows, to read its numbers.",
@@ -65,7 +65,7 @@ export const figure = {
   }),
 
   prepare(get) {
-    const [size, pictures, labels, sizes, weights, means, recordings, film] = this.watched.map(get);
+    const [size, pictures, labels, sizes, weights, means, recordings, film, hint] = this.watched.map(get);
     const scene = readPictures(size, pictures);
     const network = readNetwork(sizes, readWeights(weights ?? {}));
     if (scene.H !== sizes.side || scene.W !== sizes.side) throw new Error("its pictures are not of the network's size");
@@ -76,6 +76,7 @@ export const figure = {
     const whole = Object.assign(scene, {
       network,
       labels,
+      hint: String(hint ?? ""),
       means: means?.map(asPoints),
       recordings: readRecordings(recordings, network),
       plans: planFlow(network),
@@ -107,14 +108,17 @@ export const figure = {
     const { now, free, kept } = moment;
     const best = winnerOf(now.shares);
     const answer = `<p class="vip-live-answer"><b${scene.labels[best].length > 3 ? ' class="vip-long"' : ""}>${escape(scene.labels[best])}</b> ${now.shares[best].toFixed(2)}</p>`;
-    const desk = `<div class="vip-live-paper">${drawingHtml(scene, state, asleep)}${answer}</div>${scoresHtml(scene.labels, now, free, kept, kept ? otherTitle(scene, state) : "")}`;
+    const hint = scene.hint ? `<p class="vip-note vip-live-hint">${escape(scene.hint)}</p>` : "";
+    const desk =
+      `<div class="vip-live-paper">${drawingHtml(scene, state, asleep)}${answer}${otherHtml(scene, state, kept)}</div>${hint}` +
+      scoresHtml(scene.labels, now, free, kept, kept ? otherTitle(scene, state) : "", moment.trained);
     return [
       `<div class="vip-live-desk" style="grid-row:1 / span ${network.blocks.length + 2}">${desk}</div>`,
       `<div class="vip-live-start">${section("start")}</div>`,
       `<div class="vip-live-film">${film ? filmHtml(film, state.frame, asleep) : ""}${scene.filmProblem ? `<p class="vip-note">${scene.filmProblem}</p>` : ""}</div>`,
       ...network.blocks.map((_, i) => blockHtml(scene, state, moment, i, section(i), asleep)),
       `<div class="vip-live-flow">${section("end")}${legendHtml(scene, state, moment, asleep)}</div>`,
-      `<div class="vip-live-weights">${network.blocks.map((_, i) => weightsHtml(moment.network, i, now.steps[i], moment.off[i], state.channel)).join("")}</div>`,
+      `<div class="vip-live-weights">${network.blocks.map((_, i) => weightsHtml(moment.network, i, now.steps[i], moment.off[i], state.channel)).join("")}${WEIGHTS_LEGEND}</div>`,
     ];
   },
 
@@ -165,7 +169,7 @@ export const figure = {
     }
     if (what === "hold") return value === "various" ? undefined : { hold: change(hold, () => value) };
     if (name === "open") return { open: +value, ...(+value ? {} : { branch: "" }) };
-    if (name === "channel") return { channel: +value };
+    if (name === "channel") return { channel: scene.order[+value] };
     if (name === "frame") return { frame: +value < scene.film.frames.length - 1 ? +value : -1 };
     if (name === "beside") return { beside: value ? "difference" : "" };
     const [, picked] = /^pick-(.+)$/.exec(name) ?? [];
@@ -232,9 +236,9 @@ export function momentOf(scene, state) {
     off: branches,
     fixed: { third: thirds, mean: scene.means?.[i] }[hold[i]],
   }));
-  const network = networkAt(scene, state.frame);
-  const run = (picture, isFree = false) => {
-    const key = `${picture || scene.first} ${state.frame} ${isFree ? " " : `${state.off} ${state.hold}`}`;
+  const run = (picture, isFree = false, frame = state.frame) => {
+    const network = networkAt(scene, frame);
+    const key = `${picture || scene.first} ${frame} ${isFree ? " " : `${state.off} ${state.hold}`}`;
     if (!scene.runs.has(key)) {
       if (scene.runs.size > 5) scene.runs.clear(); // enough for a picture's sentence, HTML and numbers
       const none = { off: "" };
@@ -244,7 +248,8 @@ export function momentOf(scene, state) {
   };
   const isChanged = state.off !== "" || state.hold !== "";
   return {
-    network,
+    network: networkAt(scene, state.frame),
+    trained: state.frame < 0 ? undefined : run(state.picture, false, -1),
     off,
     hold,
     now: run(state.picture),
@@ -295,6 +300,18 @@ function flowOf(scene, state, { network, now, kept, off }) {
 function otherTitle(scene, { other, picture }) {
   const title = titleOf(scene, other);
   return title === titleOf(scene, picture) ? "what you kept" : title;
+}
+
+/** The picture beside, small, and the switch to what this one has more. */
+function otherHtml(scene, state, kept) {
+  if (!kept) return "";
+  const { H, W } = scene;
+  const cells = inkOf(scene, state.other).map(
+    (level, at) =>
+      `<rect x="${at % W}" y="${Math.floor(at / W)}" width="1.02" height="1.02" fill="${pixelFill(level)}"/>`,
+  );
+  return `<div class="vip-live-other"><svg viewBox="0 0 ${W} ${H}" role="img" aria-label="${escape(otherTitle(scene, state))}">${cells.join("")}</svg>
+<label class="vip-scripted"><input type="checkbox" data-set="beside"${state.beside ? " checked" : ""}> show the difference</label></div>`;
 }
 
 /** Where two pictures part, and how far that has come after each block. */
@@ -360,11 +377,9 @@ function legendHtml(scene, state, moment, asleep) {
     scene.network.blocks.length > 1
       ? `<div class="vip-live-all"><strong>All blocks</strong>${controlsHtml(scene, moment, -1, asleep)}</div>`
       : "";
-  const beside = state.other
-    ? `<label class="vip-scripted"><input type="checkbox" data-set="beside"${state.beside ? " checked" : ""}> show what this picture has more than the other</label>`
-    : "";
-  return `<p class="vip-note">Grey: the piece of the picture that a number comes from. Orange is above zero, blue below; each tensor has a scale of its own. A tile is a channel, the liveliest first; a bar is the weight of a channel, the line their mean. Press a picture of a branch to see it step by step.</p>
-<label class="vip-follow">followed: channel <b>${state.channel}</b> <input type="range" min="0" max="${C - 1}" value="${state.channel}" data-set="channel"${asleep ? " disabled" : ""}></label>${beside}${all}`;
+  const place = scene.order.indexOf(state.channel);
+  return `<p class="vip-note">Grey: the piece of the picture that a number comes from. Orange is above zero, blue below; each tensor has a scale of its own. A tile is a channel, the liveliest first, and a frame is round the followed one. Blue frames hold the column, row or token that lies in the framed row of the Linear. A bar is the weight of a channel, the line their mean. Press a picture of a branch to see it step by step.</p>
+<label class="vip-follow">followed: channel <b>${state.channel}</b> <input type="range" min="0" max="${C - 1}" value="${place}" data-set="channel" aria-valuetext="channel ${state.channel}, number ${place + 1} of ${C} by liveliness"${asleep ? " disabled" : ""}></label>${all}`;
 }
 
 /** The six maps of an opened block: name, values, and what stands before its number. */

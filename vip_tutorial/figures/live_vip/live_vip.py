@@ -54,6 +54,7 @@ class LiveViP(BookWidget):
         mean_over: Images `(count, 1, height, width)` with pixels from 0 to 1.  Weights
             can be held at their mean over these images, block by block and channel by
             channel; not so if None.
+        hint: A sentence that stands under the paper, e.g. on how to draw.
         title: Heading of the figure.
         name: Name of the figure in links, letters, digits and hyphens.
         start: State of the first picture, e.g. "v1;picture=noise;off=1h;open=2".
@@ -88,6 +89,7 @@ class LiveViP(BookWidget):
         "means",
         "recordings",
         "film",
+        "hint",
     )
     apart = ("weights", "recordings", "film")
 
@@ -110,6 +112,7 @@ class LiveViP(BookWidget):
         default_value=None,
         help="Steps of the training: what came of each, and the weights after it.",
     ).tag(sync=True)
+    hint = traitlets.Unicode("", help="What stands under the paper.").tag(sync=True)
     scores = traitlets.List(
         traitlets.Float(), read_only=True, help="What the page computed."
     ).tag(sync=True)

@@ -15,10 +15,11 @@ export const numberText = (x) =>
  * @param {{scores: number[], shares: number[]} | undefined} free the same, left alone
  * @param {{scores: number[], shares: number[]} | undefined} kept of another picture
  * @param {string} keptTitle
+ * @param {{scores: number[]}} trained what the bars are drawn beside: the network at the end of its film
  */
-export function scoresHtml(labels, now, free, kept, keptTitle) {
-  const runs = [now, free, kept];
-  const most = Math.max(1e-9, ...runs.flatMap((run) => (run ? run.scores.map(Math.abs) : [])));
+export function scoresHtml(labels, now, free, kept, keptTitle, trained) {
+  const scaled = [now, free, kept, trained];
+  const most = Math.max(1e-9, ...scaled.flatMap((run) => (run ? run.scores.map(Math.abs) : [])));
   const x = (score) => roundTenth(50 + (49 * score) / most);
   const best = winnerOf(now.shares);
   const bar = (score) =>

@@ -18,6 +18,11 @@ _EXPORT = re.compile(
 )
 # Comments are for who reads the modules; a page need not carry them.
 _COMMENT = re.compile(r"^ *(?://[^\n]*|/\*\*(?:(?!\*/)[\s\S])*\*/ *)\n", re.MULTILINE)
+# At the end of a line: after what ends no text, and with nothing in it that begins one.
+_REMARK = re.compile(r"(?<=[;,{}(\[]) +// [^\n'\"`]*$", re.MULTILINE)
+
+# In HTML, and nowhere else is a text longer than a line, this is a space as any other.
+_INDENT = re.compile(r"^ +", re.MULTILINE)
 
 
 def bundle(*entries: Path) -> str:
@@ -79,7 +84,8 @@ def _add(
 
 def _scoped(file: Path, source: str, exported: list[str]) -> str:
     """The module as a function that has run."""
-    source = _EXPORT.sub("", _IMPORT.sub(_taken, _COMMENT.sub("", source)))
+    source = _INDENT.sub("", _REMARK.sub("", _COMMENT.sub("", source)))
+    source = _EXPORT.sub("", _IMPORT.sub(_taken, source))
     if strange := re.search(r"^(?:import|export)\b.*", source, re.MULTILINE):
         raise ValueError(
             f"{file.name} has {strange[0]!r}; imports must be `import {{ a, b as c }} "

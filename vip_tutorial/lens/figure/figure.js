@@ -88,12 +88,15 @@ export const renderFigure = (figure) =>
  */
 export const firstFrameOf = (figure) => (data, isAwake) => {
   try {
-    const { scene, start } = opened(figure, { get: (key) => data[key] });
+    const { scene, start } = openFigure(figure, data);
     return wholeHtml(figure, scene, start, "", !isAwake);
   } catch (error) {
     return problemHtml(error);
   }
 };
+
+/** A figure's scene, and the state of its first picture. @param {Figure} figure */
+export const openFigure = (figure, data) => opened(figure, { get: (key) => data[key] });
 
 /** The state as text: what differs from the usual. */
 export function writeFields(fields, state) {
@@ -357,11 +360,12 @@ function bringFigureToLife(figure, model, el, again) {
       if (place) glance(figure.act(scene, state, { name: "glance", value: isOn ? place.dataset.glance : "" }));
     });
   on(el, "vip-light", ({ detail }) => glance(figure.act(scene, state, { name: "light", value: detail })));
-  on(el, "submit", (event) => {
-    const form = within(event, "[data-submit]");
+  // Not "submit", which never comes in a frame that allows no forms.  Enter presses the button, too.
+  on(el, "click", (event) => {
+    const form = within(event, '[data-submit] [type="submit"]')?.form;
     if (!form) return;
     event.preventDefault();
-    act({ name: form.dataset.submit, value: Object.fromEntries(new FormData(form)) });
+    if (form.reportValidity()) act({ name: form.dataset.submit, value: Object.fromEntries(new FormData(form)) });
   });
   on(el, "keydown", (event) => {
     const place = within(event, "[data-keys]");

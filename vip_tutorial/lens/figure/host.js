@@ -108,6 +108,9 @@ export function copyLink(el, model, name, text, say) {
   line.hidden = false;
   field.value = link;
   field.select();
+  // In a frame it may be forbidden, and a browser complains of the mere try.
+  const { featurePolicy } = /** @type {*} */ (document);
+  if (featurePolicy?.allowsFeature("clipboard-write") === false) return;
   navigator.clipboard?.writeText(link).then(
     () => say(page ? "Link copied." : "State copied; pass it as state= to the widget."),
     () => {},

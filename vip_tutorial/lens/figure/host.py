@@ -1,17 +1,19 @@
-"""What every widget of the book shares: one JavaScript core, three hosts.
+"""What every widget of the book shares: one JavaScript core, many hosts.
 
 In a notebook anywidget runs the core.  On the built site the same core runs on the
-state that `_repr_mimebundle_` wrote into the page.  Where no script runs, the page
-shows the first frame that the core drew at build time (see `book/_ext`).
+state that `_repr_mimebundle_` wrote into the page (see `book/_ext`).  A file holds all
+that one figure needs (see files.py), and so does the HTML of a notebook that is shown
+where there are no widgets.  Where no script runs there is the core's first frame.
 """
 
-import json
+import os
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
+from . import files
 from .bundle import bundle, constant
+from .files import page_json, style
 
 try:
     import anywidget
@@ -24,22 +26,45 @@ except ModuleNotFoundError as fault:
         name=missing,
     ) from fault
 
-FIGURE_CSS = Path(__file__).parent / "figure.css"
+
+# Set where the notebooks of the built site run, whose pages have the scripts.
+FOR_SITE = "VIP_FOR_SITE"
 
 
 class KernelFree:
     """Mixed into an ipywidget: it also gives HTML for a page with no kernel."""
 
-    def static_html(self) -> str:
-        """The widget for such a page."""
-        raise NotImplementedError(f"{type(self).__name__} has no static_html")
+    def alone(self) -> "BookWidget":
+        """What of the widget is shown there."""
+        raise NotImplementedError(f"{type(self).__name__} has no figure of its own")
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the figure to a file, as it is now.
+
+        Args:
+            path: Where to.  Its ending says what is written: ".html", one file with
+                the living figure, which asks nothing of the network; ".svg" or ".png",
+                a picture of what it shows.
+
+        Returns:
+            Where it was written.
+
+        Raises:
+            ValueError: If the ending is another one, or the figure has no such picture.
+            OSError: If the file cannot be written; it says why.
+        """
+        return files.save(self.alone(), path)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
-        if isinstance(bundle, tuple):
-            data, metadata = bundle
-            return {**data, "text/html": self.static_html()}, metadata
-        return bundle and {**bundle, "text/html": self.static_html()}
+        data, *metadata = bundle if isinstance(bundle, tuple) else (bundle,)
+        if not data:
+            return bundle
+        figure = self.alone()
+        is_site = os.environ.get(FOR_SITE)
+        page = figure.static_html() if is_site else files.framed(figure)
+        data = {**data, "text/html": page}
+        return (data, *metadata) if metadata else data
 
 
 class BookWidget(KernelFree, anywidget.AnyWidget):
@@ -52,11 +77,14 @@ class BookWidget(KernelFree, anywidget.AnyWidget):
         kind: Name of the widget on the site.
         module: Its JavaScript module, from the folder of its Python file; it exports
             `render`, with anywidget's contract, and `firstFrame`, which gives HTML.
+        drawn_by: Likewise, a module that exports `picture`, which draws it for a file;
+            None if it has no picture that stands alone.
         styles: Style sheets that it needs beside that of all figures, its own the last,
             from the same folder.
         shown: Traits that the core reads beside those of every widget; plain JSON each.
         apart: Those of them that are large: the built site loads them when the reader
             comes near the figure.
+        height: Pixels that it takes in a frame in a notebook; in less it scrolls.
         kinds: All such classes by their kind.
         title: Heading of the figure; a title of its own if empty.
         name: Name of the figure in links, letters, digits and hyphens.
@@ -67,9 +95,11 @@ class BookWidget(KernelFree, anywidget.AnyWidget):
 
     kind: str
     module: str | Path = ""
+    drawn_by: str | Path | None = None
     styles: tuple[str | Path, ...] = ()
     shown: tuple[str, ...] = ()
     apart: tuple[str, ...] = ()
+    height: int = 700
     kinds: ClassVar[dict[str, type["BookWidget"]]] = {}
 
     title = traitlets.Unicode("").tag(sync=True)
@@ -84,6 +114,8 @@ class BookWidget(KernelFree, anywidget.AnyWidget):
             own = python.with_suffix(".css").name
             module = vars(cls).get("module") or python.with_suffix(".js").name
             cls.module = python.parent / module
+            drawn = vars(cls).get("drawn_by")  # what is inherited draws another figure
+            cls.drawn_by = python.parent / drawn if drawn else None
             styles = vars(cls).get("styles") or (own,)
             cls.styles = tuple((python.parent / file).resolve() for file in styles)
             cls._esm = script(cls.module)
@@ -117,14 +149,24 @@ class BookWidget(KernelFree, anywidget.AnyWidget):
         """A picture for where no script runs; empty if the figure has none."""
         return ""
 
+    def alone(self) -> "BookWidget":
+        return self
+
+    def heading(self) -> str:
+        """What the figure is called where it stands alone."""
+        return self.title or type(self).__name__
+
     def static_html(self, picture: str | None = None) -> str:
         """The widget's state, and a place to draw.
 
         Args:
             picture: What stands there before a script draws; its `still` if None.
         """
-        state = page_json(self.page_state())
         picture = self.still() if picture is None else picture
+        return self.figure_html(picture, page_json(self.page_state()))
+
+    def figure_html(self, picture: str, state: str) -> str:
+        """The figure's element, as a page's script finds it."""
         return (
             f'<div data-vip-widget="{self.kind}" id="{self.name}">'
             f'<div class="vip vip-{self.kind}">{picture}</div>'
@@ -132,21 +174,8 @@ class BookWidget(KernelFree, anywidget.AnyWidget):
         )
 
 
-def page_json(state: dict[str, Any]) -> str:
-    """JSON that can stand in a script element."""
-    # "</script>" would end the element, and "<!--<script>" keep it from ending.
-    return json.dumps(state).replace("<", "\\u003c")
-
-
 def script(module: Path) -> str:
     """The one script that anywidget needs of a widget."""
     return (
         f"{bundle(module)}\nexport default {{ render: {constant(module)}.render }};\n"
-    )
-
-
-def style(files: Iterable[Path]) -> str:
-    """The style sheet of all figures, and then these, each once."""
-    return "\n".join(
-        file.read_text(encoding="utf-8") for file in dict.fromkeys([FIGURE_CSS, *files])
     )

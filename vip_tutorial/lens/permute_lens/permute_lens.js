@@ -197,7 +197,7 @@ const isPictureOf = (picture, shape, { hue, light }) =>
   );
 
 /** The state as it is drawn and told of. @returns {import("./scene.js").LensState} */
-const lensState = ({ cell, fill, numbers, axis, dir, window, ...state }) => ({
+export const lensState = ({ cell, fill, numbers, axis, dir, window, ...state }) => ({
   ...shownOf({ ...state, dir }),
   cell,
   fill,

@@ -31,6 +31,8 @@ class PermuteLens(BookWidget):
     """
 
     kind = "permute_lens"
+    drawn_by = "lens_picture.js"
+    height = 980
     shown = ("recording", "hue", "light", "picture")
 
     recording = traitlets.Dict(help="The run, as JSON.").tag(sync=True)
@@ -51,6 +53,9 @@ class PermuteLens(BookWidget):
         data = self._as_json(recording)
         self._check_run(data)
         self.recording = data
+
+    def heading(self) -> str:
+        return self.title or str(self.recording["name"]) or super().heading()
 
     def still(self) -> str:
         return still(self.recording)

@@ -25,6 +25,7 @@ were made from, a bound, or unknown.
                    threads.py: whether another thread had a hand in it
     effects.py     what one step did to elements
     recording.py   `Trace`: what is kept, and what can be read off it
+    files.py       a recording as a file
     gradients.py, failures.py, omissions.py, source.py, modules.py, given.py, damage.py
 """
 

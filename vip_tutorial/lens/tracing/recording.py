@@ -2,13 +2,16 @@
 
 import copy
 import math
+import os
 import reprlib
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
+from . import files
 from .damage import MOST_NUMBERS, check_recording, check_size
 from .source import SourceLine
 
@@ -331,6 +334,37 @@ class Trace:
             for key in {"values", "gradient"} & record.keys():
                 record[key] = record[key] and [_shorten(v) for v in record[key]]
         return {"format": FORMAT, "version": VERSION, **data}
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the recording to a file, as `to_json` gives it.
+
+        Args:
+            path: Where to, ending in ".json" or, a fraction of that size, ".json.gz".
+
+        Returns:
+            Where it was written.
+
+        Raises:
+            ValueError: If the ending is another one.
+            OSError: If the file cannot be written; it says why.
+        """
+        return files.write(self.to_json(), path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Trace":
+        """Read what `save` wrote.
+
+        Args:
+            path: A file, gzipped or not, whatever its ending.
+
+        Returns:
+            The recording; its `result` is None.
+
+        Raises:
+            ValueError: If the file is no recording, or one that `from_json` refuses.
+            OSError: If it cannot be read; it says why.
+        """
+        return cls.from_json(files.read(path))
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "Trace":
