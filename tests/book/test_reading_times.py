@@ -50,7 +50,7 @@ def test_chapters_and_front_page_say_how_long_a_chapter_takes():
         text = "\n".join("".join(cell["source"]) for cell in notebook["cells"])
         if path.stem == "index":
             rows = ROW.findall(text)
-        else:
+        elif path.stem != "playground":  # which is no chapter
             told[path.stem] = int(HEAD.search(text)[1])
             takes[path.stem] = minutes(notebook)
     assert [int(number) for number, _, _ in rows] == [*range(1, len(told) + 1)]

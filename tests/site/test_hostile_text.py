@@ -12,7 +12,7 @@ from lens_driver import Lens
 from lens_pages import figure, height_lens, page
 from test_figures import EXAMPLES
 
-from vip_tutorial.figures import LiveViP, MutantSpotter
+from vip_tutorial.figures import LiveViP, MutantSpotter, Playground
 from vip_tutorial.lens.figure.bundle import constant
 from vip_tutorial.lens.figure.host import BookWidget
 from vip_tutorial.study.faults.mutants import MUTANTS
@@ -33,6 +33,7 @@ FIGURES = {kind: make for kind, (make, _) in EXAMPLES.items()} | {
         LABELS,
     ),
     "mutant_spotter": lambda: MutantSpotter(MUTANTS[:2]),
+    "playground": lambda: Playground("y = x.T", (2, 3), "AB"),
 }
 STATES = {kind: ["", another] for kind, (_, another) in EXAMPLES.items()} | {
     "permute_lens": [
@@ -46,6 +47,7 @@ STATES = {kind: ["", another] for kind, (_, another) in EXAMPLES.items()} | {
         "v1;open=1;branch=w;step=2",
     ],
     "mutant_spotter": ["", "v1;guess=A", "v1;round=2;guess=same"],
+    "playground": ["", "v1;example=heads"],
 }
 # What is certainly seen of the data; so much may not be refused, or go unlooked at.
 SEEN = {
@@ -56,6 +58,7 @@ SEEN = {
     "live_vip": {"labels.*", "pictures.*.*", "recordings.h.steps.*.call"},
     "branch_mixer": {"pictures.*.*"},
     "shape_puzzles": {"name"},
+    "playground": {"code", "axes.*", "shape.*"},
     "reach_probe": {"maps.*.label"},
     "memory_strip": {"tensors.*.label", "numbers.*"},
     "check_grid": {

@@ -2,8 +2,8 @@
 
 A folder holds all of one figure: its Python class, its JavaScript and its style sheet,
 by one name.  Start with `cost_calculator`, the simplest.  What two of them share is in
-`shared`, what all share in `vip_tutorial.lens.figure`.  The permute lens and the
-module map are there, too: they need nothing of the book.
+`shared`, what all share in `vip_tutorial.lens.figure`.  The permute lens, the
+module map and the playground are there, too: they need nothing of the book.
 
 Needs anywidget and ipywidgets, 7.7 or 8: `pip install "vip_tutorial[widgets]"`.
 """
@@ -11,6 +11,7 @@ Needs anywidget and ipywidgets, 7.7 or 8: `pip install "vip_tutorial[widgets]"`.
 from ..lens.figure import host  # noqa: F401 (first: it says what to install)
 from ..lens.module_map.module_map import ModuleMap
 from ..lens.permute_lens.permute_lens import PermuteLens
+from ..lens.playground.playground import Playground
 from .branch_explorer.branch_explorer import BranchExplorer
 from .branch_matrix.branch_matrix import BranchMatrix
 from .branch_mixer.branch_mixer import BranchMixer
@@ -37,6 +38,7 @@ __all__ = [
     "ModuleMap",
     "MutantSpotter",
     "PermuteLens",
+    "Playground",
     "ReachProbe",
     "SeedComparison",
     "ShapePuzzles",

@@ -1,0 +1,122 @@
+"""The playground in a browser: typed into, told of, sent as a link."""
+
+import json
+
+import pytest
+from test_figures import SHIFTS, TOO_WIDE
+
+from vip_tutorial.figures import Playground
+
+FORGOTTEN = """B, H, W, C = x.shape
+x = x.reshape(B, H // 2, 2, W // 2, 2, C).permute(0, 1, 3, 2, 4, 5)
+x = x.view(-1, 4, C)
+"""
+
+
+def part(opened, name: str):
+    return opened.figure.locator(f'[data-part="play-{name}"]')
+
+
+def settled(opened) -> None:
+    opened.page.clock.run_for(1000)
+
+
+def test_a_program_is_drawn_told_of_and_sent(open_figure, open_page):
+    opened = open_figure(Playground())
+    code, fault = part(opened, "code"), part(opened, "fault")
+    assert not fault.is_visible() and opened.state is None
+    code.fill(FORGOTTEN)
+    settled(opened)
+    assert fault.inner_text().startswith("Line 3 · RuntimeError: view size is not")
+    assert ".contiguous()" in part(opened, "heard").inner_text()
+    lit = opened.figure.locator(".vip-play-lines .vip-bad")
+    assert lit.inner_text() == "3" and code.get_attribute("aria-invalid") is not None
+    assert opened.figure.get_by_role("button", name="permute").first.is_visible()
+
+    code.fill(FORGOTTEN.replace("view", "reshape"))
+    settled(opened)
+    assert not fault.is_visible()
+    assert part(opened, "heard").inner_text() == "It runs: 3 steps."
+    opened.figure.get_by_role("button", name="permute").first.click()
+    opened.settle()
+    assert opened.figure.locator(".vip-play-lines .vip-now").inner_text() == "2"
+    part(opened, "copy").click()
+    link = part(opened, "link").locator("input").input_value()
+    assert len(link) < 600
+    again = open_page(link)
+    again.locator("#playground > .vip[data-ready]").wait_for()
+    assert again.locator("textarea").input_value() == code.input_value()
+    assert again.get_by_role("button", name="Back to the map").is_visible()
+
+    part(opened, "reset").click()
+    assert part(opened, "example").input_value() == "windows"
+    part(opened, "example").select_option("heads-wrong")
+    assert part(opened, "shape").input_value() == "1, 4, 6"
+    part(opened, "axes").fill("AB")
+    settled(opened)
+    assert "2 names, A B, and 3 sizes" in fault.inner_text()
+    assert part(opened, "map").evaluate("(map) => map.matches('.vip-stale')")
+
+
+def test_a_program_too_long_for_a_link_is_told(open_figure):
+    opened = open_figure(Playground())
+    part(opened, "code").fill("x = x + 1  # é\n" * 500)
+    settled(opened)
+    part(opened, "copy").click()
+    assert "too long for a link" in part(opened, "fault").inner_text()
+    assert not part(opened, "link").is_visible()
+
+
+def test_keys_leave_the_code_and_keep_its_indent(open_figure):
+    opened = open_figure(Playground("y = x.T", (2, 3)))
+    code = part(opened, "code")
+    code.fill("for i in range(2):")
+    code.press("End")
+    code.press("Enter")
+    opened.page.keyboard.type("x = x.mT")
+    assert code.input_value() == "for i in range(2):\n    x = x.mT"
+    code.press("Tab")
+    assert not code.evaluate("(el) => el === document.activeElement")
+    part(opened, "indents").check()
+    code.focus()
+    code.press("Tab")
+    assert code.input_value().endswith("x.mT    ")
+    code.press("Escape")
+    code.press("Tab")
+    assert not code.evaluate("(el) => el === document.activeElement")
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_it_comes_without_a_jump_and_axe_finds_nothing(open_figure, width):
+    axe_module = pytest.importorskip("axe_playwright_python.sync_playwright")
+    for theme in ("light", "dark"):
+        opened = open_figure(
+            Playground(), script=SHIFTS, width=width, color_scheme=theme
+        )
+        assert opened.page.evaluate("shifts") == []
+        assert opened.figure.evaluate(TOO_WIDE) == []
+        found = axe_module.Axe().run(opened.page, context="#playground")
+        assert found.violations_count == 0, found.generate_report()
+
+
+LINKS = ["v9", "nonsense", "v1;p=zzz", "v1;p=" + "A" * 50_000, "v1;example=none"]
+
+
+def test_a_broken_link_gets_a_sentence(open_figure):
+    for text in [*LINKS, "v1;p=eyJjb2RlIjoxfQ"]:
+        opened = open_figure(Playground(), f"playground={text}")
+        assert part(opened, "fault").inner_text().startswith("This link"), text
+        assert part(opened, "example").input_value() == "windows"
+
+
+def test_links_hold_any_program(engine_of):
+    engine = engine_of("links.js")
+    first = dict(code="", shape="", axes="", values="numbered", map="")
+    for code in ("x", "é ¤ 𝄞\n\t%", "", "a" * 5000, "\ud800"):
+        program = {**first, "code": code, "shape": "2, 3", "map": "v1;step=1"}
+        asked = f"$links.writeLink({json.dumps(program)}, {json.dumps(first)}).text"
+        text = engine.eval(asked)
+        read = f"$links.readLink({json.dumps(text)}, {json.dumps(first)})"
+        found = json.loads(engine.eval(f"JSON.stringify({read})"))
+        assert found["problem"] == ""
+        assert found["program"] == program

@@ -1,0 +1,972 @@
+// Runs a program of the playground, within bounds, and records what it does.
+
+import {
+  Callable,
+  ELLIPSIS,
+  Float,
+  Items,
+  Module,
+  Slice,
+  bound,
+  callText,
+  isNumeric,
+  isWhole,
+  numberOf,
+  typeOf,
+  written,
+} from "./calls.js";
+import { Fault, beyond, outside } from "./faults.js";
+import { parse } from "./language.js";
+import {
+  ATTRIBUTES,
+  BUILTINS,
+  EINOPS,
+  IN_FUNCTIONAL,
+  IN_TORCH,
+  MAKERS,
+  MATH,
+  METHODS,
+  MODULES,
+  checkedWhole,
+  itemsOf,
+  nearest,
+  normals,
+} from "./library.js";
+import { MIXES, einsum, meetsZero, readsOfEquation, termsOf } from "./mixes.js";
+import { MOVES } from "./moves.js";
+import { groupsOf, recipeOf } from "./patterns.js";
+import { Recorder } from "./record.js";
+import { Tensor, checkSize, made, sizeOfShape } from "./tensor.js";
+
+const MOST_TICKS = 50_000; // parts of the program that are looked at
+const MOST_TIME = 1500; // milliseconds
+const DEEPEST = 20; // functions that call each other
+const LONGEST_TEXT = 400; // of a line in a recording
+
+/** Calls whose arguments are sizes: their names are those of the axes. */
+const SIZED = ["reshape", "view", "unflatten", "expand"];
+
+/**
+ * @typedef {object} Told a fault of a program, as it is shown
+ * @property {string} kind
+ * @property {string} message
+ * @property {string} help
+ * @property {number} line from 1; 0 if it is of none
+ * @property {number} column from 0
+ *
+ * Run a program.
+ * @param {string} code
+ * @param {{shape: number[], axes?: string | string[] | null, values?: "numbered" | "random"}} input of the tensor `x`
+ * @returns {{recording: object | null, fault: Told | null}} `recording` as `Trace.to_json()` gives it, of what ran
+ *   before a fault, too; null if nothing moved
+ */
+export function run(code, { shape, axes = null, values = "numbered" }) {
+  let program = null;
+  try {
+    checkSize(shape);
+    const size = sizeOfShape(shape);
+    const numbers = values === "random" ? normals(size) : Float64Array.from({ length: size }, (_, k) => k);
+    const x = made(numbers, [...shape]);
+    program = new Program(code, x, axes && [...axes]);
+    program.start();
+    return { recording: program.recording(), fault: null };
+  } catch (error) {
+    const fault = error instanceof Fault ? error : surprise(error);
+    const told = tell(fault, code);
+    const failed = `The run broke off: ${told.kind}: ${told.message} ${told.help}`.trim();
+    return { recording: program?.recorder.steps.length ? program.recording(failed) : null, fault: told };
+  }
+}
+
+/** What should not happen is said as a sentence, too. */
+function surprise(error) {
+  const isDeep = error instanceof RangeError;
+  return isDeep
+    ? beyond("This program is nested too deeply, or too large.", "Give parts of it names of their own.")
+    : new Fault(
+        "Outside the playground",
+        "The playground cannot run this program.",
+        `It stopped at: ${error?.message ?? error}.`,
+      );
+}
+
+/** @returns {Told} */
+function tell({ kind, message, help, line, from }, code) {
+  const start = from === undefined ? -1 : code.lastIndexOf("\n", from - 1);
+  return {
+    kind,
+    message: message.slice(0, 600),
+    help: help.slice(0, 600),
+    line,
+    column: from === undefined ? 0 : from - start - 1,
+  };
+}
+
+/** What a `return` hands up. */
+class Returned {
+  constructor(value) {
+    this.value = value;
+  }
+}
+
+const BREAK = Symbol("break");
+const CONTINUE = Symbol("continue");
+
+class Program {
+  constructor(code, x, axes) {
+    this.code = code;
+    this.x = x;
+    this.recorder = new Recorder(x, axes);
+    this.ticks = 0;
+    this.until = Date.now() + MOST_TIME;
+    /** @type {Map<string, any>} */
+    this.globals = new Map([
+      ["x", x],
+      ["torch", new Module("torch")],
+      ["F", new Module("torch.nn.functional")],
+      ["nn", new Module("torch.nn")],
+    ]);
+    for (const name of ["einops", "math"]) this.globals.set(name, new Module(name));
+    for (const name of EINOPS) this.globals.set(name, new Module(`einops.${name}`));
+    /** @type {{name: string, names: Map<string, any>}[]} */
+    this.frames = [{ name: "program", names: this.globals }];
+    this.result = null;
+    this.statement = null;
+    /** @type {string[]} */
+    this.starts = [];
+  }
+
+  get frame() {
+    return this.frames[this.frames.length - 1];
+  }
+
+  start() {
+    const body = parse(this.code);
+    const end = this.block(body);
+    if (end instanceof Returned) this.result = end.value;
+    // A function that nobody called is what the reader pasted.
+    const functions = body.filter(({ type }) => type === "def");
+    if (
+      this.result === null &&
+      functions.length &&
+      body.every(({ type }) => ["def", "import", "pass"].includes(type))
+    ) {
+      const last = functions.at(-1);
+      const found = this.globals.get(last.name);
+      const needed = last.parameters.filter(({ name, usual }) => !usual && name !== "self");
+      if (needed.length !== 1) throw this.at(outside(`A function of ${needed.length} arguments`), last);
+      const args = last.parameters[0].name === "self" ? [null, this.x] : [this.x];
+      this.result = found.run({ args, named: new Map(), node: last });
+    }
+  }
+
+  /** @param {string | null} [failed] */
+  recording(failed = null) {
+    const { recorder } = this;
+    const { steps } = recorder;
+    if (!steps.length)
+      throw new Fault(
+        "Nothing moved",
+        "The program makes no step of x.",
+        "Begin with a line such as x = x.permute(0, 2, 1, 3): the playground shows what it does.",
+      );
+    const all = [];
+    const visit = (value) => {
+      if (value instanceof Tensor && value.id !== null) all.push(value.id);
+      else if (value instanceof Items) value.items.forEach(visit);
+    };
+    if (!failed) visit(this.result);
+    return recorder.json("program", all.length && !failed ? all : [steps.at(-1).output], failed);
+  }
+
+  at(fault, node) {
+    fault.line ||= node.line;
+    fault.from ??= node.from;
+    return fault;
+  }
+
+  tick(node) {
+    this.ticks++;
+    if (this.ticks > MOST_TICKS || (this.ticks % 64 === 0 && Date.now() > this.until))
+      throw this.at(
+        beyond("This program runs for too long.", "Let its loops run less often, or take a smaller input."),
+        node,
+      );
+  }
+
+  // --- statements ------------------------------------------------------------------------
+
+  /** @returns {Returned | symbol | undefined} what ended it early */
+  block(body) {
+    for (const statement of body) {
+      const ended = this.run(statement);
+      if (ended !== undefined) return ended;
+    }
+  }
+
+  run(node) {
+    this.tick(node);
+    this.statement = node;
+    try {
+      return this.execute(node);
+    } catch (error) {
+      if (error instanceof Fault) throw this.at(error, node);
+      throw error;
+    }
+  }
+
+  execute(node) {
+    switch (node.type) {
+      case "assign": {
+        const value = this.evaluate(node.value);
+        for (const target of node.targets) this.assign(target, value);
+        this.keep(value);
+        return;
+      }
+      case "change": {
+        const before = this.evaluate(node.target);
+        if (before instanceof Tensor)
+          throw outside(`Writing into a tensor, as ${node.operator}= does,`.replace(/,$/, ""));
+        const value = this.binary(node.operator, before, this.evaluate(node.value), node);
+        this.assign(node.target, value);
+        this.keep(value);
+        return;
+      }
+      case "expression":
+        this.keep(this.evaluate(node.value));
+        return;
+      case "return":
+        return new Returned(node.value ? this.evaluate(node.value) : null);
+      case "for": {
+        for (const item of itemsOf(this.evaluate(node.over), (x) => this.unbind(x, node.over))) {
+          this.tick(node);
+          this.assign(node.target, item);
+          const ended = this.block(node.body);
+          if (ended === BREAK) break;
+          if (ended instanceof Returned) return ended;
+        }
+        return;
+      }
+      case "if":
+        return this.block(this.truth(this.evaluate(node.test)) ? node.body : node.other);
+      case "assert":
+        if (!this.truth(this.evaluate(node.test)))
+          throw new Fault(
+            "AssertionError",
+            this.code.slice(node.from, node.to).slice(0, 200),
+            "The line claims what is not so.",
+          );
+        return;
+      case "def":
+        this.frame.names.set(node.name, this.defined(node));
+        return;
+      case "import":
+        for (const { path, as } of node.names) this.bring(path, as);
+        return;
+      case "break":
+        return BREAK;
+      case "continue":
+        return CONTINUE;
+    }
+  }
+
+  /** The last value that holds a tensor is what the program gives. */
+  keep(value) {
+    if (this.frames.length > 1) return;
+    const holds = (one) => (one instanceof Tensor ? one.id !== null : one instanceof Items && one.items.some(holds));
+    if (holds(value)) this.result = value;
+  }
+
+  assign(target, value) {
+    switch (target.type) {
+      case "name":
+        this.frame.names.set(target.name, value);
+        return;
+      case "tuple":
+      case "list": {
+        const items = itemsOf(value, (x) => this.unbind(x, target));
+        const [count, needed] = [items.length, target.items.length];
+        if (count !== needed)
+          throw this.at(
+            new Fault(
+              "ValueError",
+              count > needed
+                ? `too many values to unpack (expected ${needed})`
+                : `not enough values to unpack (expected ${needed}, got ${count})`,
+              `There are ${count} values, ${written(value).slice(0, 80)}, and ${needed} names for them.`,
+            ),
+            target,
+          );
+        target.items.forEach((item, i) => this.assign(item, items[i]));
+        return;
+      }
+      case "subscript":
+        throw this.at(outside("Writing into a tensor, or a list, with [...] ="), target);
+      default:
+        throw this.at(
+          new Fault("SyntaxError", "cannot assign to expression", "On the left of = stands a name."),
+          target,
+        );
+    }
+  }
+
+  bring(path, as) {
+    const [head, ...rest] = path.split(".");
+    if (head === "__future__" || head === "typing") return;
+    if (MODULES.includes(path)) return void this.frame.names.set(as || head, new Module(as ? path : head));
+    const found = this.attribute(new Module([head, ...rest.slice(0, -1)].join(".")), rest.at(-1) ?? "", null);
+    if (!MODULES.includes(head) || !rest.length) throw outside(`import ${path}`);
+    this.frame.names.set(as || rest.at(-1), found);
+  }
+
+  defined(node) {
+    const { name, parameters, body } = node;
+    const usual = parameters.map((parameter) => (parameter.usual ? this.evaluate(parameter.usual) : undefined));
+    return new Callable(name, ({ args, named }) => {
+      if (this.frames.length > DEEPEST) throw beyond(`Functions call each other more than ${DEEPEST} deep.`);
+      const names = new Map();
+      parameters.forEach((parameter, i) => {
+        const value = i < args.length ? args[i] : named.has(parameter.name) ? named.get(parameter.name) : usual[i];
+        if (value === undefined)
+          throw new Fault("TypeError", `${name}() missing 1 required positional argument: '${parameter.name}'`);
+        names.set(parameter.name, value);
+      });
+      if (args.length > parameters.length)
+        throw new Fault(
+          "TypeError",
+          `${name}() takes ${parameters.length} positional arguments but ${args.length} were given`,
+        );
+      const strange = [...named.keys()].find((key) => !parameters.some((parameter) => parameter.name === key));
+      if (strange) throw new Fault("TypeError", `${name}() got an unexpected keyword argument '${strange}'`);
+      const before = this.statement;
+      this.frames.push({ name, names });
+      const ended = this.block(body);
+      this.frames.pop();
+      this.statement = before;
+      return ended instanceof Returned ? ended.value : null;
+    });
+  }
+
+  // --- expressions -----------------------------------------------------------------------
+
+  evaluate(node) {
+    this.tick(node);
+    try {
+      return this.value(node);
+    } catch (error) {
+      if (error instanceof Fault) throw this.at(error, node);
+      throw error;
+    }
+  }
+
+  value(node) {
+    switch (node.type) {
+      case "number":
+        return node.isFloat ? new Float(node.value) : checkedWhole(node.value);
+      case "text":
+      case "constant":
+        return node.value;
+      case "ellipsis":
+        return ELLIPSIS;
+      case "name":
+        return this.lookUp(node.name);
+      case "tuple":
+      case "list":
+        return new Items(node.type, this.spread(node.items));
+      case "star":
+        throw new Fault("SyntaxError", "can't use starred expression here");
+      case "choose":
+        return this.evaluate(this.truth(this.evaluate(node.test)) ? node.value : node.other);
+      case "either": {
+        const left = this.evaluate(node.left);
+        return this.truth(left) ? left : this.evaluate(node.right);
+      }
+      case "both": {
+        const left = this.evaluate(node.left);
+        return this.truth(left) ? this.evaluate(node.right) : left;
+      }
+      case "not":
+        return !this.truth(this.evaluate(node.value));
+      case "compare":
+        return this.compare(node);
+      case "unary": {
+        const value = this.evaluate(node.value);
+        if (value instanceof Tensor) {
+          if (node.sign === "+") throw outside("+ before a tensor");
+          return this.perform("neg", MIXES.neg, [value], new Map(), node, false);
+        }
+        if (!isNumeric(value))
+          throw new Fault(
+            "TypeError",
+            `bad operand type for unary ${node.sign}: '${typeOf(value)}'`,
+            "It is no number.",
+          );
+        const sign = node.sign === "-" ? -1 : 1;
+        return value instanceof Float ? new Float(sign * value.value) : sign * Number(value) + 0;
+      }
+      case "binary": {
+        const left = this.evaluate(node.left);
+        return this.binary(node.sign, left, this.evaluate(node.right), node);
+      }
+      case "attribute":
+        return this.attribute(this.evaluate(node.value), node.name, node);
+      case "subscript":
+        return this.subscript(this.evaluate(node.value), node);
+      case "slice":
+        return new Slice(...node.parts.map((part) => (part ? this.evaluate(part) : null)));
+      case "comprehension": {
+        const items = itemsOf(this.evaluate(node.over), (x) => this.unbind(x, node.over));
+        const found = [];
+        for (const item of items) {
+          this.tick(node);
+          this.assign(node.target, item);
+          if (!node.test || this.truth(this.evaluate(node.test))) found.push(this.evaluate(node.item));
+        }
+        return new Items("list", found);
+      }
+      case "call":
+        return this.call(node);
+    }
+    throw new Fault("SyntaxError", "invalid syntax");
+  }
+
+  spread(nodes) {
+    return nodes.flatMap((node) =>
+      node.type === "star"
+        ? itemsOf(this.evaluate(node.value), (x) => this.unbind(x, node.value))
+        : [this.evaluate(node)],
+    );
+  }
+
+  lookUp(name) {
+    for (const { names } of [this.frame, this.frames[0]]) if (names.has(name)) return names.get(name);
+    if (Object.hasOwn(BUILTINS, name)) return BUILTINS[name];
+    const help =
+      name === "self"
+        ? "Here is no module: write self.fc as F.linear."
+        : `Only x is there at the start.${nearest(name, [...this.globals.keys()]).replace(" .", " ")}`;
+    throw new Fault("NameError", `name '${name}' is not defined`, help);
+  }
+
+  truth(value) {
+    if (value instanceof Tensor) throw outside("Asking whether a tensor is true");
+    if (value instanceof Items) return value.items.length > 0;
+    if (value instanceof Float) return value.value !== 0;
+    return Boolean(value);
+  }
+
+  compare({ first, parts }) {
+    let left = this.evaluate(first);
+    for (const { sign, value } of parts) {
+      const right = this.evaluate(value);
+      if (!this.holds(sign, left, right)) return false;
+      left = right;
+    }
+    return true;
+  }
+
+  holds(sign, left, right) {
+    if (left instanceof Tensor || right instanceof Tensor) {
+      if (sign === "is") return left === right;
+      if (sign === "is not") return left !== right;
+      throw outside("Comparing tensors");
+    }
+    const alike = (one, other) => {
+      if (isNumeric(one) && isNumeric(other)) return numberOf(one) === numberOf(other);
+      if (one instanceof Items && other instanceof Items)
+        return (
+          (one.kind === "list") === (other.kind === "list") &&
+          one.items.length === other.items.length &&
+          one.items.every((item, i) => alike(item, other.items[i]))
+        );
+      return one === other;
+    };
+    if (sign === "==" || sign === "is") return alike(left, right);
+    if (sign === "!=" || sign === "is not") return !alike(left, right);
+    if (sign === "in" || sign === "not in") {
+      const isIn = itemsOf(right, () => []).some((item) => alike(item, left));
+      return isIn === (sign === "in");
+    }
+    if (!isNumeric(left) || !isNumeric(right))
+      throw new Fault(
+        "TypeError",
+        `'${sign}' not supported between instances of '${typeOf(left)}' and '${typeOf(right)}'`,
+        "Numbers are compared with numbers.",
+      );
+    const [a, b] = [numberOf(left), numberOf(right)];
+    return { "<": a < b, ">": a > b, "<=": a <= b, ">=": a >= b }[sign];
+  }
+
+  binary(sign, left, right, node) {
+    if (left instanceof Tensor || right instanceof Tensor) return this.ofTensors(sign, left, right, node);
+    if (isNumeric(left) && isNumeric(right)) return this.ofNumbers(sign, left, right);
+    if (left instanceof Items && sign === "+") {
+      if (!(right instanceof Items))
+        throw new Fault(
+          "TypeError",
+          `can only concatenate ${left.kind} (not "${typeOf(right)}") to ${left.kind}`,
+          "Put the number into a tuple: (n,).",
+        );
+      if ((left.kind === "list") !== (right.kind === "list"))
+        throw new Fault(
+          "TypeError",
+          `can only concatenate ${left.kind} (not "${right.kind}") to ${left.kind}`,
+          "Make both tuples.",
+        );
+      return new Items(
+        left.kind === "Size" && right.kind === "Size" ? "Size" : left.kind === "list" ? "list" : "tuple",
+        [...left.items, ...right.items],
+      );
+    }
+    const [list, count] = left instanceof Items ? [left, right] : [right, left];
+    if (sign === "*" && list instanceof Items && isWhole(count)) {
+      if (list.items.length * count > 4096) throw beyond("This list is too long for the playground.");
+      return new Items(
+        list.kind === "Size" ? "tuple" : list.kind,
+        Array.from({ length: Math.max(0, count) }, () => list.items).flat(),
+      );
+    }
+    throw new Fault(
+      "TypeError",
+      `unsupported operand type(s) for ${sign}: '${typeOf(left)}' and '${typeOf(right)}'`,
+      "",
+    );
+  }
+
+  ofNumbers(sign, left, right) {
+    const [a, b] = [numberOf(left), numberOf(right)];
+    const isFloat = left instanceof Float || right instanceof Float;
+    const byZero = (message) => {
+      if (b === 0) throw new Fault("ZeroDivisionError", message, "The number on the right is 0.");
+    };
+    const done = (value) => (isFloat ? new Float(value) : checkedWhole(value));
+    switch (sign) {
+      case "+":
+        return done(a + b);
+      case "-":
+        return done(a - b);
+      case "*":
+        return done(a * b);
+      case "/":
+        byZero("division by zero");
+        return new Float(a / b);
+      case "//":
+        byZero(isFloat ? "float floor division by zero" : "integer division or modulo by zero");
+        return done(Math.floor(a / b));
+      case "%":
+        byZero(isFloat ? "float modulo" : "integer modulo by zero");
+        return done(a - Math.floor(a / b) * b);
+      case "**":
+        if (a === 0 && b < 0) throw new Fault("ZeroDivisionError", "0.0 cannot be raised to a negative power", "");
+        return isFloat || b < 0 ? new Float(a ** b) : checkedWhole(a ** b);
+    }
+    throw new Fault(
+      "TypeError",
+      `unsupported operand type(s) for ${sign}: '${typeOf(left)}' and '${typeOf(right)}'`,
+      "@ is for tensors.",
+    );
+  }
+
+  ofTensors(sign, left, right, node) {
+    const isForward = left instanceof Tensor;
+    const other = isForward ? right : left;
+    if (!(other instanceof Tensor) && !isNumeric(other))
+      throw new Fault(
+        "TypeError",
+        `unsupported operand type(s) for ${sign}: '${typeOf(left)}' and '${typeOf(right)}'`,
+        "A tensor goes with tensors and numbers.",
+      );
+    const names = isForward
+      ? { "+": "add", "-": "sub", "*": "mul", "/": "div", "**": "pow", "@": "matmul" }
+      : { "+": "add", "-": "rsub", "*": "mul", "/": "rdiv" };
+    const name = names[sign];
+    if (!name || (name === "matmul" && !(other instanceof Tensor)))
+      throw outside(`${isForward ? "A tensor" : "A number"} ${sign} ${isForward ? "" : "a tensor"}`.trim());
+    const args = isForward ? [left, right] : [right, left];
+    return this.perform(name, MIXES[name], args, new Map(), node, false);
+  }
+
+  // --- names with a dot, indices and calls -------------------------------------------------
+
+  attribute(value, name, node) {
+    if (value instanceof Module) return this.ofModule(value.name, name);
+    if (value instanceof Tensor) return this.ofTensor(value, name, node);
+    if (value instanceof Items && name === "numel" && value.kind === "Size")
+      return new Callable("numel", () => value.items.reduce((product, n) => product * n, 1));
+    if (value instanceof Items && name === "append")
+      throw outside("append: a comprehension [... for i in range(n)] does it, which");
+    throw new Fault("AttributeError", `'${typeOf(value)}' object has no attribute '${name}'`, "");
+  }
+
+  ofModule(module, name) {
+    const operation = (own) =>
+      new Callable(name, ({ args, named, node }) =>
+        this.perform(operationName(own, name), own, args, named, node, false),
+      );
+    const path = `${module}.${name}`;
+    if (MODULES.includes(path)) return new Module(path);
+    if (module === "torch") {
+      if (name === "einsum") return new Callable("einsum", (call) => this.einsum(call));
+      if (Object.hasOwn(IN_TORCH, name)) return operation(IN_TORCH[name]);
+      if (Object.hasOwn(MAKERS, name)) return MAKERS[name];
+    }
+    if (module === "torch.nn.functional" && Object.hasOwn(IN_FUNCTIONAL, name)) return operation(IN_FUNCTIONAL[name]);
+    if (module === "einops" && EINOPS.includes(name)) return new Module(path);
+    if (module === "math" && Object.hasOwn(MATH, name)) return MATH[name];
+    throw outside(path);
+  }
+
+  ofTensor(x, name, node) {
+    const about = {
+      shape: () => new Items("Size", x.shape),
+      ndim: () => x.ndim,
+      dtype: () => new Module(`torch.${x.dtype}`),
+      device: () => "cpu",
+      size: () =>
+        new Callable("size", ({ args, named }) => {
+          const dim = args[0] ?? named.get("dim") ?? null;
+          this.nameInput(x);
+          if (dim === null) return new Items("Size", x.shape);
+          return this.subscriptOf(new Items("Size", x.shape), dim);
+        }),
+      stride: () =>
+        new Callable("stride", ({ args }) => {
+          const all = new Items("tuple", x.strides);
+          return args.length ? this.subscriptOf(all, args[0]) : all;
+        }),
+      dim: () => new Callable("dim", () => x.ndim),
+      numel: () => new Callable("numel", () => x.size),
+      storage_offset: () => new Callable("storage_offset", () => x.offset),
+      is_contiguous: () => new Callable("is_contiguous", () => MOVES.contiguous.run({ x }) === x),
+    };
+    if (Object.hasOwn(about, name)) {
+      if (name === "shape") this.nameInput(x);
+      return about[name]();
+    }
+    if (Object.hasOwn(ATTRIBUTES, name)) return this.perform(name, ATTRIBUTES[name], [x], new Map(), node, true, name);
+    if (Object.hasOwn(METHODS, name))
+      return new Callable(name, (call) =>
+        this.perform(name, METHODS[name], [x, ...call.args], call.named, call.node, true),
+      );
+    if (/[^_]_$/.test(name)) {
+      const fault = outside(`Writing into a tensor, as .${name}() does,`.replace(/,$/, ""));
+      throw fault;
+    }
+    const known = [...Object.keys(METHODS), ...Object.keys(ATTRIBUTES), ...Object.keys(about)];
+    const near = nearest(name, known);
+    if (near) throw new Fault("AttributeError", `'Tensor' object has no attribute '${name}'`, near.trim());
+    throw outside(`.${name}`);
+  }
+
+  /** A line that unpacks the shape of the input says what its axes are called. */
+  nameInput(x) {
+    if (x.id !== 0 || this.statement?.type !== "assign" || this.statement.targets.length !== 1) return;
+    const [target] = this.statement.targets;
+    const { value } = this.statement;
+    const isShape =
+      (value.type === "attribute" && value.name === "shape") ||
+      (value.type === "call" &&
+        value.callee.type === "attribute" &&
+        value.callee.name === "size" &&
+        !value.args.length);
+    if (!isShape || target.type !== "tuple") return;
+    const names = target.items.map(expressionName);
+    if (!names.includes(null) && !names.includes("_")) this.recorder.nameInput(names);
+  }
+
+  subscript(value, node) {
+    const index = this.evaluate(node.index);
+    if (!(value instanceof Tensor)) return this.subscriptOf(value, index);
+    const items = index instanceof Items && index.kind !== "list" ? index.items : [index];
+    const given = items.map((item) => {
+      if (item === ELLIPSIS) return "...";
+      if (item === null || isWhole(item)) return item;
+      if (item instanceof Slice) {
+        const parts = [item.start, item.stop, item.step];
+        if (!parts.every((part) => part === null || isWhole(part)))
+          throw new Fault(
+            "TypeError",
+            "slice indices must be integers or None or have an __index__ method",
+            "A whole number is needed: // divides without a point.",
+          );
+        return { start: parts[0], stop: parts[1], step: parts[2] };
+      }
+      if (item instanceof Float)
+        throw new Fault(
+          "IndexError",
+          "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got float)",
+          "// divides without a point.",
+        );
+      throw outside("An index that is a list, a tensor or a truth (index_select takes a tensor of indices): it");
+    });
+    return this.perform("getitem", MOVES.getitem, [value, index], new Map(), node, true, null, {
+      x: value,
+      index: given,
+    });
+  }
+
+  subscriptOf(value, index) {
+    if (!(value instanceof Items))
+      throw new Fault(
+        "TypeError",
+        `'${typeOf(value)}' object is not subscriptable`,
+        "Only tensors, tuples and lists have indices.",
+      );
+    const { items, kind } = value;
+    if (isWhole(index)) {
+      if (index < -items.length || index >= items.length)
+        throw new Fault(
+          "IndexError",
+          `${kind === "list" ? "list" : "tuple"} index out of range`,
+          `It has ${items.length} items, 0 to ${items.length - 1}.`,
+        );
+      return items.at(index);
+    }
+    if (
+      !(index instanceof Slice) ||
+      ![index.start, index.stop, index.step].every((part) => part === null || isWhole(part))
+    )
+      throw new Fault(
+        "TypeError",
+        `${kind === "list" ? "list" : "tuple"} indices must be integers or slices, not ${typeOf(index)}`,
+        "",
+      );
+    const step = index.step ?? 1;
+    if (step === 0) throw new Fault("ValueError", "slice step cannot be zero", "");
+    const n = items.length;
+    const clamp = (part, low, high) => Math.max(low, Math.min(high, part < 0 ? part + n : part));
+    const found = [];
+    if (step > 0)
+      for (let i = clamp(index.start ?? 0, 0, n); i < clamp(index.stop ?? n, 0, n); i += step) found.push(items[i]);
+    else {
+      const stop = index.stop === null ? -1 : clamp(index.stop, -1, n - 1);
+      for (let i = index.start === null ? n - 1 : clamp(index.start, -1, n - 1); i > stop; i += step)
+        found.push(items[i]);
+    }
+    return new Items(kind, found);
+  }
+
+  call(node) {
+    const callee = this.evaluate(node.callee);
+    const args = this.spread(node.args);
+    const named = new Map(node.named.map(({ name, value }) => [name, this.evaluate(value)]));
+    if (callee instanceof Module && callee.name.startsWith("einops."))
+      return this.einops(callee.name.slice(7), args, named, node);
+    if (!(callee instanceof Callable))
+      throw new Fault("TypeError", `'${typeOf(callee)}' object is not callable`, "Only a function can be called.");
+    return callee.run({ args, named, node });
+  }
+
+  unbind(x, node) {
+    return this.perform("unbind", MOVES.unbind, [x, 0], new Map(), node, true).items;
+  }
+
+  einops(name, args, named, node) {
+    const [x, pattern, how] = args;
+    if (x instanceof Items) throw outside(`einops' ${name} of a list: torch.stack makes a tensor of it, and a list`);
+    if (!(x instanceof Tensor))
+      throw new Fault("TypeError", `Tensor type unknown to einops ${typeOf(x)}`, "It takes a tensor first.");
+    if (typeof pattern !== "string")
+      throw new Fault("TypeError", `${name}() needs a pattern, not ${typeOf(pattern)}`, 'E.g. "b h w c -> b (h w) c".');
+    const lengths = new Map(
+      [...named].map(([key, value]) => {
+        if (!isWhole(value)) throw new Fault("TypeError", `${name}(): ${key} must be int, not ${typeOf(value)}`, "");
+        return [key, value];
+      }),
+    );
+    if (name === "reduce" && !["sum", "mean"].includes(how)) throw outside(`einops' reduce by ${written(how ?? null)}`);
+    const tuple = (found) => new Items("tuple", found);
+    let now = x;
+    for (const { op, sizes } of recipeOf(/** @type {any} */ (name), x.shape, pattern, lengths))
+      if (op === "reduce") now = this.perform(how, MIXES[how], [now], new Map([["dim", tuple(sizes)]]), node, true);
+      else if (op === "unsqueeze") now = this.perform(op, MOVES[op], [now, ...sizes], new Map(), node, true);
+      else now = this.perform(op, MOVES[op], [now, tuple(sizes)], new Map(), node, true);
+    return now;
+  }
+
+  einsum({ args, named, node }) {
+    const [equation, ...rest] = args;
+    const tensors = rest.length === 1 && rest[0] instanceof Items ? rest[0].items : rest;
+    if (typeof equation !== "string") throw outside("An einsum without an equation first");
+    if (named.size || !tensors.every((x) => x instanceof Tensor) || !tensors.length)
+      throw new Fault(
+        "TypeError",
+        "einsum() takes an equation and tensors",
+        'E.g. torch.einsum("bhwc,cd->bhwd", x, w).',
+      );
+    const terms = termsOf(equation, tensors);
+    const given = { equation, tensors };
+    const isMove = tensors.length === 1 && [...terms[0]].every((letter) => terms[1].includes(letter));
+    const operation = {
+      run: (put) => einsum(equation, put.tensors),
+      ...(isMove
+        ? {}
+        : {
+            kind: "other",
+            reads: (_, out) => readsOfEquation(terms, tensors, out),
+            mixed: () => null,
+            mayBeCut: (_, followed) => meetsZero(tensors, followed),
+          }),
+    };
+    return this.perform("einsum", operation, args, named, node, false, null, given, { terms, words: {} });
+  }
+
+  /**
+   * Run an operation and record what it does.
+   * @param {string} name
+   * @param {*} operation
+   * @param {any[]} args
+   * @param {Map<string, any>} named
+   * @param {*} node the call, or what else of the program asks for it
+   * @param {boolean} isMethod
+   * @param {string | null} [text] of the call, if it is none
+   * @param {*} [given] the arguments, if they are not to be read from `args`
+   * @param {*} [equation]
+   */
+  perform(name, operation, args, named, node, isMethod, text = null, given = null, equation = null) {
+    this.tick(node);
+    const put = given ?? bound(name, operation.takes, args, named, isMethod);
+    const found = operation.run(put);
+    const results = [found].flat();
+    const call = text ?? callText(name, ...textArguments(name, args, named));
+    const asked = {
+      op: name,
+      call: call.length <= LONGEST_TEXT ? call : `${call.slice(0, LONGEST_TEXT - 1)}…`,
+      operation,
+      given: put,
+      source: this.source(node),
+      claims: (shape) => claimsOf(name, node, shape),
+      patternNames: (operand) => patternNames(name, node, equation, operand),
+      equation,
+    };
+    this.recorder.record(asked, results, !Array.isArray(found));
+    return Array.isArray(found) ? new Items("tuple", results) : found;
+  }
+
+  /** The lines of a call, and where in them it stands, as tracing/source.py has it. */
+  source(node) {
+    const { code } = this;
+    let from = node.from;
+    const dotted = node.type === "call" ? node.callee : node;
+    const name = dotted.type === "attribute" ? dotted.to - dotted.name.length : -1;
+    const isLater = name >= 0 && code.slice(from, name).includes("\n");
+    if (isLater) from = code.lastIndexOf(".", name);
+    const first = code.lastIndexOf("\n", from - 1) + 1;
+    const end = code.indexOf("\n", node.to);
+    const lines = code.slice(first, end < 0 ? code.length : end).split("\n");
+    const indentOf = (line) => line.length - line.trimStart().length;
+    const most = indentOf(lines[0]);
+    const indents = lines.map((line) => Math.min(indentOf(line), most));
+    const count = code.slice(from, node.to).split("\n").length;
+    let text = lines
+      .map((line, i) => line.slice(indents[i]))
+      .join("\n")
+      .trimEnd();
+    let start = from - first - indents[0];
+    let stop = node.to - first - indents.slice(0, count).reduce((sum, n) => sum + n, 0);
+    const inner =
+      node.type === "call"
+        ? node.callee.type === "attribute"
+          ? node.callee.value
+          : null
+        : node.type === "attribute" || node.type === "subscript"
+          ? node.value
+          : null;
+    let root = inner;
+    while (root?.type === "attribute") root = root.value;
+    if (!isLater && root && root.type !== "name") {
+      let own = inner.to;
+      while (") \t\n".includes(code[own])) own++;
+      start += own - from;
+    }
+    if (text.length > LONGEST_TEXT && stop > LONGEST_TEXT) {
+      text = `…${text.slice(start)}`;
+      [start, stop] = [1, stop - start + 1];
+    }
+    if (text.length > LONGEST_TEXT) text = `${text.slice(0, LONGEST_TEXT - 1)}…`;
+    stop = Math.min(stop, text.length);
+    const line = code.slice(0, from).split("\n").length;
+    return {
+      file: "playground",
+      function: this.frame.name,
+      line,
+      text,
+      start: Math.max(0, Math.min(start, stop)),
+      end: stop,
+    };
+  }
+}
+
+const operationName = (operation, name) =>
+  Object.keys(MOVES).find((key) => MOVES[key] === operation) ??
+  Object.keys(MIXES).find((key) => MIXES[key] === operation) ??
+  name;
+
+/** What Python's part of PyTorch makes of the arguments of a call before it is one. */
+function textArguments(name, args, named) {
+  const at = (key, i, usual) => named.get(key) ?? args[i] ?? usual;
+  if (name === "pad")
+    return [
+      [args[0], at("pad", 1)],
+      new Map([
+        ["mode", at("mode", 2, "constant")],
+        ["value", at("value", 3, null)],
+      ]),
+    ];
+  if (name === "split") return [[args[0], at("split_size", 1)], new Map([["dim", at("dim", 2, 0)]])];
+  return [args, named];
+}
+
+/** What an expression says that an axis is called. @returns {string | null} */
+function expressionName(node) {
+  if (node.type === "name" || (node.type === "attribute" && node.value.type === "name")) return node.name;
+  if (node.type === "number" && !node.isFloat) return String(node.value);
+  if (node.type === "binary" && node.sign === "*") {
+    const parts = [expressionName(node.left), expressionName(node.right)];
+    return parts.includes(null) ? null : parts.join("*");
+  }
+  return null;
+}
+
+const patternOf = (node) =>
+  node.type === "call"
+    ? node.args.find(({ type, value }) => type === "text" && value.includes("->"))?.value
+    : undefined;
+
+/** `["B", "N", "W", "H*S"]` for the call `x.reshape(B, N, W, H * S)`. @returns {(string | null)[]} */
+function claimsOf(name, node, shape) {
+  const count = shape.length;
+  const nothing = new Array(count).fill(null);
+  const pattern = patternOf(node);
+  const groups = pattern === undefined ? null : groupsOf(pattern);
+  if (groups) {
+    const single = groups.flatMap((group) => (group.length ? group : ["1"]));
+    // Of one that is 1 long it may be the other side of the pattern that has it.
+    return single.length === count ? single.map((one, k) => (shape[k] > 1 ? one : null)) : nothing;
+  }
+  if (node.type !== "call" || !["attribute", "name"].includes(node.callee.type) || node.callee.name !== name)
+    return nothing;
+  if (!SIZED.includes(name) || !node.args.length) return nothing;
+  let { args } = node;
+  const last = args.at(-1);
+  let at = 0;
+  if (name === "unflatten") {
+    const [dim] = args;
+    if (dim.type === "number" && !dim.isFloat) at = dim.value;
+    else if (dim.type === "unary" && dim.sign === "-" && dim.value.type === "number")
+      at = count - (last.items?.length ?? 0) - dim.value.value + 1;
+    else return nothing;
+  }
+  if (last.type === "tuple" || last.type === "list") args = last.items;
+  else if (args.length === 1) return nothing;
+  const found = args.map(expressionName).map((one) => (one === null || /^\d+$/.test(one) ? null : one));
+  const claims = [...nothing.slice(0, at), ...found, ...nothing.slice(at + found.length)];
+  return claims.length === count ? claims : nothing;
+}
+
+function patternNames(name, node, equation, operand) {
+  if (name === "einsum") return equation ? [...equation.terms[operand]] : null;
+  const pattern = patternOf(node);
+  const groups = pattern === undefined ? null : groupsOf(pattern);
+  return groups && groups.map((group) => group.join("*") || "1");
+}
