@@ -47,6 +47,33 @@ def test_the_page_has_the_same_brushes(engine_of):
     assert seen == set(range(17))
 
 
+def test_a_stroke_takes_the_brush_that_is_ticked(engine_of):
+    """All of it at once or bit by bit, over the grey that there was before."""
+    page = engine_of("drawing.js")
+    page.eval("var scene = $drawing.readPictures([8, 8], [['a', '4'.repeat(64)]])")
+    path = [[1.3, 1.2], [4.0, 2.5], [6.6, 6.1], [2.2, 5.9]]
+    pen, rubber = (covered(distances(pieces(path), 8, 8), Pen(w)) for w in (1.25, 2.5))
+    way = crossed(pieces(path), 8, 8)
+    for hard, rub, ink in (
+        (False, False, pen.clamp(min=4)),
+        (True, False, way.clamp(min=4)),
+        (False, True, (16 - rubber).clamp(max=4)),
+        (True, True, (16 - way).clamp(max=4)),
+    ):
+        wanted = "".join("0123456789abcdefg"[int(level)] for level in ink.flatten())
+        for cuts in ([4], [1, 1, 2]):
+            state, at = {"picture": "", "hard": hard, "rub": rub}, 0
+            for count in cuts:
+                bit = [[(v + 0.1) / 8.2 for v in one] for one in path[at : at + count]]
+                action = {"name": "draw", "path": bit, "begins": at == 0}
+                given = f"{json.dumps(state)}, {json.dumps(action)}"
+                state |= json.loads(
+                    page.eval(f"JSON.stringify($drawing.act(scene, {given}))")
+                )
+                at += count
+            assert state["picture"] == wanted, (hard, rub, cuts)
+
+
 def test_a_pen_covers_its_share():
     """Of a line through the middles of pixels, and of one between them."""
     line = torch.tensor([[[-5.0, 4.5], [20.0, 4.5]]], dtype=torch.float64)

@@ -158,6 +158,12 @@ def test_copying_gives_the_state_for_python(open_live, toy):
     assert open_live(again).said.startswith("Step 5 of 7")
 
 
+TOLD = """() => {
+  window.told = [];
+  model.save_changes = () => told.push([model.get("state"), model.get("scores")]);
+}"""
+
+
 def test_python_draws_and_hears_the_scores(open_live):
     model, scale = pretrained.load("digits"), pretrained.scale("digits")
     live = LiveViP(model, scale)
@@ -171,3 +177,12 @@ def test_python_draws_and_hears_the_scores(open_live):
     with torch.no_grad():
         truth = model((torch.eye(8)[None, None] - scale.mean) / scale.spread)[0]
     assert live.scores == pytest.approx(truth.tolist(), abs=1e-4)
+    # Who hears of new scores finds the picture that they are of.
+    page.evaluate(TOLD)
+    page.locator("[data-do=clear]").click()
+    states, told = zip(*page.evaluate("told"))
+    assert states == (f"v1;picture={'0' * 64}",) * 2 and told[0] == scores != told[1]
+    heard = []
+    live.observe(lambda change: heard.append(live.picture), "scores")
+    live.set_state({"scores": told[1], "state": states[1]})
+    assert len(heard) == 1 and not heard[0].any()

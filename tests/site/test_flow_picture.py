@@ -32,7 +32,11 @@ DRAWN = """(() => {
         if (mark.bitmap) mark.cells = [...mark.bitmap.cells];
       return { places, marks: drawing.marks, boxes: drawing.boxes };
     });
-    return { sections, order, shares: run.shares };
+    const usual = Object.entries($live_vip.figure.fields).map(([k, f]) => [k, f.usual]);
+    const state = { ...Object.fromEntries(usual), other: beside };
+    state.off = off.map((branches, i) => branches && `${i + 1}${branches}`).join("");
+    const said = $live_vip.figure.say(scene, state);
+    return { sections, order, shares: run.shares, said };
   };
   return JSON.stringify(asked.map(drawn));
 })()"""
@@ -230,6 +234,8 @@ def test_a_block_is_drawn_as_it_ran(core, widget, drawn, case):
                 edges = [0, row / len(rows), 1, (row + 1) / len(rows)]
                 assert outlined == pytest.approx(edges, abs=0.04), (i, b, name)
             check_bars(core, section, lane["bars"], b, order, seen, i)
+        faint = [m for m in section["marks"] if m.get("stroke") == "faint"]
+        assert len(faint) == len(asked["off"][i])  # their ways to the blend
         for name in ("blend", "middle", "after"):
             found = image(section, section["places"][name])
             wanted = shades(core, tiles(shown(f"{i} {name}"), order))
@@ -261,6 +267,22 @@ def check_bars(core, section, box, b, order, seen, i):
     assert said == (mean if seen[f"{i} keep {b}"] else "off")
 
 
+def check_parting(said, one, differ, other):
+    """Where two pictures part, and how many of their tokens have parted then."""
+    counts = []
+    for name in ("tokens", "0 after", "1 after"):
+        gaps = (one[name] - other[name]).reshape(-1, C).abs().amax(1)
+        counts.append((gaps > gaps.max() / 10).sum().item())
+    row, column = divmod(differ[0], N)
+    assert (
+        f"They part in {len(differ)} of 64 pixels, first in row {row}, "
+        f"column {column}. " in said
+    )
+    come, first, second = counts
+    told = f": {come} as they come in, {first} after block 1, {second} after block 2."
+    assert told in said
+
+
 def test_the_ends_are_drawn_as_they_ran(core, widget, drawn):
     model = pretrained.load("digits").double()
     pictures = pictures_of(widget)
@@ -276,6 +298,12 @@ def test_the_ends_are_drawn_as_they_ran(core, widget, drawn):
         pooled, shares = Seen(model, one, asked["off"])["pooled"][0], found["shares"]
         if asked["beside"]:
             pooled = pooled - Seen(model, other, asked["off"])["pooled"][0]
+            check_parting(
+                found["said"],
+                Seen(model, one, asked["off"]),
+                differ,
+                Seen(model, other, asked["off"]),
+            )
         _, mean, scores = end["places"]["boxes"]
         boxes = [
             (g["fill"], *g["cells"][k : k + 4])

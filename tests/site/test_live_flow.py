@@ -147,7 +147,7 @@ SCENE = """(() => {
   const plan = scene.plans.%s;
   const { lanes, blend, middle, after } = plan.block;
   const [h, w, c] = [lanes.h.home, lanes.w.home, lanes.c.home];
-  const boxes = { h, w, c, blend, middle, after };
+  const boxes = { h, w, c, blend, middle, after, matrix: lanes.h.matrix };
   const { width, height } = plan.block;
   return JSON.stringify({ order: scene.order, boxes, width, height });
 })()"""
@@ -156,6 +156,11 @@ PIXEL = """(canvas, [x, y]) => {
   const at = [Math.floor(x * canvas.width), Math.floor(y * canvas.height)];
   return [...canvas.getContext("2d").getImageData(...at, 1, 1).data].slice(0, 3);
 }"""
+
+
+def value_colour(core, value, scale):
+    shade = f"$colours.valueShade({value}, {scale})"
+    return json.loads(core.eval(f"JSON.stringify($colours.VALUE_PALETTE[{shade}])"))
 
 
 @pytest.mark.parametrize("width", [1280, 360])
@@ -185,13 +190,11 @@ def test_a_tile_has_the_colours_of_its_channel_and_can_be_followed(
             x = box["x"] + (place % across + (token % N + 0.5) / N) * tile
             y = box["y"] + (place // across + (token // N + 0.5) / N) * tile
             at = [x / scene["width"], y / scene["height"]]
-            colour = core.eval(
-                "JSON.stringify($colours.VALUE_PALETTE[$colours.valueShade"
-                f"({values[token * C + channel]}, {most})])"
+            colour = value_colour(core, values[token * C + channel], most)
+            assert canvas.evaluate(PIXEL, at) == pytest.approx(colour, abs=2), (
+                key,
+                place,
             )
-            assert canvas.evaluate(PIXEL, at) == pytest.approx(
-                json.loads(colour), abs=2
-            ), (key, place)
     size = stage.bounding_box()
     stage.click(
         position={"x": at[0] * size["width"], "y": at[1] * size["height"]},
@@ -246,22 +249,84 @@ def test_a_branch_that_is_off_is_said_and_drawn_to_be(open_figure, widget):
     assert cells == ["off", "0 %"]
 
 
+def test_the_cloud_of_a_block(open_figure, widget, film):
+    figure = open_figure(widget, "live=v1;channel=9")
+    truth = everything(network_of(film, None), standardised(widget.picture))
+    shares = torch.tensor(truth["shares"]).reshape(2, 3)
+    for i, cloud in enumerate(figure.box.locator(".vip-live-cloud").all()):
+        points = torch.tensor(truth[f"{i} points"]).reshape(3, C)
+        cells = cloud.locator("tbody td").all_inner_texts()
+        for b in range(3):
+            mean, spread = map(float, cells[2 * b].split(" ± "))
+            assert mean == pytest.approx(points[b].mean().item(), abs=6e-3)
+            assert spread == pytest.approx(points[b].std(correction=0).item(), abs=6e-3)
+            share = float(cells[2 * b + 1].removesuffix(" %")) / 100
+            assert share == pytest.approx(shares[i, b].item(), abs=6e-3)
+        ring = cloud.locator(".vip-triangle-ring")
+        place = [float(ring.get_attribute(name)) for name in ("cx", "cy")]
+        corners = torch.tensor([[200.0, 30], [372, 328], [28, 328]])
+        wanted = (points[:, 9] @ corners).tolist()
+        assert place == pytest.approx(wanted, abs=0.1)
+
+
+def test_all_that_changes_is_painted_anew(open_figure, widget):
+    """Which of the canvases look otherwise: start, a block, its lens, a block, end."""
+    figure = open_figure(
+        widget, "live=v1;other=two;open=1;branch=w;step=4;fill=value", height=3000
+    )
+    before = figure.painted()
+    assert len(before) == 5
+    for change, wanted in (
+        (lambda: figure.setting("on2h").uncheck(), {3, 4}),
+        (lambda: figure.setting("hold2").select_option("third"), {3, 4}),
+        (lambda: figure.setting("beside").check(), {0, 1, 3, 4}),
+        (lambda: figure.setting("frame").press("ArrowLeft"), {0, 1, 2, 3, 4}),
+        (lambda: figure.setting("channel").press("ArrowRight"), {0, 1, 2, 3, 4}),
+        (lambda: figure.press("clear"), {0, 1, 2, 3, 4}),
+    ):
+        change()
+        after = figure.painted()
+        changed = {k for k, (a, b) in enumerate(zip(before, after)) if a != b}
+        assert changed == wanted, figure.state
+        before = after
+
+
 # --- The film ------------------------------------------------------------------------
 
 
-def test_the_film_shows_the_network_as_it_was(open_figure, widget, film):
+def test_the_film_shows_the_network_as_it_was(open_figure, core, widget, film):
     figure = open_figure(widget, "live=v1")
     slider = figure.setting("frame")
     assert slider.get_attribute("max") == str(len(film.frames) - 1)
     slider.focus()
     last = len(film.frames) - 1
+    for name, numbers in (
+        ("loss", [f.loss / max(g.loss for g in film.frames) for f in film.frames]),
+        ("accuracy", [f.accuracy for f in film.frames]),
+    ):
+        curve = figure.box.locator(f"polyline.vip-film-{name}").get_attribute("points")
+        places = [tuple(map(float, pair.split(","))) for pair in curve.split()]
+        assert [y for _, y in places] == pytest.approx(
+            [40 - 36 * number for number in numbers], abs=0.06
+        )
+    scene = json.loads(core.eval(SCENE % (json.dumps(widget.page_state()), "wide")))
+    box, canvas = scene["boxes"]["matrix"], figure.box.locator("canvas").nth(1)
+    x = box["x"] + box["width"] * 11.5 / C
+    y = box["y"] + box["height"] * 20.5 / C
+    middle = [x / scene["width"], y / scene["height"]]
     for back in (1, 2, 3):
         figure.page.keyboard.press("ArrowLeft")
         frame = film.frames[last - back]
         assert figure.state == f"v1;frame={last - back}"
         assert f"after {frame.step} steps of its training" in figure.said
+        line = figure.box.locator(".vip-film-now").get_attribute("d")
+        assert line.startswith(f"M{places[last - back][0]:.1f},0V")
         told = slider.get_attribute("aria-valuetext")
         assert f"step {frame.step} of 630: loss {frame.loss:.2f}" in told
+        weight = frame.weights()["network.0.0.attn.mlp_h.weight"]
+        assert canvas.evaluate(PIXEL, middle) == pytest.approx(
+            value_colour(core, weight[20, 11].item(), weight.abs().max().item()), abs=2
+        )
         with torch.no_grad():
             scores = network_of(film, last - back)(standardised(widget.picture))
         cells = figure.box.locator(".vip-live-scores td.vip-number").all_inner_texts()

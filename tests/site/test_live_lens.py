@@ -225,6 +225,25 @@ def test_arrows_follow_the_neighbour_in_the_picture(open_figure, widget):
     assert "You follow h2 w1 c15," in figure.heard
 
 
+def test_its_speed(core, widget):
+    """How long a step's way takes."""
+    state = {"open": 1, "branch": "w", "step": 2, "axis": -1, "fill": "value"}
+    state |= {"token": 0, "channel": 0, "picture": "", "off": "", "hold": ""}
+    state |= {"other": "", "frame": -1, "follow": 1, "moving": 1}
+    states = [state | {"speed": speed} for speed in ("1", "2", "0.5")]
+    lasts = [
+        core.eval(
+            f"""(() => {{
+          const data = {json.dumps(widget.page_state())};
+          const scene = $live_vip.figure.prepare((key) => data[key]);
+          return $live_vip.figure.motion.lasts(scene, {json.dumps(one)});
+        }})()"""
+        )
+        for one in states
+    ]
+    assert lasts == pytest.approx([lasts[0], lasts[0] / 2, lasts[0] * 2])
+
+
 def test_its_controls(open_figure, widget):
     figure = open_figure(widget, "live=v1;open=1;branch=h")
     figure.press("next")

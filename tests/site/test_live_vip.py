@@ -620,6 +620,8 @@ def check_table(figure, trained, *columns):
     scores = truth(trained.model, trained.scale, picture[None, None], *changes)
     assert winner == str(scores.argmax().item())
     assert f"answers {winner}, with probability {max(found[0]):.3f}" in figure.said
+    label, share = figure.box.locator(".vip-live-answer").inner_text().split()
+    assert label == winner and float(share) == pytest.approx(max(found[0]), abs=6e-3)
 
 
 def picture_of(widget, figure):

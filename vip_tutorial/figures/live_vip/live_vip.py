@@ -154,7 +154,7 @@ class LiveViP(BookWidget):
         )
         self._mirror()
 
-    @traitlets.observe("state", "start")
+    @traitlets.observe("state", "start", "scores")  # the page may send both at once
     def _mirror(self, change: object = None) -> None:
         """Have `picture` and `frame` say what the state does."""
         if not self.pictures:

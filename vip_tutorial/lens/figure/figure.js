@@ -235,13 +235,13 @@ function bringFigureToLife(figure, model, el, again) {
       el.querySelector("[data-refuge]")?.focus({ preventScroll: true });
     say([problem, figure.say(scene, state, part("body"))].filter(Boolean).join(" "));
     part("heard").textContent = state.heard ?? "";
-    tell();
     const letters = figure.lit?.(scene, state) ?? [];
     if (String(letters) !== lit) el.dispatchEvent(new CustomEvent("vip-lit", { detail: letters, bubbles: true }));
     lit = String(letters);
     isShowing = false;
     paint(); // last, since it asks how wide the page has made it
   }
+  /** What follows from a state, after the state itself: who hears it may ask for that. */
   function tell() {
     if (scene.isPage || !figure.tells) return; // nobody listens
     for (const [key, value] of Object.entries(figure.tells(scene, state))) model.set(key, value);
@@ -287,6 +287,7 @@ function bringFigureToLife(figure, model, el, again) {
     }
     model.set("state", writeFields(figure.fields, state));
     model.save_changes?.();
+    tell();
     if (seek && el.getBoundingClientRect().top < 0) el.scrollIntoView(); // what took the picture's place is shorter
     if (walks || (state.playing && slowly !== false)) seekMotion();
     if (walks) motion.walk(from, state[field], moveTo, rest, figure.motion.lasts?.(scene, state));
@@ -426,6 +427,7 @@ function bringFigureToLife(figure, model, el, again) {
     motion.stop();
     ({ state, problem } = read(model.get("state")));
     show();
+    tell();
   };
   model.on("change:state", adopt);
   const unwatch = watchLooks(el, () => {
@@ -434,6 +436,7 @@ function bringFigureToLife(figure, model, el, again) {
   });
   themeOf(el);
   show();
+  tell();
   el.dataset.ready = "true";
   return () => {
     motion.stop();

@@ -285,14 +285,14 @@ def _claimed(
     """
     if not claim:
         return piece
-    parts = piece[0].parts
-    if parts and piece == parts and claim == piece[0].whole.name:
-        return (piece[0].whole,)
+    parts, parent = piece[0].parts, piece[0].whole
+    if parent and piece == parts and claim == parent.name:
+        return (parent,)
     if not {atom.name for atom in old}.isdisjoint(claim.split("*")):
         return piece
     size = _size(piece)
-    if len(piece) == 1 and piece[0] not in old and parts:
-        whole, part = piece[0].whole.name, piece[0]
+    if len(piece) == 1 and piece[0] not in old and parent:
+        whole, part = parent.name, piece[0]
         meaning = ("part", whole, parts.index(part), size)
         if whole.isdigit():  # of which nothing is known: the code has the only name
             part.name, part.is_claimed = claim, True

@@ -415,7 +415,7 @@ def _windowed(axis, x, out, kernel, stride, padding, dilation) -> dict[str, Any]
 
 def _dimensions(call: Call) -> int:
     """2 for `avg_pool2d`."""
-    return int(re.search(r"(\d)d", operation(call.func) or "")[1])
+    return int(re.findall(r"(\d)d", operation(call.func) or "")[0])
 
 
 def _pooling(call: Call, out: Tensor) -> dict[int, Reads]:
