@@ -291,6 +291,31 @@ def test_all_that_changes_is_painted_anew(open_figure, widget):
         before = after
 
 
+COVERED = """(figure) => {
+  const cells = [...figure.querySelectorAll(".vip-live-weights td")];
+  return cells.filter((cell) => {
+    const { x, y, width, height } = cell.getBoundingClientRect();
+    const top = document.elementFromPoint(x + width / 2, y + height / 2);
+    return top && !cell.contains(top);
+  }).length;
+}"""
+
+
+def test_the_desk_that_stays_in_sight_covers_no_weights(open_figure, widget):
+    figure = open_figure(widget, height=720)
+    desk = figure.box.locator(".vip-live-desk")
+    weights = figure.box.locator(".vip-live-weights")
+    figure.page.mouse.move(640, 400)
+    met = 0
+    for _ in range(12):
+        figure.page.mouse.wheel(0, 100)
+        figure.page.wait_for_timeout(30)
+        bottom = desk.evaluate("(el) => el.getBoundingClientRect().bottom")
+        met += bottom > weights.evaluate("(el) => el.getBoundingClientRect().top")
+        assert figure.box.evaluate(COVERED) == 0
+    assert met  # or nothing could have been covered
+
+
 # --- The film ------------------------------------------------------------------------
 
 
