@@ -24,7 +24,7 @@ from notebooks import paths, read
 from vip_tutorial import exercises
 from vip_tutorial.exercises import runner
 
-CHAPTERS = [path for path in paths() if path.stem != "index"]
+CHAPTERS = [path for path in paths() if path.stem[0].isdigit()]
 
 
 # --- every chapter's exercise -------------------------------------------------------
