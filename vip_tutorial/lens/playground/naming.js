@@ -58,7 +58,18 @@ export function namesAfter(step, operands, after, picks, claims, meanings, again
   for (const one of inputs.flatMap(({ axes }) => axes.flat()))
     if (one.whole === null && !one.madeOf.length && !meanings.has(one.name)) meanings.set(one.name, "axis");
   const named = chooseRule(step, operands, inputs, first, after, picks, claims, meanings, again, equation);
-  return named.axes.length === after.length ? named : bySize(after);
+  return apart(named.axes.length === after.length ? named : bySize(after));
+}
+
+/** One atom for each axis: `x @ x.mT` has an axis of x twice, and parts of the one are none of the other. */
+function apart({ shape, axes }) {
+  const seen = new Set();
+  const own = axes.map((axis) => {
+    const fresh = axis.some((one) => seen.has(one)) ? axis.map(({ name, size }) => atom(name, size)) : axis;
+    for (const one of fresh) seen.add(one);
+    return fresh;
+  });
+  return { shape, axes: own };
 }
 
 function chooseRule(step, operands, inputs, first, after, picks, claims, meanings, again, equation) {

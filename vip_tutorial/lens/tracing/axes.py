@@ -109,6 +109,30 @@ def names_after(
         picks: Where each element came from, of those that are followed.
         meanings: What each name has meant in this run; it is added to.
     """
+    return _apart(_named_after(step, call, operands, after, picks, meanings))
+
+
+def _apart(named: Named) -> Named:
+    """One atom for each axis: `x @ x.mT` has an axis of x twice.
+
+    What is cut out of the one is no part of the other.
+    """
+    seen: set[Atom] = set()
+    for k, axis in enumerate(named.axes):
+        if not seen.isdisjoint(axis):
+            named.axes[k] = axis = tuple(Atom(atom.name, atom.size) for atom in axis)
+        seen.update(axis)
+    return named
+
+
+def _named_after(
+    step: Step,
+    call: Call,
+    operands: Sequence[Named | None],
+    after: list[int],
+    picks: torch.Tensor | None,
+    meanings: dict[str, tuple],
+) -> Named:
     inputs = [named for named in operands if named is not None]
     first = inputs[0]
     for atom in (atom for named in inputs for axis in named.axes for atom in axis):
