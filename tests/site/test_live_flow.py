@@ -222,6 +222,13 @@ def test_a_press_on_a_branch_opens_its_lens_there(open_figure, widget):
             f"open={value[0]}" in figure.state and f"branch={value[1]}" in figure.state
         )
         assert figure.box.locator(".vip-live-lens").count() == 1
+    bars = figure.box.locator('.vip-flow-over.vip-wide [data-do="blend"]')
+    assert bars.count() == 6
+    bars.first.click()
+    assert "open=1" in figure.state and figure.heard.startswith("Row 0, column 0")
+    home = figure.box.locator('.vip-flow-over.vip-wide [data-value="1h6"]')
+    home.first.click()
+    assert figure.heard.startswith("Block 1, height branch. Step 6 of 7, permute")
     fresh = open_figure(widget)
     fresh.box.locator('.vip-flow-over.vip-wide [data-value="1h2"]').click()
     assert "follow=0" in fresh.state and "You follow" not in fresh.heard

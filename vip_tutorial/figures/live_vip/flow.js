@@ -94,7 +94,12 @@ function blockOver(scene, { lanes, blend, middle, after }, section, at, label, a
         `data-value="${section + 1}${b}${steps[act]}" aria-label="Block ${section + 1}, ${name}: ${ACTS[b][act]}; see it step by step"${asleep ? " disabled" : ""}><span>${text}</span></button>`
       );
     };
+    const { x, y, width, height } = lane.bars;
+    const blend =
+      `<button type="button" style="${at(x - 2, y - 12, width + 4, height + 14)};--axis:${axisColour(b.toUpperCase())}" data-do="blend" ` +
+      `data-value="${section + 1}" aria-label="Block ${section + 1}, ${name}: weighed and blended; see the numbers"${asleep ? " disabled" : ""}></button>`;
     return [
+      blend,
       button("lay", lane.picture, lane.rows),
       button("mix", lane.matrix, lane.matrix),
       button("home", lane.mixed, lane.home),

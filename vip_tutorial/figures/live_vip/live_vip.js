@@ -169,6 +169,7 @@ export const figure = {
     }
     if (what === "hold") return value === "various" ? undefined : { hold: change(hold, () => value) };
     if (name === "open") return { open: +value, ...(+value ? {} : { branch: "" }) };
+    if (name === "blend") return { open: +value, heard: tokenWords(scene, { ...state, open: +value }) };
     if (name === "channel") return { channel: scene.order[+value] };
     if (name === "frame") return { frame: +value < scene.film.frames.length - 1 ? +value : -1 };
     if (name === "beside") return { beside: value ? "difference" : "" };

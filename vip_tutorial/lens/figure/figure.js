@@ -333,7 +333,7 @@ function bringFigureToLife(figure, model, el, again) {
       change({ ...start });
     } else if (name) act({ name, value });
     const place = within(event, "[data-point]");
-    if (!place) return;
+    if (!place || name) return; // a button that lies on a picture is no place of it
     act({ name: place.dataset.point, ...pointIn(place, event) });
   });
   on(el, "input", (event) => {
