@@ -277,26 +277,26 @@ def test_a_tensor_too_large_is_marked():
         assert part in recording.omitted[0]
 
 
-def count_to_300(x):
-    for _ in range(300):
+def count_up(x):
+    for _ in range(1100):
         x = x + 1
     return x
 
 
 def count_in_place(x):
     x = x.clone()
-    for _ in range(300):
+    for _ in range(1100):
         x.add_(1)
     return x
 
 
-@in_turn("function", [count_to_300, count_in_place])
+@in_turn("function", [count_up, count_in_place])
 def test_too_many_steps_are_marked(function):
     recording = trace(function, torch.zeros(2))
-    assert len(recording.steps) == 256
-    assert recording.values(recording.outputs[0]) == [300.0, 300.0]
+    assert len(recording.steps) == 1024
+    assert recording.values(recording.outputs[0]) == [1100.0, 1100.0]
     assert recording.omitted == [
-        "The steps after the first 256 were left out; trace a part of the function."
+        "The steps after the first 1024 were left out; trace a part of the function."
     ]
 
 

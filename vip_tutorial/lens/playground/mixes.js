@@ -297,8 +297,7 @@ const linear = {
     if (bias === null) return out;
     if (!(bias instanceof Tensor))
       throw new Fault("TypeError", "linear(): argument 'bias' (position 3) must be Tensor");
-    const fitted = broadcastShape([bias.shape, [given]]);
-    if (!fitted || fitted.length > 1)
+    if (bias.ndim > 1 || (bias.ndim && ![1, given].includes(bias.shape[0])))
       throw new Fault(
         "RuntimeError",
         `The expanded size of the tensor (${given}) must match the existing size (${bias.shape.at(-1)}) at non-singleton dimension 1.  Target sizes: ${sizes([rows, given])}.  Tensor sizes: ${sizes(bias.shape)}`,

@@ -314,7 +314,8 @@ function repeat({ x, repeats }) {
 function repeatInterleave({ x, repeats, dim }) {
   if (typeof repeats !== "number") throw outside("repeat_interleave with other than one number of repeats");
   if (dim === null) x = x.ndim === 1 ? x : reshape({ x, shape: [-1] });
-  const axis = axisOf(dim ?? 0, x.ndim);
+  // Of one number PyTorch takes no axis at all, and says so of axis 1.
+  const axis = axisOf(dim !== null && !x.ndim ? 1 : (dim ?? 0), x.ndim);
   if (repeats < 0) throw new Fault("RuntimeError", "Repeats must be non-negative", "Take at least 0.");
   if (!x.ndim) x = reshape({ x, shape: [1] });
   const shape = x.shape.with(axis, x.shape[axis] * repeats);
