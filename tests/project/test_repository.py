@@ -199,9 +199,10 @@ def test_the_files_that_a_text_links_to_exist(name):
     assert missing == []
 
 
-def test_the_example_in_the_readme_runs():
+def test_the_example_in_the_readme_runs(tmp_path, monkeypatch):
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    monkeypatch.chdir(tmp_path)  # it saves files
     exec(compile(example, "README.md", "exec"), {})
 
 
