@@ -33,15 +33,15 @@ x = x.reshape(B, H, W, C)
   {
     name: "height",
     title: "ViP: the height branch",
-    shape: [1, 4, 4, 4],
+    shape: [1, 4, 4, 8],
     axes: "BHWC",
     code: `B, H, W, C = x.shape
-N = 2
+N = H  # segments, as many as rows and columns
 S = C // N
 x = x.reshape(B, H, W, N, S)
 x = x.permute(0, 3, 2, 1, 4)
 x = x.reshape(B, N, W, H * S)
-x = F.linear(x, torch.eye(H * S))
+x = F.linear(x, torch.ones(C, C))
 x = x.reshape(B, N, W, H, S)
 x = x.permute(0, 3, 2, 1, 4)
 x = x.reshape(B, H, W, C)
@@ -50,15 +50,15 @@ x = x.reshape(B, H, W, C)
   {
     name: "width",
     title: "ViP: the width branch",
-    shape: [1, 4, 4, 4],
+    shape: [1, 4, 4, 8],
     axes: "BHWC",
     code: `B, H, W, C = x.shape
-N = 2
+N = H  # segments, as many as rows and columns
 S = C // N
 x = x.reshape(B, H, W, N, S)
 x = x.permute(0, 1, 3, 2, 4)
 x = x.reshape(B, H, N, W * S)
-x = F.linear(x, torch.eye(W * S))
+x = F.linear(x, torch.ones(C, C))
 x = x.reshape(B, H, N, W, S)
 x = x.permute(0, 1, 3, 2, 4)
 x = x.reshape(B, H, W, C)
@@ -67,10 +67,10 @@ x = x.reshape(B, H, W, C)
   {
     name: "channel",
     title: "ViP: the channel branch",
-    shape: [1, 4, 4, 4],
+    shape: [1, 4, 4, 8],
     axes: "BHWC",
     code: `B, H, W, C = x.shape
-x = F.linear(x, torch.eye(C))
+x = F.linear(x, torch.ones(C, C))
 `,
   },
   {
