@@ -1,13 +1,17 @@
 """The devices that tests run on, which tests a run takes, and what each starts from."""
 
-import contextlib
+import threading
 import zlib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import hypothesis
 import pytest
 import torch
 from hypothesis import Phase
+
+from built_book import build_once
 
 DEVICES = ("cpu", "cuda", "mps", "xpu")
 CAUGHT = "which check catches which mutant"
@@ -95,13 +99,36 @@ def device(request) -> torch.device:
     return torch.device(request.param)
 
 
+# --- The order -----------------------------------------------------------------------
+
+# What takes one of these comes last, in this order.  The book is built meanwhile; and
+# once the browser is there, asyncio is not for other tests of the same process.
+LAST = ("ran", "browser", "site")
+
+
+@pytest.hookimpl(trylast=True)  # what -k and -m leave out is not missed
+def pytest_collection_modifyitems(config, items):
+    leave_out_slow(config, items)
+    items.sort(key=lambda item: [name in item.fixturenames for name in reversed(LAST)])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def book(request, tmp_path_factory) -> Callable[[], str]:
+    """Call it to wait for the book; it gives what the build complained of."""
+    folder = tmp_path_factory.getbasetemp()
+    if hasattr(request.config, "workerinput"):  # one process of several
+        folder = folder.parent
+    if any("site" in item.fixturenames for item in request.session.items):
+        threading.Thread(target=build_once, args=[folder]).start()
+    return partial(build_once, folder)
+
+
 # --- The slow tests ------------------------------------------------------------------
 
 LEFT_OUT = pytest.StashKey[int]()
 
 
-@pytest.hookimpl(trylast=True)  # what -k and -m leave out is not missed
-def pytest_collection_modifyitems(config, items):
+def leave_out_slow(config, items):
     """Leave the slow tests out, unless they are asked for: all, by mark or by id."""
     if config.getoption("--all") or "slow" in config.getoption("markexpr"):
         return
@@ -198,23 +225,6 @@ def pytest_terminal_summary(terminalreporter):
         for mutant, checks in sorted(caught.items()):
             told = " ".join(checks) or "NOTHING catches it"
             terminalreporter.line(f"{mutant:{width}}  {told}")
-
-
-@pytest.fixture(scope="session")
-def shared(tmp_path_factory, pytestconfig):
-    """`with shared() as folder`: shared by all processes of the run, one at a time."""
-    folder = tmp_path_factory.getbasetemp()
-    if hasattr(pytestconfig, "workerinput"):  # one process of several
-        folder = folder.parent
-
-    @contextlib.contextmanager
-    def shared():
-        from filelock import FileLock
-
-        with FileLock(folder / "shared.lock"):
-            yield folder
-
-    return shared
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,6 @@ import http.server
 import importlib
 import os
 import shutil
-import subprocess
-import sys
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,9 +40,9 @@ def needed(module: str) -> ModuleType:
         missing(f"no browser tests: {error}")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def browser():
-    """Chromium.  One a module: while Playwright is on, asyncio is not for others."""
+    """Chromium.  The tests that take it come last: see the conftest above."""
     # The engine that draws first frames takes up an event loop that runs when it is
     # made.  Playwright's is not for it.
     needed("vip_site.figures").first_frame("permute_lens", {})
@@ -99,29 +97,17 @@ def places(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def site(places, shared) -> Path:
+def site(places, book) -> Path:
     """The book as `make book` builds it, from the working tree, warnings as errors."""
     needed("jupyter_book")
     from vip_site.whole import lock_of
 
+    if said := book():
+        pytest.fail(f"the book does not build:\n{said}")
     own = places.folder / "_build" / "html"
-    with shared() as folder:
-        if not (folder / "built").exists():
-            build()
-            (folder / "built").touch()
-        with lock_of(SITE):
-            shutil.copytree(SITE, own)
+    with lock_of(SITE):
+        shutil.copytree(SITE, own)
     return own
-
-
-def build() -> None:
-    command = [sys.executable, "-c", "from jupyter_book.cli.main import main; main()"]
-    options = ["-W", "-n", "--keep-going", "-q"]
-    done = subprocess.run(
-        [*command, "build", ROOT, *options], capture_output=True, text=True, cwd=ROOT
-    )
-    if done.returncode:
-        pytest.fail(f"the book does not build:\n{done.stdout}\n{done.stderr}")
 
 
 @dataclass
