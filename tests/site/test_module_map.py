@@ -136,12 +136,15 @@ def test_what_plays_is_seen_with_the_player_and_the_sentence(
     }"""
     is_seen = f"(place) => ({order})(place).every((y, i, all) => !i || y >= all[i - 1])"
     tall = opened.box.evaluate("(one) => one.offsetHeight")
+    # Stopped, so that an act lasts as long as the test takes to look at it.
+    opened.page.clock.pause_at(opened.page.evaluate("Date.now() / 1000 + 1"))
     opened.button("play").click()
     for act in range(1, 10):
         opened.page.clock.run_for(300)
         opened.page.wait_for_function(is_seen, arg=place.element_handle())
         assert opened.said.startswith(f"Act {act} of 9")
-        opened.page.clock.run_for(3300)
+        opened.page.clock.fast_forward(3300)  # it arrives, and rests
+        opened.page.clock.fast_forward(700)
     assert opened.said.startswith("The whole run")
     assert opened.box.evaluate("(one) => one.offsetHeight") == tall
 
