@@ -27,40 +27,43 @@ def test_modules_are_built_on_the_default_device(kind):
     assert {p.device.type for p in module.parameters()} == {"meta"}
 
 
-FAKE_CUDA = """
+FAKE = """
+import sys
 import torch
 from torch._subclasses import FakeTensorMode
 from vip_tutorial import WeightedPermuteMLP, trace
 
 real = trace(WeightedPermuteMLP(64, 8), torch.zeros(2, 8, 8, 64))
 with FakeTensorMode(), torch.no_grad():
-    with torch.device("cuda"):
+    kind, name = sys.argv[1:]
+    with torch.device(kind):
         module = WeightedPermuteMLP(64, 8)
         x = torch.empty(2, 8, 8, 64)
     y = module(x)
-    assert (y.device.type, tuple(y.shape)) == ("cuda", (2, 8, 8, 64)), y
+    assert (y.device.type, tuple(y.shape)) == (kind, (2, 8, 8, 64)), y
     recording = trace(module, x)
     assert recording.table() == real.table(), recording.table()
-    assert all(record.device == "cuda:0" for record in recording.tensors)
+    assert all(record.device == name for record in recording.tensors)
     try:
-        module(torch.empty(2, 8, 8, 64, device="cpu"))
+        module(torch.empty(2, 8, 8, 64, device="cpu" if kind == "cuda" else "meta"))
     except ValueError as refusal:
         print(refusal)
 """
 
 
-def test_fake_cuda():
-    """The module and the trace on a CUDA device that has a shape and no memory.
+def test_a_fake_device():
+    """The module and the trace on a device that has a shape and no memory.
 
-    A CPU build of torch aborts the process on a fake CUDA parameter, so it is not
-    tried there, and elsewhere in a process of its own.
+    It is a CUDA device where torch knows them: a CPU build aborts the process on a fake
+    CUDA parameter.  In any case it is tried in a process of its own.
     """
-    if torch.version.cuda is None:
-        pytest.skip(f"no fake cuda: torch {torch.__version__} is built without it")
-    run = [sys.executable, "-W", "error", "-c", FAKE_CUDA]
+    kind, name, other = "cpu", "cpu", "meta"
+    if torch.version.cuda:
+        kind, name, other = "cuda", "cuda:0", "cpu"
+    run = [sys.executable, "-W", "error", "-c", FAKE, kind, name]
     process = subprocess.run(run, capture_output=True, text=True, check=False)
     assert process.returncode == 0, process.stderr
-    assert "on cpu but the weights are on cuda:0" in process.stdout
+    assert f"on {other} but the weights are on {name}" in process.stdout
 
 
 @KINDS

@@ -139,9 +139,11 @@ def place_of(x: Tensor) -> tuple:
         return ("nowhere", id(x))
     storage = x.untyped_storage()
     try:
-        return (storage.data_ptr() or ("shell", storage._cdata), str(x.device))
-    except RuntimeError:  # fake tensors have none
-        return ("shell", storage._cdata)
+        # A fake tensor has no memory, whatever device it says, and complains if asked.
+        address = 0 if storage.device.type == "meta" else storage.data_ptr()
+    except RuntimeError:  # inside jvp
+        address = 0
+    return (address or ("shell", storage._cdata), str(x.device))
 
 
 def what_it_does(log: list[Inner], followed: Iterable[Tensor]) -> str:
@@ -255,7 +257,8 @@ class Beneath(TorchDispatchMode):
                 return func._op_dk(_COMPOSITE, *args, **kwargs)
         with torch._C.DisableTorchFunction():
             result = func(*args, **kwargs)
-        if not getattr(_own, "depth", 0):
+        # A fake tensor is asked for its device by an operation, too.
+        if not getattr(_own, "depth", 0) and func.namespace != "prim":
             with unobserved():
                 outputs = [x for x in flat(result) if isinstance(x, Tensor)]
                 numbers = [self._copied(x) for x in outputs]
