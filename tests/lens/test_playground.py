@@ -735,6 +735,8 @@ def test_faults_are_in_the_words_of_pytorch_and_say_how_to_mend_them(engine):
         with pytest.raises(Exception) as raised:
             exec(line, {**NAMES, "x": x})
         wanted = str(raised.value).split("\n")[0]
+        if raised.type is ZeroDivisionError:  # each Python has words of its own
+            wanted = "division by zero"
         fault = interpreted(engine, f"n = 1\n{line}\n", [2, 3, 4])["fault"]
         assert fault["line"] == 2, line
         assert [fault["kind"], fault["message"]] == [raised.type.__name__, wanted], line

@@ -551,10 +551,10 @@ class Program {
         byZero("division by zero");
         return new Float(a / b);
       case "//":
-        byZero(isFloat ? "float floor division by zero" : "integer division or modulo by zero");
+        byZero("division by zero");
         return done(Math.floor(a / b));
       case "%":
-        byZero(isFloat ? "float modulo" : "integer modulo by zero");
+        byZero("division by zero");
         return done(a - Math.floor(a / b) * b);
       case "**":
         if (a === 0 && b < 0) throw new Fault("ZeroDivisionError", "0.0 cannot be raised to a negative power", "");
