@@ -371,6 +371,34 @@ def test_the_film_shows_the_network_as_it_was(open_figure, core, widget, film):
     assert "after 0 steps" in shown.said
 
 
+def test_the_film_plays_to_its_end_and_stops_where_it_is_told(
+    open_figure, widget, film
+):
+    figure = open_figure(widget, f"live=v1;frame={len(film.frames) - 3}")
+    figure.page.clock.pause_at(figure.page.evaluate("Date.now() / 1000 + 1"))
+    roll = figure.button("roll")
+    for frame in (len(film.frames) - 2, -1):
+        was = "false" if frame > 0 else "true"
+        assert roll.get_attribute("aria-pressed") == was
+        if frame > 0:
+            roll.click()
+        figure.page.clock.run_for(750)
+        step = film.frames[frame].step
+        assert (
+            figure.setting("frame")
+            .get_attribute("aria-valuetext")
+            .startswith(f"step {step} of")
+        )
+    figure.page.clock.run_for(750)
+    assert roll.get_attribute("aria-pressed") == "false"
+    roll.click()  # from the beginning, then
+    assert "after 0 steps of its training" in figure.said
+    figure.page.clock.run_for(750)
+    roll.click()
+    figure.page.clock.run_for(3000)
+    assert f"after {film.frames[1].step} steps" in figure.said
+
+
 DAMAGED_FILMS = {
     "no steps": lambda film: film.pop("steps"),
     "steps back": lambda film: film["steps"].reverse(),

@@ -61,8 +61,12 @@ function numbersOf(text, lengths, scales) {
 const WIDTH = 300;
 const HEIGHT = 44;
 
+/** The next frame as it plays; undefined at the end. */
+export const nextFrame = ({ frames }, frame) =>
+  frame < 0 ? undefined : { frame: frame < frames.length - 2 ? frame + 1 : -1 };
+
 /** The slider over the steps of the training, and what came of each. */
-export function filmHtml({ frames }, frame, asleep) {
+export function filmHtml({ frames }, frame, plays, asleep) {
   const last = frames.length - 1;
   const at = frame < 0 ? last : frame;
   const now = frames[at];
@@ -76,8 +80,9 @@ export function filmHtml({ frames }, frame, asleep) {
     `<polyline class="vip-film-${name}" points="${heights[name].map((y, i) => `${x(i)},${y.toFixed(1)}`).join(" ")}"/>` +
     heights[name].map((y, i) => `<path class="vip-film-${name}" d="M${x(i)},${y.toFixed(1)}h0"/>`).join("");
   const words = `step ${now.step} of ${frames[last].step}: loss ${now.loss.toFixed(2)}, ${Math.round(100 * now.accuracy)} % right`;
-  return `<label class="vip-film-slider"><span>its training, <b>${words}</b></span>
-<input type="range" min="0" max="${last}" value="${at}" data-set="frame" aria-valuetext="${words}"${asleep ? " disabled" : ""}></label>
+  return `<div class="vip-film-head"${plays ? " data-in-sight" : ""}><button type="button" class="vip-scripted" data-do="roll" aria-pressed="${plays}">${plays ? "❚❚ Pause" : "▶ Play"}<span class="vip-unseen"> the training</span></button>
+<span>its training, <b>${words}</b></span></div>
+<input type="range" class="vip-film-slider" min="0" max="${last}" value="${at}" data-set="frame" aria-label="Step of the training" aria-valuetext="${words}"${asleep ? " disabled" : ""}>
 <svg class="vip-film" viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="Loss and accuracy after ${frames.length} of the steps: loss from ${frames[0].loss.toFixed(2)} to ${frames[last].loss.toFixed(2)}, accuracy from ${Math.round(100 * frames[0].accuracy)} to ${Math.round(100 * frames[last].accuracy)} %">
 <path class="vip-film-now" d="M${x(at)},0V${HEIGHT}"/>${curve("loss")}${curve("accuracy")}</svg>
 <span class="vip-film-legend"><span><i class="vip-film-loss">●</i> loss: how bad the answers are</span> <span><i class="vip-film-accuracy">■</i> share of test pictures right</span> <span>the steps are not evenly spaced</span></span>`;

@@ -30,7 +30,7 @@ import { applyLayer } from "./network.js";
 import { paintParts } from "../../lens/figure/paint.js";
 import { paneParts } from "../../lens/permute_lens/panes.js";
 import { MOST_DRAWN, ravel, readRun, sizeOf, unravel } from "../../lens/permute_lens/recording.js";
-import { formatOf, planScene } from "../../lens/permute_lens/scene.js";
+import { formatOf, planScene, replanned } from "../../lens/permute_lens/scene.js";
 import { tokenLevels } from "./flow_picture.js";
 import { levelsOf } from "../shared/drawing.js";
 import { BRANCHES, signHtml } from "../shared/triangle.js";
@@ -113,23 +113,24 @@ function withMoves(recording) {
   return { ...recording, steps: steps.map((step) => (step.kind === "move" ? { ...step, map: moveOf(step) } : step)) };
 }
 
-/** The recording with numbers: its moves move x, and its Linear is the network's. */
-function withNumbers(recording, x, layer) {
+/** The numbers of every tensor: the moves move x, and the Linear is the network's. */
+function numbersOf(recording, x, layer) {
   const values = [];
   values[recording.inputs[0]] = [...x];
   for (const { map, inputs, output } of recording.steps) {
     const before = values[inputs[0]];
     values[output] = map ? map.map((k) => before[k]) : [...applyLayer(layer, Float64Array.from(before))];
   }
+  return values;
+}
+
+/** The recording with the matrix and the bias of the network's Linear. */
+function withLayer(recording, layer) {
   const operands = (recording.operands ?? []).map((operand) => ({
     ...operand,
     values: [...(operand.shape.length === 2 ? layer.weight : layer.bias)],
   }));
-  return {
-    ...recording,
-    operands,
-    tensors: recording.tensors.map((tensor) => ({ ...tensor, values: values[tensor.id] })),
-  };
+  return { ...recording, operands };
 }
 
 /** The lens on the branch that is open; undefined if none is. */
@@ -141,7 +142,12 @@ export function lensOf(scene, state, { now, network }) {
   const { run } = lens;
   const last = run.steps.length;
   const { step: to, moving } = state;
-  const played = { ...state, step: Math.min(to, last), moving: moving === undefined ? moving : Math.min(moving, last) };
+  const played = {
+    ...state,
+    playing: Boolean(state.playing && !state.rolls),
+    step: Math.min(to, last),
+    moving: moving === undefined ? moving : Math.min(moving, last),
+  };
   const { step: at, undone } = shownOf(played);
   const { axes } = run.tensors[run.steps[Math.max(0, at - 1)].output];
   const axis = state.axis < axes.length ? state.axis : -1;
@@ -150,12 +156,24 @@ export function lensOf(scene, state, { now, network }) {
   return { ...lens, played, shown, now: { ...shown, step: played.step } };
 }
 
-function makeLens(scene, { branch, open, picture }, { x }, network) {
-  const run = readRun(withNumbers(scene.recordings[branch], x, network.blocks[open - 1][branch]));
+function makeLens(scene, { branch, open, frame, picture }, { x }, network) {
+  const recording = scene.recordings[branch];
+  const layer = network.blocks[open - 1][branch];
   const { N } = network;
   const ink = tokenLevels({ network, levels: levelsOf(scene, picture).map((level) => level / 16) });
   const rows = Array.from({ length: N }, (_, h) => ink.slice(h * N, (h + 1) * N));
   const options = { hue: "H", light: "W", picture: rows };
+  // While one draws only numbers change: what the recording is, and where all stands, stays.
+  const key = `${branch} ${open} ${frame}`;
+  const last = scene.lens?.key === key ? scene.lens : { key, ...planned(withLayer(recording, layer), options) };
+  const run = last.run.withValues(numbersOf(recording, x, layer));
+  const [wide, narrow] = [last.plans.wide, last.plans.narrow].map((plan) => replanned(plan, run, options));
+  scene.lens = { key, run, plans: { wide, narrow } };
+  return scene.lens;
+}
+
+function planned(recording, options) {
+  const run = readRun(recording);
   return { run, plans: { wide: planScene(run, options, "wide"), narrow: planScene(run, options, "narrow") } };
 }
 

@@ -17,7 +17,7 @@ import { firstFrameOf, renderFigure, wholeField } from "../../lens/figure/figure
 import { escape } from "../../lens/figure/host.js";
 import { isTable } from "../shared/layers.js";
 import { WEIGHTS_LEGEND, weightsHtml } from "./branch_weights.js";
-import { filmHtml, readFilm } from "./film.js";
+import { filmHtml, nextFrame, readFilm } from "./film.js";
 import { paintFlow, pickAt, planFlow, sectionHtml } from "./flow.js";
 import { liveliestFirst, tokenLevels } from "./flow_picture.js";
 import {
@@ -42,7 +42,15 @@ export const figure = {
   help:
     `${DRAWING_HELP} Untick a branch to give it weight 0 in a block, or hold the weights. Click a tile to follow its channel. ${LENS_HELP} ` +
     "Open a block to see one channel of its tokens: click a token, or Tab to the maps and move with the arrows, to read its numbers.",
-  motion: lensMotion,
+  motion: {
+    ...lensMotion,
+    // As it plays, a step of the lens is a walk; a frame of the film is there at once.
+    next(scene, state) {
+      if (!state.rolls) return lensMotion.next(scene, state);
+      const next = nextFrame(scene.film, state.frame);
+      return next && { ...next, step: state.step, slowly: true };
+    },
+  },
 
   fields: {
     ...drawingFields,
@@ -84,6 +92,8 @@ export const figure = {
       order: [],
       runs: new Map(),
       frames: new Map(),
+      /** @type {*} what the open lens shows */
+      lens: null,
       /** @type {import("./film.js").Film | null} */
       film: null,
       filmProblem: "",
@@ -115,7 +125,7 @@ export const figure = {
     return [
       `<div class="vip-live-desk" style="grid-row:1 / span ${network.blocks.length + 2}">${desk}</div>`,
       `<div class="vip-live-start">${section("start")}</div>`,
-      `<div class="vip-live-film">${film ? filmHtml(film, state.frame, asleep) : ""}${scene.filmProblem ? `<p class="vip-note">${scene.filmProblem}</p>` : ""}</div>`,
+      `<div class="vip-live-film">${film ? filmHtml(film, state.frame, Boolean(state.playing && state.rolls), asleep) : ""}${scene.filmProblem ? `<p class="vip-note">${scene.filmProblem}</p>` : ""}</div>`,
       ...network.blocks.map((_, i) => blockHtml(scene, state, moment, i, section(i), asleep)),
       `<div class="vip-live-flow">${section("end")}${legendHtml(scene, state, moment, asleep)}</div>`,
       `<div class="vip-live-weights">${network.blocks.map((_, i) => weightsHtml(moment.network, i, now.steps[i], moment.off[i], state.channel)).join("")}${WEIGHTS_LEGEND}</div>`,
@@ -171,7 +181,12 @@ export const figure = {
     if (name === "open") return { open: +value, ...(+value ? {} : { branch: "" }) };
     if (name === "blend") return { open: +value, heard: tokenWords(scene, { ...state, open: +value }) };
     if (name === "channel") return { channel: scene.order[+value] };
-    if (name === "frame") return { frame: +value < scene.film.frames.length - 1 ? +value : -1 };
+    if (name === "frame")
+      return { frame: +value < scene.film.frames.length - 1 ? +value : -1, playing: false, rolls: false };
+    if (name === "roll") {
+      if (state.playing && state.rolls) return { playing: false, rolls: false };
+      return { frame: Math.max(0, state.frame), step: state.step, playing: true, rolls: true, slowly: true };
+    }
     if (name === "beside") return { beside: value ? "difference" : "" };
     const [, picked] = /^pick-(.+)$/.exec(name) ?? [];
     if (picked) {
@@ -194,7 +209,9 @@ export const figure = {
       if (token === undefined || (key === undefined && token === state.token)) return undefined;
       return { token, heard: tokenWords(scene, { ...state, token }) };
     }
-    return actOnLens(scene, state, momentOf(scene, state), action) ?? actOnDrawing(scene, state, action);
+    const changes = actOnLens(scene, state, momentOf(scene, state), action);
+    if (changes) return "playing" in changes ? { ...changes, rolls: false } : changes;
+    return actOnDrawing(scene, state, action);
   },
 
   tells: (scene, state) => ({ scores: momentOf(scene, state).now.scores }),

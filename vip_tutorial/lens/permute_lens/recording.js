@@ -242,6 +242,16 @@ class Run {
     this.memory = new Map();
   }
 
+  /**
+   * The same run on other numbers; what was found out about places stays found out.
+   * @param {number[][]} values of each tensor
+   */
+  withValues(values) {
+    const run = new Run({ ...this, tensors: this.tensors.map((tensor, id) => ({ ...tensor, values: values[id] })) });
+    for (const [key, known] of this.memory) if (!/^(values|gradient) /.test(key)) run.memory.set(key, known);
+    return run;
+  }
+
   /** The input of a step that its output is laid over: one of the same shape, still in place. */
   mainInput(step) {
     if (step.kind === "move") return step.inputs[0];

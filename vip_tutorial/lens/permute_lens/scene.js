@@ -39,6 +39,12 @@ export function planScene(run, options, format) {
   return { ...plan, exhibits, paneHeight: Math.max(...heights), strip: planStrip(run, size) };
 }
 
+/** The same plan for a run with other numbers, or with another picture. */
+export function replanned(plan, run, options) {
+  const staysAsBorn = ([key]) => key.endsWith(" birth") && run.homes(parseInt(key));
+  return { ...plan, run, options, looks: new Map([...plan.looks].filter(staysAsBorn)), flights: new Map() };
+}
+
 /** What stands side by side at a moment. @returns {import("./exhibit.js").Exhibit} */
 export const exhibitOf = ({ run, exhibits }, { index, backward }, state) =>
   throughWindows(run, state, exhibits.get(backward)[index]);
