@@ -152,7 +152,7 @@ def leave_out_slow(config, items):
         config.workeroutput["left out"] = len(slow)
 
 
-PAGES_A_FILE = 4  # that `make test` opens, a second or two each
+PAGES_A_FILE = 2  # that `make test` opens, a second or two each
 
 
 def browsed_alike(items) -> set:

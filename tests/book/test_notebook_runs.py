@@ -75,6 +75,7 @@ def test_what_was_kept_and_is_damaged_is_run_again(kept, notebook):
     assert printed(kept, file) == ["1\n"]
 
 
+@pytest.mark.slow
 def test_without_the_process_that_imports_each_kernel_does(kept, notebook, monkeypatch):
     monkeypatch.setattr(warm, "_COMMAND", (sys.executable, "-c", "0"))
     files = [notebook(f"n{i}", f"print({i})") for i in range(3)]
@@ -82,6 +83,7 @@ def test_without_the_process_that_imports_each_kernel_does(kept, notebook, monke
     assert [printed(kept, file) for file in files] == [["0\n"], ["1\n"], ["2\n"]]
 
 
+@pytest.mark.slow
 def test_only_the_states_that_were_used_last_are_kept(kept, notebook):
     file = notebook("one", "1")
     states = [Outcomes(kept.root, str(number)) for number in range(4)]
@@ -93,6 +95,7 @@ def test_only_the_states_that_were_used_last_are_kept(kept, notebook):
     assert sorted(f.name for f in kept.root.iterdir() if f.is_dir()) == ["0", "2", "3"]
 
 
+@pytest.mark.slow
 def test_a_tag_is_a_change_too(kept, notebook):
     file = notebook("one", "print(1 / 0)")
     with pytest.raises(NotebooksFail):
@@ -131,6 +134,7 @@ print(other.exists())
     assert [printed(kept, file) for file in files] == [["True\n"], ["True\n"]]
 
 
+@pytest.mark.slow
 def test_a_notebook_has_one_thread_and_an_empty_folder(kept, notebook, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     file = notebook("alone", "import os\nprint(os.listdir())\nopen('x', 'w').close()")

@@ -258,6 +258,7 @@ def run_first_cell(folder: Path, *absent: str, **environment: str):
     )
 
 
+@pytest.mark.slow
 def test_the_first_cell_says_what_runs_here(tmp_path):
     done = run_first_cell(tmp_path)
     assert done.returncode == 0, done.stdout

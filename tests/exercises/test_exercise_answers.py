@@ -862,6 +862,7 @@ def stuck_on(*names):
     return check
 
 
+@pytest.mark.slow
 def test_time_that_ran_out_is_not_called_not_caught(capsys, monkeypatch):
     everything = others(capsys, column_stays)["It also catches"]
     monkeypatch.setattr(exercises.runner, "SECONDS", 0.3)

@@ -224,6 +224,7 @@ def test_each_run_is_trained_as_the_experiment_says(experiment, monkeypatch):
     assert counts == named.sum().item()
 
 
+@pytest.mark.slow
 def test_all_is_measured(monkeypatch):
     runs = []
 

@@ -391,6 +391,7 @@ def test_no_figure_restyles_what_another_one_draws():
     assert {c: files for c, files in owners.items() if len(files) > 1} == {}
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_the_javascript_and_the_styles(tmp_path):
     pytest.importorskip("setuptools", minversion="77")
     source = tmp_path / "source"

@@ -246,8 +246,8 @@ def engine(engine_of):
 
 
 def test_what_is_mutated_is_refused_or_works(recordings, engine):
-    counts = check(recordings, 120, engine)
-    assert min(counts.values()) > 20, counts
+    counts = check(recordings, 60, engine)
+    assert min(counts.values()) > 10, counts
 
 
 @pytest.mark.slow
@@ -256,14 +256,14 @@ def test_of_many_mutants_each_is_refused_or_works(recordings, engine):
     assert min(counts.values()) > 400, counts
 
 
-def moved_on(steps: int, again: bool) -> dict:
-    """A run of so many moves; `again`: each has what the last but one took, too."""
+def moved_on(steps: int) -> dict:
+    """A run of so many moves, each of which has what the last but one took, too."""
     run = trace(lambda x: x.flip(0), torch.randn(4), gradient=torch.ones(4)).to_json()
     (before, after), (step,) = run["tensors"], run["steps"]
     tensors = [after | {"id": i, "gradient": None} for i in range(steps + 1)]
     tensors[0], tensors[-1] = before, after | {"id": steps}
     many = [
-        step | {"inputs": [i, i - 1] if again and i else [i], "output": i + 1}
+        step | {"inputs": [i, i - 1] if i else [i], "output": i + 1}
         for i in range(steps)
     ]
     return run | {"tensors": tensors, "steps": many, "outputs": [steps]}
@@ -305,8 +305,7 @@ def test_what_is_very_large_works_or_is_refused_at_once(engine):
         (around, "too large, with its 'operands'"),
         (plain | {"version": True}, "has version True"),
         (plain | {"version": "1" * 10**6}, "this package reads version 1"),
-        (moved_on(110, again=False), None),
-        (moved_on(110, again=True), None),
+        (moved_on(110), None),
     ]
     for number, (data, said) in enumerate(rows):
         began = time.process_time()
@@ -318,7 +317,7 @@ def test_what_is_very_large_works_or_is_refused_at_once(engine):
             continue
         exercise(Trace.from_json(data))
         assert not engine.eval(f"trial({page(data)}, {number})", timeout_sec=300)
-    longest = Trace.from_json(moved_on(1024, again=True))
+    longest = Trace.from_json(moved_on(1024))
     assert len(longest.gradient(0)) == len(longest.values(1024)) == 4
     for figure in ("permute_lens", "module_map"):
         frame = engine.eval(f"${figure}.firstFrame({page(longest.to_json())})")

@@ -490,6 +490,7 @@ def test_hooks_and_settings_are_taken_along():
     "ignore:Guards may run slower on Python 3.13.0:RuntimeWarning"
 )
 @in_turn("backend", ["eager", "aot_eager"])
+@pytest.mark.slow
 def test_compile(backend, always, taken):
     module, quick = pair()
     x = torch.randn(3, 4, 4, 12)

@@ -154,6 +154,7 @@ assert "onnxruntime" in sys.modules
 """
 
 
+@pytest.mark.slow
 def test_onnx_runtime_leaves_no_trace_and_calls_nobody(file, tmp_path):
     """In a fresh process, by itself: not even `make` has set anything."""
     home, calls = tmp_path / "home", tmp_path / "calls"

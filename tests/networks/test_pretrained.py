@@ -134,6 +134,7 @@ def as_bytes(whole):
 
 
 @in_turn("name", FILMS)
+@pytest.mark.slow
 def test_a_film_tells_what_its_frames_are(name):
     film, model = pretrained.film(name), pretrained.load(name)
     test = standardised_test(name)

@@ -64,6 +64,7 @@ def test_the_estimate_starts_from_the_published_figure():
     assert large.cost == large.gpu_hours * 1.5
 
 
+@pytest.mark.slow
 def test_the_configuration_is_printed():
     command = [
         sys.executable,
