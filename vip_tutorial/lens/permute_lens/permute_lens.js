@@ -36,7 +36,7 @@ const HELP_WINDOWS =
 export const figure = {
   kind: "permute_lens",
   title: "A recorded run",
-  watched: ["recording", "picture", "hue", "light"],
+  watched: ["recording", "picture", "hue", "light", "program"],
   help: ({ run }) =>
     (hasWindows(run) ? HELP_WINDOWS : "") +
     "Click a cell to follow it through every step; click it again to let it go. On the picture: arrow keys follow the neighbour along the " +
@@ -77,6 +77,7 @@ export const figure = {
       numbers: { ...NUMBERS, birth: `where it was born: ${long.join(", ") || "one number"}` },
       title: run.name,
       plans,
+      program: /^[\w:/.-]*#playground=[\w;=-]*$/.test(get("program") ?? "") ? get("program") : "",
     };
   },
 
@@ -121,7 +122,8 @@ ${stageHtml(
     return `${fill}${optionsHtml("numbers", "Write in it", numbers, now.numbers)}${run.hasGradient() ? backward : ""}`;
   },
 
-  foot: ({ run }) =>
+  foot: ({ run, program }) =>
+    (program ? `<p class="vip-note"><a href="${escape(program)}">Change this code</a> in the playground.</p>` : "") +
     failedHtml(run) + run.omitted.map((sentence) => `<p class="vip-omitted">${escape(sentence)}</p>`).join(""),
 
   say: ({ run, plans }, state, body) =>

@@ -1,11 +1,13 @@
 """The permute lens: a recorded run that you can step, scrub, play and follow."""
 
+import os
 from typing import Any
 
 import torch
 import traitlets
 
-from ..figure.host import BookWidget
+from ..figure.host import FOR_SITE, BookWidget
+from ..playground.from_run import link_of
 from ..tracing import Trace
 from .still import still
 
@@ -33,13 +35,14 @@ class PermuteLens(BookWidget):
     kind = "permute_lens"
     drawn_by = "lens_picture.js"
     height = 980
-    shown = ("recording", "hue", "light", "picture")
+    shown = ("recording", "hue", "light", "picture", "program")
 
     recording = traitlets.Dict(help="The run, as JSON.").tag(sync=True)
     name = traitlets.Unicode("lens").tag(sync=True)
     hue = traitlets.Unicode("H").tag(sync=True)
     light = traitlets.Unicode("W").tag(sync=True)
     picture = traitlets.List(allow_none=True, default_value=None).tag(sync=True)
+    program = traitlets.Unicode(help="Where its lines can be changed.").tag(sync=True)
 
     def __init__(self, recording: Trace, picture: Any = None, **kwargs: Any):
         data = self._as_json(recording)
@@ -47,6 +50,10 @@ class PermuteLens(BookWidget):
             picture = _as_rows(picture)
         super().__init__(recording=data, picture=picture, **kwargs)
         self._check_run(data)
+
+    @traitlets.observe("recording")
+    def _find_program(self, change: dict[str, Any]) -> None:
+        self.program = link_of(change["new"], FOR_SITE in os.environ)
 
     def show(self, recording: Trace) -> None:
         """Show another run in the same figure."""
