@@ -1,10 +1,14 @@
 """The playground in a browser: typed into, told of, sent as a link."""
 
+import gzip
 import json
 
 import pytest
+import torch
 from test_figures import SHIFTS, TOO_WIDE
+from torch import nn
 
+from vip_tutorial import trace
 from vip_tutorial.figures import Playground
 
 FORGOTTEN = """B, H, W, C = x.shape
@@ -120,3 +124,72 @@ def test_links_hold_any_program(engine_of):
         found = json.loads(engine.eval(f"JSON.stringify({read})"))
         assert found["problem"] == ""
         assert found["program"] == program
+
+
+DROP = """(figure, [name, bytes]) => {
+  const dropped = new DataTransfer();
+  dropped.items.add(new File([new Uint8Array(bytes)], name));
+  for (const type of ["dragover", "drop"])
+    figure.dispatchEvent(
+      new DragEvent(type, { dataTransfer: dropped, bubbles: true, cancelable: true })
+    );
+}"""
+
+
+def test_a_recording_is_opened_or_dropped_and_the_code_is_kept(open_figure, tmp_path):
+    run = trace(nn.Sequential(nn.Flatten(2), nn.Linear(16, 3)), torch.randn(1, 2, 4, 4))
+    files = [run.save(tmp_path / name) for name in ("run.json", "run.json.gz")]
+    opened = open_figure(Playground())
+    code, file = part(opened, "code"), part(opened, "file")
+    code.fill("x = x.flip(1)")
+    settled(opened)
+    state = opened.state
+    acts = opened.figure.get_by_role("button", name="linear")
+    for path, drop in ((files[0], True), (files[1], False)):
+        assert acts.count() == 0
+        if drop:
+            opened.figure.locator("textarea").evaluate(
+                DROP, [path.name, [*path.read_bytes()]]
+            )
+        else:
+            file.set_input_files(path)
+        acts.first.wait_for()
+        assert not code.is_visible()
+        assert f"{path.name}: 2 steps. It was" in part(opened, "opened").inner_text()
+        assert opened.figure.get_by_text("Sequential").first.is_visible()
+        acts.first.click()
+        opened.settle()
+        assert opened.state == state
+        part(opened, "close").click()
+        assert code.input_value() == "x = x.flip(1)" and code.is_visible()
+
+
+def test_what_is_no_recording_gets_a_sentence_and_harms_nothing(open_figure, tmp_path):
+    run = trace(lambda x: x.t(), torch.randn(2, 3)).to_json()
+    packed = gzip.compress(json.dumps(run).encode())
+    bomb = gzip.compress(b" " * (65 * 2**20))
+    rows = {
+        "cut.json.gz": (packed[:-9], "is packed with gzip and damaged"),
+        "bomb.gz": (bomb, "is larger than 64 MB"),
+        "noise.json": (b"\xff\x00{", "is no recording: it is not JSON"),
+        "list.json": (b"[]", "cannot be shown: this is not a recorded run"),
+        "null.json": (b"null", "cannot be shown: this is not a recorded run"),
+        "new.json": (json.dumps(run | {"version": 9}).encode(), "has version 9"),
+        "<img src=x onerror=alert(1)>.json": (b"", "is no recording"),
+        "forged.json": (
+            json.dumps(run | {"tensors": [], "inputs": [10**9]}).encode(),
+            "cannot be shown: ",
+        ),
+    }
+    opened = open_figure(Playground())
+    for name, (content, said) in rows.items():
+        part(opened, "file").set_input_files(
+            {"name": name, "mimeType": "application/json", "buffer": content}
+        )
+        fault = part(opened, "fault")
+        fault.get_by_text(name).wait_for()
+        assert said in fault.inner_text()
+        assert part(opened, "code").is_visible()
+    part(opened, "code").fill("x = x.flip(0)")
+    settled(opened)
+    assert not part(opened, "fault").is_visible()

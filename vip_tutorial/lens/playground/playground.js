@@ -2,6 +2,7 @@
 
 import { escape, problemHtml, renderWith, themeOf } from "../figure/host.js";
 import { firstFrame as firstFrameOfMap, render as renderMap } from "../module_map/module_map.js";
+import { recordingOf } from "./dropped.js";
 import { EXAMPLES } from "./examples.js";
 import { run } from "./interpret.js";
 import { readLink, writeLink } from "./links.js";
@@ -10,7 +11,9 @@ const WAIT = 150; // milliseconds from the last key to the picture
 const SAY_AFTER = 900; // and to the words, which a screen reader would speak at each key
 const MOST_SHAPE = 60; // characters
 
-const OUTSIDE = "Your code stays on this page: it is read here, never sent, and never run by the browser itself.";
+const OUTSIDE =
+  "Your code stays on this page: it is read here, never sent, and never run by the browser itself. So does a recording, " +
+  "trace(f, x).save(“run.json”) of any PyTorch code, that you open or drop here.";
 const HELP =
   "The code is a part of Python: names, numbers, tuples, for, if, def, and x with the moves of PyTorch (reshape, permute, " +
   "slices, cat and the like), einops, einsum, Linear, sums and products. Tab goes on to the next control, unless you tick " +
@@ -83,6 +86,8 @@ function wholeHtml(program, title, map, asleep) {
   const { code, shape, axes, values } = program;
   return `
 <div class="vip-title"><strong>${escape(title)}</strong></div>
+<div class="vip-play-opened vip-options" data-part="play-opened" hidden><span></span> <button type="button" data-part="play-close">Back to the code</button></div>
+<div data-part="play-program">
 <div class="vip-options vip-scripted">
   <label>Begin with <select data-part="play-example"${off}><option value=""${own}>your own</option>${options.join("")}</select></label>
   <label>x has the shape <input type="text" size="12" data-part="play-shape" value="${escape(shape)}" autocomplete="off" spellcheck="false"${off}></label>
@@ -91,6 +96,7 @@ function wholeHtml(program, title, map, asleep) {
 </div>
 <div class="vip-play-editor"><div class="vip-play-lines" data-part="play-lines" aria-hidden="true">${linesHtml(code)}</div><textarea data-part="play-code" aria-label="Your code; x is there" rows="${rowsOf(code)}" wrap="off" spellcheck="false" autocapitalize="off" autocomplete="off" autocorrect="off"${asleep ? " readonly" : ""}>
 ${escape(code)}</textarea></div>
+</div>
 <p class="vip-play-fault" data-part="play-fault" id="vip-play-fault" hidden></p>
 <p class="vip-unseen" data-part="play-heard" role="status" aria-live="polite"></p>
 <div class="vip vip-module_map" data-part="play-map">${map}</div>
@@ -98,6 +104,7 @@ ${escape(code)}</textarea></div>
   <label><input type="checkbox" data-part="play-indents"${off}> Tab indents</label>
   <button type="button" data-part="play-copy"${off}>Copy link to this program</button>
   <button type="button" data-part="play-reset"${off}>Start again</button>
+  <label>Open a recording <input type="file" accept=".json,.gz" data-part="play-file"${off}></label>
 </div>
 <p class="vip-link" data-part="play-link" hidden><label>Link <input type="text" readonly></label></p>
 <p class="vip-note">${OUTSIDE}</p>
@@ -119,9 +126,11 @@ const MOST_APART = 24; // steps that the map shows each by itself at first
 /** All of a run; what broke it off stands above the map. */
 const startOfMap = ({ steps }) => `v1;step=${steps.length}${steps.length > MOST_APART ? "" : ";open=all"}`;
 
+const TITLE = "What your code does";
+
 const mapData = (recording) => ({
   recording: recording && { ...recording, failed: null },
-  title: "What your code does",
+  title: TITLE,
   name: "map",
   start: recording ? startOfMap(recording) : "",
   state: "",
@@ -170,6 +179,7 @@ function begin({ model, el }) {
   /** @type {Program} */
   let program = { ...first };
   let outcome;
+  let isOpened = false; // a recording is, in place of the program
   let endMap = null;
   const part = (name) => /** @type {any} */ (el.querySelector(`[data-part="play-${name}"]`));
   const title = model.get("title") || "Playground";
@@ -179,6 +189,7 @@ function begin({ model, el }) {
   part("map").innerHTML = "";
 
   const map = mapModel(mapData(null), () => {
+    if (isOpened) return; // a recording stands in no link
     program.map = map.get("state");
     markLines();
     save();
@@ -215,20 +226,50 @@ function begin({ model, el }) {
     if (fault) code.setAttribute("aria-describedby", line.id);
     else code.removeAttribute("aria-describedby");
     part("map").classList.toggle("vip-stale", !recording);
-    if (recording) {
-      map.set("state", program.map);
-      map.set("start", startOfMap(recording));
-      const shown = { ...recording, failed: null };
-      if (endMap) map.tell("recording", shown);
-      else {
-        map.set("recording", shown);
-        endMap = renderMap({ model: map, el: part("map") });
-      }
-      delete part("map").dataset.ready; // it is a part of this figure
-    }
+    if (recording) drawMap({ ...recording, failed: null }, program.map);
     markLines();
     const example = EXAMPLES.find(({ name }) => isExample(program, name));
     part("example").value = example?.name ?? "";
+  }
+
+  function drawMap(recording, state) {
+    map.set("state", state);
+    map.set("start", startOfMap(recording));
+    map.set("title", isOpened ? "" : TITLE); // it has a name of its own
+    if (endMap) map.tell("recording", recording);
+    else {
+      map.set("recording", recording);
+      endMap = renderMap({ model: map, el: part("map") });
+    }
+    delete part("map").dataset.ready; // it is a part of this figure
+  }
+
+  /** Show a recording from a file of the reader's. */
+  async function open(file) {
+    if (!file) return;
+    let recording;
+    try {
+      recording = await recordingOf(file);
+    } catch (error) {
+      return warn(error.message);
+    }
+    setOpened(true);
+    part("fault").hidden = true;
+    part("map").classList.remove("vip-stale");
+    drawMap(recording, "");
+    const words = `${file.name}: ${recording.steps.length} steps. It was read on this page, and is sent nowhere.`;
+    part("opened").querySelector("span").textContent = words;
+    say(words);
+    part("close").focus();
+  }
+
+  /** Whether a recording stands in place of the program, which is kept meanwhile. */
+  function setOpened(is) {
+    isOpened = is;
+    part("opened").hidden = !is;
+    part("program").hidden = is;
+    for (const name of ["copy", "reset"]) part(name).hidden = is;
+    part("link").hidden = true;
   }
 
   let drawing, saying;
@@ -256,6 +297,7 @@ function begin({ model, el }) {
 
   /** Put a program into the fields. */
   function put(next) {
+    setOpened(false);
     program = { ...next };
     part("code").value = program.code;
     for (const key of ["shape", "axes", "values"]) part(key).value = program[key];
@@ -296,6 +338,22 @@ function begin({ model, el }) {
       }
     }
     escaped = event.key === "Escape";
+  });
+  on(part("file"), "change", () => {
+    const [file] = part("file").files;
+    open(file).then(() => (part("file").value = "")); // the same one can be opened again
+  });
+  for (const type of ["dragover", "drop"])
+    on(el, type, (event) => {
+      if (![...(event.dataTransfer?.types ?? [])].includes("Files")) return;
+      event.preventDefault(); // or the browser would leave the page for the file
+      if (type === "drop") open(event.dataTransfer.files[0]);
+    });
+  on(part("close"), "click", () => {
+    setOpened(false);
+    draw();
+    part("code").focus();
+    say("Your code is here again.");
   });
   on(part("reset"), "click", () => {
     part("link").hidden = true;
