@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 
 import pytest
 import torch
@@ -193,3 +194,35 @@ def test_what_is_no_recording_gets_a_sentence_and_harms_nothing(open_figure, tmp
     part(opened, "code").fill("x = x.flip(0)")
     settled(opened)
     assert not part(opened, "fault").is_visible()
+
+
+def test_an_answer_is_kept_and_what_lies_elsewhere_is_told_and_framed(open_figure):
+    opened = open_figure(Playground())
+    code, compared = part(opened, "code"), part(opened, "compared")
+    part(opened, "keep").click()
+    assert compared.inner_text().startswith(
+        "= The same as the kept answer: shape (1, 4,"
+    )
+    code.fill(code.input_value().replace("x = x.permute(0, 1, 3, 2, 4, 5)  #", "#"))
+    settled(opened)
+    count = int(re.search(r"≠ (\d+) of 32 elements are", compared.inner_text())[1])
+    pictures = compared.locator("svg")
+    assert pictures.count() == 2
+    outlines = pictures.first.locator('rect[fill="none"]')
+    assert count > 0 and outlines.count() == count
+    assert f"{count} of 32" in part(opened, "heard").inner_text()
+    part(opened, "keep").click()
+    assert compared.inner_text() == ""
+
+    code.fill("x = x.flatten(1, 2)")
+    same = part(opened, "same")
+    for expression, said in (
+        ("rearrange(x, 'b h w c -> b (h w) c')", "= The same as “rearrange(x,"),
+        ("x.transpose(1, 2).flatten(1, 2)", "≠ 24 of 32 elements are others"),
+        ("x.flatten()", "≠ Another shape: yours has (1, 16, 2)"),
+        ("x.flatten(7)", "gives no answer. IndexError"),
+        ("<img src=x onerror=alert(1)>", "gives no answer. SyntaxError"),
+    ):
+        same.fill(expression)
+        settled(opened)
+        assert said in compared.inner_text(), expression

@@ -2,6 +2,7 @@
 
 import { escape, problemHtml, renderWith, themeOf } from "../figure/host.js";
 import { firstFrame as firstFrameOfMap, render as renderMap } from "../module_map/module_map.js";
+import { answerHtml, compare } from "./compare.js";
 import { recordingOf } from "./dropped.js";
 import { EXAMPLES } from "./examples.js";
 import { run } from "./interpret.js";
@@ -100,6 +101,11 @@ ${escape(code)}</textarea></div>
 <p class="vip-play-fault" data-part="play-fault" id="vip-play-fault" hidden></p>
 <p class="vip-unseen" data-part="play-heard" role="status" aria-live="polite"></p>
 <div class="vip vip-module_map" data-part="play-map">${map}</div>
+<div class="vip-options vip-scripted" data-part="play-asks">
+  <button type="button" data-part="play-keep"${off}>Keep this answer to compare</button>
+  <label class="vip-play-same">Is it the same as <input type="text" data-part="play-same" maxlength="400" autocomplete="off" spellcheck="false" autocapitalize="off"${off}></label>
+</div>
+<div class="vip-play-compared" data-part="play-compared"></div>
 <div class="vip-options vip-scripted">
   <label><input type="checkbox" data-part="play-indents"${off}> Tab indents</label>
   <button type="button" data-part="play-copy"${off}>Copy link to this program</button>
@@ -180,6 +186,7 @@ function begin({ model, el }) {
   let program = { ...first };
   let outcome;
   let isOpened = false; // a recording is, in place of the program
+  let kept = null; // the recording whose answer is compared with
   let endMap = null;
   const part = (name) => /** @type {any} */ (el.querySelector(`[data-part="play-${name}"]`));
   const title = model.get("title") || "Playground";
@@ -228,8 +235,26 @@ function begin({ model, el }) {
     part("map").classList.toggle("vip-stale", !recording);
     if (recording) drawMap({ ...recording, failed: null }, program.map);
     markLines();
+    drawCompared();
     const example = EXAMPLES.find(({ name }) => isExample(program, name));
     part("example").value = example?.name ?? "";
+  }
+
+  /** The answer beside the one that was kept, and beside that of an expression. */
+  function drawCompared() {
+    const { recording } = outcome;
+    const expression = part("same").value.trim();
+    const found = [];
+    if (recording && kept) found.push(comparedHtml(recording, kept, "the kept answer"));
+    if (recording && expression) {
+      const other = outcomeOf({ ...program, code: `x = ${expression}\n` });
+      if (other.recording) found.push(comparedHtml(recording, other.recording, `“${expression}”`));
+      else
+        found.push(`<p>“${escape(expression)}” gives no answer. ${escape(wordsOf({ ...other.fault, line: 0 }))}</p>`);
+    }
+    part("compared").innerHTML = found.join("");
+    part("keep").disabled = !kept && !recording;
+    part("keep").textContent = kept ? "Forget the kept answer" : "Keep this answer to compare";
   }
 
   function drawMap(recording, state) {
@@ -267,7 +292,7 @@ function begin({ model, el }) {
   function setOpened(is) {
     isOpened = is;
     part("opened").hidden = !is;
-    part("program").hidden = is;
+    for (const name of ["program", "asks", "compared"]) part(name).hidden = is;
     for (const name of ["copy", "reset"]) part(name).hidden = is;
     part("link").hidden = true;
   }
@@ -282,7 +307,7 @@ function begin({ model, el }) {
     }, WAIT);
     saying = setTimeout(() => {
       const { recording, fault } = outcome;
-      say(fault ? wordsOf(fault) : `It runs: ${recording.steps.length} steps.`);
+      say(fault ? wordsOf(fault) : `It runs: ${recording.steps.length} steps. ${part("compared").innerText}`.trim());
     }, SAY_AFTER);
   }
   const say = (words) => {
@@ -315,6 +340,12 @@ function begin({ model, el }) {
       if (key === "code") part("lines").innerHTML = linesHtml(program.code);
       changed();
     });
+  on(part("same"), "input", changed);
+  on(part("keep"), "click", () => {
+    kept = kept ? null : outcome.recording;
+    drawCompared();
+    say(kept ? "Kept. Change the code, and see below what lies elsewhere." : "Forgotten.");
+  });
   on(part("code"), "scroll", () => (part("lines").scrollTop = part("code").scrollTop));
   on(part("example"), "change", () => {
     const example = EXAMPLES.find(({ name }) => name === part("example").value);
@@ -403,6 +434,18 @@ function begin({ model, el }) {
 
 const faultHtml = ({ kind, message, help, line }) =>
   `${line ? `<b>Line ${line}</b> · ` : ""}<b>${escape(kind)}</b>: ${escape(message)}${help ? `<br>${escape(help)}` : ""}`;
+
+/** What differs, in words and, where the shapes are alike, as two pictures. */
+function comparedHtml(recording, other, name) {
+  const { same, words, moved } = compare(recording, other, name);
+  const picture = (of, title) =>
+    `<figure>${answerHtml(of, moved, `${title}; what differs is framed`)}<figcaption>${escape(title)}</figcaption></figure>`;
+  const pictures =
+    moved && !same
+      ? `<div class="vip-play-answers">${picture(recording, "your answer")}${picture(other, name)}</div>`
+      : "";
+  return `<p><b aria-hidden="true">${same ? "=" : "≠"}</b> ${escape(words)}</p>${pictures}`;
+}
 
 /** Type text as a key would, so that it can be undone. */
 function type(field, text) {
