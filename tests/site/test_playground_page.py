@@ -155,7 +155,8 @@ def test_a_recording_is_opened_or_dropped_and_the_code_is_kept(open_figure, tmp_
         else:
             file.set_input_files(path)
         acts.first.wait_for()
-        assert not code.is_visible()
+        assert not code.is_visible() and part(opened, "close").is_visible()
+        assert opened.figure.get_by_text("Lines that make steps").is_visible()
         assert f"{path.name}: 2 steps. It was" in part(opened, "opened").inner_text()
         assert opened.figure.get_by_text("Sequential").first.is_visible()
         acts.first.click()
@@ -163,6 +164,7 @@ def test_a_recording_is_opened_or_dropped_and_the_code_is_kept(open_figure, tmp_
         assert opened.state == state
         part(opened, "close").click()
         assert code.input_value() == "x = x.flip(1)" and code.is_visible()
+        assert not part(opened, "close").is_visible()
 
 
 def test_what_is_no_recording_gets_a_sentence_and_harms_nothing(open_figure, tmp_path):

@@ -87,7 +87,9 @@ function wholeHtml(program, title, map, asleep) {
   const { code, shape, axes, values } = program;
   return `
 <div class="vip-title"><strong>${escape(title)}</strong></div>
-<div class="vip-play-opened vip-options" data-part="play-opened" hidden><span></span> <button type="button" data-part="play-close">Back to the code</button></div>
+<div class="vip-play-bench" data-part="play-bench">
+<div class="vip-play-desk">
+<div class="vip-options" data-part="play-opened" hidden><span></span> <button type="button" data-part="play-close">Back to the code</button></div>
 <div data-part="play-program">
 <div class="vip-options vip-scripted">
   <label>Begin with <select data-part="play-example"${off}><option value=""${own}>your own</option>${options.join("")}</select></label>
@@ -99,13 +101,17 @@ function wholeHtml(program, title, map, asleep) {
 ${escape(code)}</textarea></div>
 </div>
 <p class="vip-play-fault" data-part="play-fault" id="vip-play-fault" hidden></p>
-<p class="vip-unseen" data-part="play-heard" role="status" aria-live="polite"></p>
+</div>
 <div class="vip vip-module_map" data-part="play-map">${map}</div>
-<div class="vip-options vip-scripted" data-part="play-asks">
+<div class="vip-play-asks" data-part="play-asks">
+<div class="vip-options vip-scripted">
   <button type="button" data-part="play-keep"${off}>Keep this answer to compare</button>
   <label class="vip-play-same">Is it the same as <input type="text" data-part="play-same" maxlength="400" autocomplete="off" spellcheck="false" autocapitalize="off"${off}></label>
 </div>
 <div class="vip-play-compared" data-part="play-compared"></div>
+</div>
+</div>
+<p class="vip-unseen" data-part="play-heard" role="status" aria-live="polite"></p>
 <div class="vip-options vip-scripted">
   <label><input type="checkbox" data-part="play-indents"${off}> Tab indents</label>
   <button type="button" data-part="play-copy"${off}>Copy link to this program</button>
@@ -291,8 +297,9 @@ function begin({ model, el }) {
   /** Whether a recording stands in place of the program, which is kept meanwhile. */
   function setOpened(is) {
     isOpened = is;
+    part("bench").classList.toggle("vip-opened", is);
     part("opened").hidden = !is;
-    for (const name of ["program", "asks", "compared"]) part(name).hidden = is;
+    for (const name of ["program", "asks"]) part(name).hidden = is;
     for (const name of ["copy", "reset"]) part(name).hidden = is;
     part("link").hidden = true;
   }
