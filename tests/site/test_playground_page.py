@@ -228,3 +228,33 @@ def test_an_answer_is_kept_and_what_lies_elsewhere_is_told_and_framed(open_figur
         same.fill(expression)
         settled(opened)
         assert said in compared.inner_text(), expression
+
+
+STATE = re.compile(
+    r'data-vip-widget="permute_lens".*?<script type="application/json">(.*?)</script>',
+    re.DOTALL,
+)
+LINKED = """(() => {{
+  const {{ program, problem }} = $links.readLink({link}, {{}});
+  return JSON.stringify([problem, $playground.outcomeOf(program)]);
+}})()"""
+
+
+def test_what_a_lens_links_to_does_what_the_lens_shows(site, engine_of):
+    engine = engine_of("links.js", "playground.js")
+    pages = [page.read_text(encoding="utf-8") for page in site.glob("book/*.html")]
+    states = [json.loads(state) for page in pages for state in STATE.findall(page)]
+    linked = [state for state in states if state.get("program")]
+    assert len(linked) > len(states) / 3
+
+    def done(run):
+        shapes = [tensor["shape"] for tensor in run["tensors"]]
+        steps = run["steps"]
+        return [(s["op"], s.get("map"), shapes[s["output"]]) for s in steps]
+
+    for state in linked:
+        page, link = state["program"].split("#playground=")
+        assert (site / "book" / page).exists()
+        problem, outcome = json.loads(engine.eval(LINKED.format(link=json.dumps(link))))
+        assert problem == "" and outcome["fault"] is None, (state["name"], outcome)
+        assert done(outcome["recording"]) == done(state["recording"]), state["name"]
