@@ -134,19 +134,19 @@ function fillIn(hole, x) {
   addresses(hole).forEach((address, k) => (hole.storage.data[address] = values[k]));
 }
 
-export function pixelShuffle({ x, upscale_factor: r }) {
+function checkPixels(name, x, factor, r) {
   if (x.ndim < 3)
     throw new Fault(
       "RuntimeError",
-      `pixel_shuffle expects input to have at least 3 dimensions, but got input with ${x.ndim} dimension(s)`,
+      `${name} expects input to have at least 3 dimensions, but got input with ${x.ndim} dimension(s)`,
       "The last three axes are channels, height and width.",
     );
   if (r <= 0)
-    throw new Fault(
-      "RuntimeError",
-      `pixel_shuffle expects a positive upscale_factor, but got ${r}`,
-      "Take at least 1.",
-    );
+    throw new Fault("RuntimeError", `${name} expects a positive ${factor}, but got ${r}`, "Take at least 1.");
+}
+
+export function pixelShuffle({ x, upscale_factor: r }) {
+  checkPixels("pixel_shuffle", x, "upscale_factor", r);
   const [c, h, w] = x.shape.slice(-3);
   if (c % (r * r))
     throw new Fault(
@@ -163,18 +163,7 @@ export function pixelShuffle({ x, upscale_factor: r }) {
 }
 
 export function pixelUnshuffle({ x, downscale_factor: r }) {
-  if (x.ndim < 3)
-    throw new Fault(
-      "RuntimeError",
-      `pixel_unshuffle expects input to have at least 3 dimensions, but got input with ${x.ndim} dimension(s)`,
-      "The last three axes are channels, height and width.",
-    );
-  if (r <= 0)
-    throw new Fault(
-      "RuntimeError",
-      `pixel_unshuffle expects a positive downscale_factor, but got ${r}`,
-      "Take at least 1.",
-    );
+  checkPixels("pixel_unshuffle", x, "downscale_factor", r);
   const [c, h, w] = x.shape.slice(-3);
   for (const [n, word, dim] of /** @type {[number, string, number][]} */ ([
     [h, "height", -2],
