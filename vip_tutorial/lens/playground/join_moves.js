@@ -141,8 +141,7 @@ function checkPixels(name, x, factor, r) {
       `${name} expects input to have at least 3 dimensions, but got input with ${x.ndim} dimension(s)`,
       "The last three axes are channels, height and width.",
     );
-  if (r <= 0)
-    throw new Fault("RuntimeError", `${name} expects a positive ${factor}, but got ${r}`, "Take at least 1.");
+  if (r <= 0) throw new Fault("RuntimeError", `${name} expects a positive ${factor}, but got ${r}`, "Take at least 1.");
 }
 
 export function pixelShuffle({ x, upscale_factor: r }) {
