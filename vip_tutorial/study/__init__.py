@@ -6,6 +6,7 @@ cost, timing       what a module costs, by counting and by the clock
 branch_weights     what the three weights of a channel are made from
 branch_importance  how much a network leans on a branch
 permutation_test   could a difference between seeds be luck?
+rates              could a difference between two rates be luck?
 faults/            faulty modules that keep every shape, and what catches them
 """
 
@@ -44,6 +45,7 @@ from .oracles import (
     width_matrix,
 )
 from .permutation_test import chance, deals
+from .rates import compare_rates, holm
 from .reach import in_line, reach
 from .timing import interleaved, parts
 
@@ -59,6 +61,7 @@ __all__ = [
     "chance",
     "channel_einsum",
     "channel_matrix",
+    "compare_rates",
     "count_bytes_moved",
     "count_multiply_adds",
     "count_parameters",
@@ -66,6 +69,7 @@ __all__ = [
     "exchanged_order",
     "height_einsum",
     "height_matrix",
+    "holm",
     "in_line",
     "interleaved",
     "made_static",
