@@ -238,6 +238,7 @@ def test_an_answer_is_kept_and_what_lies_elsewhere_is_told_and_framed(open_figur
     for expression, said in (
         ("rearrange(x, 'b h w c -> b (h w) c')", "= The same as “rearrange(x,"),
         ("x.transpose(1, 2).flatten(1, 2)", "≠ 24 of 32 elements are others"),
+        ("x", "≠ Another shape: yours has (1, 16, 2)"),
         ("x.flatten()", "≠ Another shape: yours has (1, 16, 2)"),
         ("x.flatten(7)", "gives no answer. IndexError"),
         ("<img src=x onerror=alert(1)>", "gives no answer. SyntaxError"),

@@ -254,7 +254,7 @@ function begin({ model, el }) {
     const found = [];
     if (recording && kept) found.push(comparedHtml(recording, kept, "the kept answer"));
     if (recording && expression) {
-      const other = outcomeOf({ ...program, code: `x = ${expression}\n` });
+      const other = outcomeOf({ ...program, code: `x = (${expression}).clone()\n` });
       if (other.recording) found.push(comparedHtml(recording, other.recording, `“${expression}”`));
       else
         found.push(`<p>“${escape(expression)}” gives no answer. ${escape(wordsOf({ ...other.fault, line: 0 }))}</p>`);
