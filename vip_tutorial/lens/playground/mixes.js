@@ -1,7 +1,7 @@
 // The operations that make new numbers, and which elements each of them is made from.
 
 import { Fault, outside, sizes } from "./faults.js";
-import { axesOf, axisOf, inOrder, reshape, unsqueeze } from "./moves.js";
+import { axesOf, axisOf, inOrder, reshape, unsqueeze } from "./shape_moves.js";
 import {
   addresses,
   broadcastShape,
