@@ -6,7 +6,7 @@ import { answerHtml, compare } from "./compare.js";
 import { recordingOf } from "./dropped.js";
 import { EXAMPLES } from "./examples.js";
 import { run } from "./interpret.js";
-import { readLink, writeLink } from "./links.js";
+import { isShortLink, readAnyLink, readLink, writeLink, writeShortLink } from "./links.js";
 
 const WAIT = 150; // milliseconds from the last key to the picture
 const SAY_AFTER = 900; // and to the words, which a screen reader would speak at each key
@@ -156,7 +156,7 @@ const mapData = (recording) => ({
 export function firstFrame(data, isAwake = false) {
   try {
     const given = givenProgram((key) => data[key]);
-    const { program } = data.start ? readLink(data.start, given) : { program: given };
+    const { program } = data.start && !isShortLink(data.start) ? readLink(data.start, given) : { program: given };
     const { recording, fault } = outcomeOf(program);
     const map = recording ? firstFrameOfMap(mapData(recording), isAwake) : `<p>${escape(wordsOf(fault))}</p>`;
     return wholeHtml(program, data.title || "Playground", map, !isAwake);
@@ -194,6 +194,7 @@ function begin({ model, el }) {
   let isOpened = false; // a recording is, in place of the program
   let kept = null; // the recording whose answer is compared with
   let endMap = null;
+  let reading = 0; // of the files and links asked for, only the last one counts
   const part = (name) => /** @type {any} */ (el.querySelector(`[data-part="play-${name}"]`));
   const title = model.get("title") || "Playground";
   el.setAttribute("role", "group");
@@ -253,7 +254,7 @@ function begin({ model, el }) {
     const found = [];
     if (recording && kept) found.push(comparedHtml(recording, kept, "the kept answer"));
     if (recording && expression) {
-      const other = outcomeOf({ ...program, code: `x = ${expression}\n` });
+      const other = outcomeOf({ ...program, code: `x = (${expression}).clone()\n` });
       if (other.recording) found.push(comparedHtml(recording, other.recording, `“${expression}”`));
       else
         found.push(`<p>“${escape(expression)}” gives no answer. ${escape(wordsOf({ ...other.fault, line: 0 }))}</p>`);
@@ -278,12 +279,16 @@ function begin({ model, el }) {
   /** Show a recording from a file of the reader's. */
   async function open(file) {
     if (!file) return;
+    draw(); // what was typed last
+    save();
+    const mine = nextToRead();
     let recording;
     try {
       recording = await recordingOf(file);
     } catch (error) {
-      return warn(error.message);
+      return mine === reading && warn(error.message);
     }
+    if (mine !== reading) return;
     setOpened(true);
     part("fault").hidden = true;
     part("map").classList.remove("vip-stale");
@@ -305,9 +310,14 @@ function begin({ model, el }) {
   }
 
   let drawing, saying;
-  function changed() {
+  /** What is being read or waits to be drawn comes too late now. */
+  function nextToRead() {
     clearTimeout(drawing);
     clearTimeout(saying);
+    return ++reading;
+  }
+  function changed() {
+    nextToRead();
     drawing = setTimeout(() => {
       draw();
       save();
@@ -329,6 +339,7 @@ function begin({ model, el }) {
 
   /** Put a program into the fields. */
   function put(next) {
+    reading++;
     setOpened(false);
     program = { ...next };
     part("code").value = program.code;
@@ -399,8 +410,8 @@ function begin({ model, el }) {
     save();
     say("The first program is here again.");
   });
-  on(part("copy"), "click", () => {
-    const { text, problem } = writeLink(program, first);
+  on(part("copy"), "click", async () => {
+    const { text, problem } = await writeShortLink(program, first);
     if (problem) return warn(problem);
     const page = model.get("link");
     const link = page ? `${page}#${model.get("name")}=${text}` : text;
@@ -416,21 +427,27 @@ function begin({ model, el }) {
 
   function adopt() {
     const text = model.get("state");
-    const { program: found, problem } = text ? readLink(text, first) : { program: first, problem: "" };
-    if (text && text === writeLink(program, first).text) return;
-    put(found);
-    if (problem) warn(problem);
+    if (text && text === writeLink(program, first).text) reading++;
+    else show(text);
+  }
+  /** Show what a link holds; a compressed one takes a moment, in which something else may come. */
+  function show(text) {
+    const mine = nextToRead();
+    const take = ({ program: found, problem }) => {
+      put(found);
+      if (problem) warn(problem);
+    };
+    if (!isShortLink(text)) return take(text ? readLink(text, first) : { program: first, problem: "" });
+    readAnyLink(text, first).then((found) => mine === reading && take(found));
   }
   const start = model.get("state") || model.get("start");
-  if (start) {
-    const { program: found, problem } = readLink(start, first);
-    put(found);
-    if (problem) warn(problem);
-  } else draw();
+  if (!start || isShortLink(start)) draw();
+  if (start) show(start);
   model.on("change:state", adopt);
   themeOf(el);
   el.dataset.ready = "true";
   return () => {
+    reading++;
     clearTimeout(drawing);
     clearTimeout(saying);
     undo.forEach((call) => call());
