@@ -39,6 +39,7 @@ def compared(engine, one: str, other: str, shape) -> dict:
         ("x = x.t()", "x = x.reshape(3, 2)", [2, 3]),
         ("x = x.t()", "x = x.flip(0)", [2, 3]),
         ("x = x.reshape(6)", "x = x.flip(0).flip(0)", [2, 3]),
+        ("x = x + x.flip(0)", "x = x.flip(0) + x", [3, 2]),
     ],
 )
 def test_what_differs_is_what_pytorch_finds(engine, one, other, shape):
@@ -65,3 +66,11 @@ def test_what_differs_is_what_pytorch_finds(engine, one, other, shape):
         assert (int(count), int(size)) == (len(differing), mine.numel())
         first = (mine != theirs).nonzero()[0].tolist()
         assert [int(c) for c in place.split(", ")] == first
+
+
+def test_a_zero_that_was_put_in_is_not_the_one_that_came_in(engine):
+    """Both are 0, and lie in other places of what came in."""
+    found = compared(engine, "x = F.pad(x, (1, 0))[:, :3]", "x = x.flip(1)", [1, 3])
+    assert found["moved"] == [0, 1, 2]
+    found = compared(engine, "x = F.pad(x[:, 1:], (1, 0))", "x = x[:]", [1, 3])
+    assert found["moved"] == [0] and "yours is a 0 that was put in" in found["words"]

@@ -50,18 +50,31 @@ export function compare(recording, other, name) {
   };
 }
 
-const differing = (mine, theirs) =>
-  mine.values.flatMap((value, k) => (Object.is(value + 0, theirs.values[k] + 0) ? [] : [k]));
+/** Elements that come from elsewhere, where nothing but moves was made, or are other numbers. */
+function differing(mine, theirs) {
+  const placed = mine.isMoved && theirs.isMoved;
+  const isElsewhere = (k) => placed && mine.homes[k] !== theirs.homes[k];
+  return mine.values.flatMap((value, k) => (isElsewhere(k) || !isNear(value, theirs.values[k]) ? [k] : []));
+}
+
+/** A recording has six digits of a number, and a sum in another order may differ in the last. */
+const isNear = (one, other) =>
+  Object.is(one + 0, other + 0) || Math.abs(one - other) <= 3e-6 * Math.max(Math.abs(one), Math.abs(other), 1);
 
 /** The last tensor of a run. */
 function answerOf(recording) {
   const run = readRun(recording);
   const id = run.outputs.at(-1) ?? run.steps.at(-1).output;
-  return { run, id, shape: run.tensors[id].shape, values: run.values(id) ?? [], homes: run.homes(id) };
+  const homes = run.homes(id);
+  const isMoved = homes !== null && run.steps.every(({ kind }) => kind === "move" || kind === "collect");
+  return { run, id, shape: run.tensors[id].shape, values: run.values(id) ?? [], homes, isMoved };
 }
 
-const nameOf = ({ run, values, homes }, k) =>
-  homes && homes[k] >= 0 ? birthName(run, homes[k]) : String(+values[k].toPrecision(4));
+function nameOf({ run, values, homes }, k) {
+  const number = String(+values[k].toPrecision(4));
+  if (!homes) return number;
+  return homes[k] < 0 ? `a ${number} that was put in` : birthName(run, homes[k]);
+}
 
 /** The answer of a run as a picture, the elements in `moved` framed; empty if it has too many. */
 export function answerHtml(recording, moved, words) {
