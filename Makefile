@@ -100,6 +100,10 @@ measurements: setup
 	@$(RUN) -m vip_tutorial.experiments.mixers
 	@$(RUN) -m vip_tutorial.experiments.faults
 	@$(RUN) -m vip_tutorial.experiments.brush
+	@$(RUN) -m vip_tutorial.experiments.strokes
+	@$(RUN) -m vip_tutorial.experiments.deployed
+	@$(if $(GARMENTS),$(RUN) -m vip_tutorial.experiments.garments $(GARMENTS),	  echo 'Left out: garments, for want of GARMENTS=folder, see experiments/garments.py')
+	@$(RUN) -c 'import timm' 2>/dev/null && $(RUN) -m vip_tutorial.experiments.beside || 	  echo 'Left out: beside, for want of timm: pip install timm'
 
 .PHONY: bench
 bench: setup

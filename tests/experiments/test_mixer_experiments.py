@@ -1,12 +1,20 @@
 """The pictures of the experiments, and what was measured with them."""
 
+from dataclasses import asdict
 from functools import partial
 
 import pytest
 import torch
 
 from tables import in_turn
-from vip_tutorial.experiments import ablations, faults, mixers, results
+from vip_tutorial.experiments import (
+    ablations,
+    faults,
+    garments,
+    mixers,
+    results,
+    strokes,
+)
 from vip_tutorial.study.cost import count_multiply_adds, count_parameters
 from vip_tutorial.training import small_network, tasks
 from vip_tutorial.training.data import Labelled
@@ -167,6 +175,51 @@ def test_what_is_filed_is_of_the_experiments_that_there_are():
         usual = found["runs"]["digits"][variant]["right"]
         for right, ways in zip(usual, found["sizes"][variant]):
             assert {c["8"] for c in ways.values() if "8" in c} == {right}
+
+
+def test_the_strokes_are_filed_with_the_seeds_that_were_named():
+    filed = results.read("strokes")
+    seeds = set(strokes.SEEDS)
+    assert filed["seeds"] == list(strokes.SEEDS) and not seeds & {*mixers.NESTED_SEEDS}
+    assert filed["recipe"] == asdict(mixers.NESTED_RECIPE)
+    assert filed["stuck_below"] == strokes.STUCK_BELOW
+    assert filed["settings"] == {n: s.recipe for n, s in strokes.SETTINGS.items()}
+    for setting, runs in filed["runs"].items():
+        for variant, right in runs.items():
+            assert (setting, variant) in strokes.RUNS and len(right) <= len(seeds)
+            assert all(0 <= number <= filed["of"] for number in right)
+
+
+def test_weights_that_start_even_give_each_branch_a_third():
+    model = mixers.network("nested", "weighted", seed=0)
+    before = model.blocks[0].attn.mlp_h.weight.clone()
+    strokes.even_start(model)
+    attn = model.blocks[0].attn
+    assert torch.equal(attn.mlp_h.weight, before)
+    x = torch.randn(2, 8, 8, 32)
+    weights = attn.branch_weights(*attn.branches(x))
+    torch.testing.assert_close(weights, torch.full_like(weights, 1 / 3))
+
+
+def test_moved_garments_keep_their_labels_and_half_are_mirrored():
+    images = torch.zeros(50, 1, 32, 32)
+    images[:, 0, 10:13, 8:14] = torch.arange(1.0, 7.0)  # grows from left to right
+    data = Labelled(images, torch.arange(50) % 10, 10)
+    moved = garments.varied(data, seed=0)
+    assert len(moved.images) == garments.COPIES * 50
+    assert torch.equal(moved.labels.reshape(garments.COPIES, 50)[1], data.labels)
+    mirrored, places = 0, set()
+    for image in moved.images[:, 0]:
+        rows, columns = image.nonzero().unbind(1)
+        top, left = rows.min().item(), columns.min().item()
+        seen = image[top, left : left + 6]
+        falls = seen[0] > seen[-1]
+        mirrored += falls.item()
+        wanted = torch.arange(1.0, 7.0)
+        assert torch.equal(seen, wanted.flip(0) if falls else wanted)
+        places.add((top - 10, left - (32 - 14 if falls else 8)))
+    assert 60 < mirrored < 140
+    assert places == {(i, j) for i in range(-2, 3) for j in range(-2, 3)}
 
 
 def test_the_network_that_is_kept_is_the_one_that_is_filed():

@@ -5,6 +5,10 @@ ablations  which part of the module is missed
 mixers     what the mixers beyond the paper are worth
 faults     whether training tells that a module is wrong
 brush      which brush writes like the data
+strokes    how often training gets stuck, on seeds named beforehand
+garments   the mixers on Fashion-MNIST
+deployed   a network of real size outside of PyTorch
+beside     what Vision Permutator costs beside what people would take instead
 results/   what was measured, with versions; `make measurements` repeats it all
 
 Each can be run, so it is imported when asked for.
