@@ -11,10 +11,10 @@ import {
   callText,
   isNumeric,
   isWhole,
-  numberOf,
   typeOf,
   written,
 } from "./calls.js";
+import { claimsOf, expressionName, patternNames } from "./axis_claims.js";
 import { Fault, beyond, outside } from "./faults.js";
 import { parse } from "./language.js";
 import {
@@ -34,7 +34,8 @@ import {
 } from "./library.js";
 import { MIXES, einsum, meetsZero, readsOfEquation, termsOf } from "./mixes.js";
 import { MOVES } from "./moves.js";
-import { groupsOf, recipeOf } from "./patterns.js";
+import { holds, isTrue, ofValues } from "./operators.js";
+import { recipeOf } from "./patterns.js";
 import { Recorder } from "./record.js";
 import { Tensor, checkSize, made, sizeOfShape } from "./tensor.js";
 
@@ -42,9 +43,6 @@ const MOST_TICKS = 50_000; // parts of the program that are looked at
 const MOST_TIME = 1500; // milliseconds
 const DEEPEST = 20; // functions that call each other
 const LONGEST_TEXT = 400; // of a line in a recording
-
-/** Calls whose arguments are sizes: their names are those of the axes. */
-const SIZED = ["reshape", "view", "unflatten", "expand"];
 
 /**
  * @typedef {object} Told a fault of a program, as it is shown
@@ -248,9 +246,9 @@ class Program {
         return;
       }
       case "if":
-        return this.block(this.truth(this.evaluate(node.test)) ? node.body : node.other);
+        return this.block(isTrue(this.evaluate(node.test)) ? node.body : node.other);
       case "assert":
-        if (!this.truth(this.evaluate(node.test)))
+        if (!isTrue(this.evaluate(node.test)))
           throw new Fault(
             "AssertionError",
             this.code.slice(node.from, node.to).slice(0, 200),
@@ -376,17 +374,17 @@ class Program {
       case "star":
         throw new Fault("SyntaxError", "can't use starred expression here");
       case "choose":
-        return this.evaluate(this.truth(this.evaluate(node.test)) ? node.value : node.other);
+        return this.evaluate(isTrue(this.evaluate(node.test)) ? node.value : node.other);
       case "either": {
         const left = this.evaluate(node.left);
-        return this.truth(left) ? left : this.evaluate(node.right);
+        return isTrue(left) ? left : this.evaluate(node.right);
       }
       case "both": {
         const left = this.evaluate(node.left);
-        return this.truth(left) ? this.evaluate(node.right) : left;
+        return isTrue(left) ? this.evaluate(node.right) : left;
       }
       case "not":
-        return !this.truth(this.evaluate(node.value));
+        return !isTrue(this.evaluate(node.value));
       case "compare":
         return this.compare(node);
       case "unary": {
@@ -420,7 +418,7 @@ class Program {
         for (const item of items) {
           this.tick(node);
           this.assign(node.target, item);
-          if (!node.test || this.truth(this.evaluate(node.test))) found.push(this.evaluate(node.item));
+          if (!node.test || isTrue(this.evaluate(node.test))) found.push(this.evaluate(node.item));
         }
         return new Items("list", found);
       }
@@ -448,123 +446,19 @@ class Program {
     throw new Fault("NameError", `name '${name}' is not defined`, help);
   }
 
-  truth(value) {
-    if (value instanceof Tensor) throw outside("Asking whether a tensor is true");
-    if (value instanceof Items) return value.items.length > 0;
-    if (value instanceof Float) return value.value !== 0;
-    return Boolean(value);
-  }
-
   compare({ first, parts }) {
     let left = this.evaluate(first);
     for (const { sign, value } of parts) {
       const right = this.evaluate(value);
-      if (!this.holds(sign, left, right)) return false;
+      if (!holds(sign, left, right)) return false;
       left = right;
     }
     return true;
   }
 
-  holds(sign, left, right) {
-    if (left instanceof Tensor || right instanceof Tensor) {
-      if (sign === "is") return left === right;
-      if (sign === "is not") return left !== right;
-      throw outside("Comparing tensors");
-    }
-    const alike = (one, other) => {
-      if (isNumeric(one) && isNumeric(other)) return numberOf(one) === numberOf(other);
-      if (one instanceof Items && other instanceof Items)
-        return (
-          (one.kind === "list") === (other.kind === "list") &&
-          one.items.length === other.items.length &&
-          one.items.every((item, i) => alike(item, other.items[i]))
-        );
-      return one === other;
-    };
-    if (sign === "==" || sign === "is") return alike(left, right);
-    if (sign === "!=" || sign === "is not") return !alike(left, right);
-    if (sign === "in" || sign === "not in") {
-      const isIn = itemsOf(right, () => []).some((item) => alike(item, left));
-      return isIn === (sign === "in");
-    }
-    if (!isNumeric(left) || !isNumeric(right))
-      throw new Fault(
-        "TypeError",
-        `'${sign}' not supported between instances of '${typeOf(left)}' and '${typeOf(right)}'`,
-        "Numbers are compared with numbers.",
-      );
-    const [a, b] = [numberOf(left), numberOf(right)];
-    return { "<": a < b, ">": a > b, "<=": a <= b, ">=": a >= b }[sign];
-  }
-
   binary(sign, left, right, node) {
-    if (left instanceof Tensor || right instanceof Tensor) return this.ofTensors(sign, left, right, node);
-    if (isNumeric(left) && isNumeric(right)) return this.ofNumbers(sign, left, right);
-    if (left instanceof Items && sign === "+") {
-      if (!(right instanceof Items))
-        throw new Fault(
-          "TypeError",
-          `can only concatenate ${left.kind} (not "${typeOf(right)}") to ${left.kind}`,
-          "Put the number into a tuple: (n,).",
-        );
-      if ((left.kind === "list") !== (right.kind === "list"))
-        throw new Fault(
-          "TypeError",
-          `can only concatenate ${left.kind} (not "${right.kind}") to ${left.kind}`,
-          "Make both tuples.",
-        );
-      return new Items(
-        left.kind === "Size" && right.kind === "Size" ? "Size" : left.kind === "list" ? "list" : "tuple",
-        [...left.items, ...right.items],
-      );
-    }
-    const [list, count] = left instanceof Items ? [left, right] : [right, left];
-    if (sign === "*" && list instanceof Items && isWhole(count)) {
-      if (list.items.length * count > 4096) throw beyond("This list is too long for the playground.");
-      return new Items(
-        list.kind === "Size" ? "tuple" : list.kind,
-        Array.from({ length: Math.max(0, count) }, () => list.items).flat(),
-      );
-    }
-    throw new Fault(
-      "TypeError",
-      `unsupported operand type(s) for ${sign}: '${typeOf(left)}' and '${typeOf(right)}'`,
-      "",
-    );
-  }
-
-  ofNumbers(sign, left, right) {
-    const [a, b] = [numberOf(left), numberOf(right)];
-    const isFloat = left instanceof Float || right instanceof Float;
-    const byZero = (message) => {
-      if (b === 0) throw new Fault("ZeroDivisionError", message, "The number on the right is 0.");
-    };
-    const done = (value) => (isFloat ? new Float(value) : checkedWhole(value));
-    switch (sign) {
-      case "+":
-        return done(a + b);
-      case "-":
-        return done(a - b);
-      case "*":
-        return done(a * b);
-      case "/":
-        byZero("division by zero");
-        return new Float(a / b);
-      case "//":
-        byZero("division by zero");
-        return done(Math.floor(a / b));
-      case "%":
-        byZero("division by zero");
-        return done(a - Math.floor(a / b) * b);
-      case "**":
-        if (a === 0 && b < 0) throw new Fault("ZeroDivisionError", "0.0 cannot be raised to a negative power", "");
-        return isFloat || b < 0 ? new Float(a ** b) : checkedWhole(a ** b);
-    }
-    throw new Fault(
-      "TypeError",
-      `unsupported operand type(s) for ${sign}: '${typeOf(left)}' and '${typeOf(right)}'`,
-      "@ is for tensors.",
-    );
+    const isOfTensors = left instanceof Tensor || right instanceof Tensor;
+    return isOfTensors ? this.ofTensors(sign, left, right, node) : ofValues(sign, left, right);
   }
 
   ofTensors(sign, left, right, node) {
@@ -915,58 +809,4 @@ function textArguments(name, args, named) {
     ];
   if (name === "split") return [[args[0], at("split_size", 1)], new Map([["dim", at("dim", 2, 0)]])];
   return [args, named];
-}
-
-/** What an expression says that an axis is called. @returns {string | null} */
-function expressionName(node) {
-  if (node.type === "name" || (node.type === "attribute" && node.value.type === "name")) return node.name;
-  if (node.type === "number" && !node.isFloat) return String(node.value);
-  if (node.type === "binary" && node.sign === "*") {
-    const parts = [expressionName(node.left), expressionName(node.right)];
-    return parts.includes(null) ? null : parts.join("*");
-  }
-  return null;
-}
-
-const patternOf = (node) =>
-  node.type === "call"
-    ? node.args.find(({ type, value }) => type === "text" && value.includes("->"))?.value
-    : undefined;
-
-/** `["B", "N", "W", "H*S"]` for the call `x.reshape(B, N, W, H * S)`. @returns {(string | null)[]} */
-function claimsOf(name, node, shape) {
-  const count = shape.length;
-  const nothing = new Array(count).fill(null);
-  const pattern = patternOf(node);
-  const groups = pattern === undefined ? null : groupsOf(pattern);
-  if (groups) {
-    const single = groups.flatMap((group) => (group.length ? group : ["1"]));
-    // Of one that is 1 long it may be the other side of the pattern that has it.
-    return single.length === count ? single.map((one, k) => (shape[k] > 1 ? one : null)) : nothing;
-  }
-  if (node.type !== "call" || !["attribute", "name"].includes(node.callee.type) || node.callee.name !== name)
-    return nothing;
-  if (!SIZED.includes(name) || !node.args.length) return nothing;
-  let { args } = node;
-  const last = args.at(-1);
-  let at = 0;
-  if (name === "unflatten") {
-    const [dim] = args;
-    if (dim.type === "number" && !dim.isFloat) at = dim.value;
-    else if (dim.type === "unary" && dim.sign === "-" && dim.value.type === "number")
-      at = count - (last.items?.length ?? 0) - dim.value.value + 1;
-    else return nothing;
-  }
-  if (last.type === "tuple" || last.type === "list") args = last.items;
-  else if (args.length === 1) return nothing;
-  const found = args.map(expressionName).map((one) => (one === null || /^\d+$/.test(one) ? null : one));
-  const claims = [...nothing.slice(0, at), ...found, ...nothing.slice(at + found.length)];
-  return claims.length === count ? claims : nothing;
-}
-
-function patternNames(name, node, equation, operand) {
-  if (name === "einsum") return equation ? [...equation.terms[operand]] : null;
-  const pattern = patternOf(node);
-  const groups = pattern === undefined ? null : groupsOf(pattern);
-  return groups && groups.map((group) => group.join("*") || "1");
 }
