@@ -112,19 +112,15 @@ class Page(HTMLParser):
 
     def __init__(self, html: str):
         super().__init__()
-        self.tags, self.scripts, self.asked, self.policy, self.title = (
-            [],
-            [],
-            [],
-            "",
-            "",
-        )
+        self.tags, self.scripts, self.asked, self.links = [], [], [], []
+        self.policy = self.title = ""
         self.feed(html)
 
     def handle_starttag(self, tag, attributes):
         given = dict(attributes)
         self.tags.append(tag)
-        self.asked += [v for k, v in given.items() if k in ("src", "href")]
+        asked = self.links if tag == "a" else self.asked  # a link waits for a press
+        asked += [v for k, v in given.items() if k in ("src", "href")]
         if tag == "script":
             self.scripts.append([given.get("type"), ""])
         if given.get("http-equiv") == "Content-Security-Policy":
@@ -147,6 +143,8 @@ def test_a_file_holds_all_and_asks_for_nothing(run, tmp_path, drawn):
     html = path.read_text("utf-8")
     page = Page(html)
     assert page.asked == ["data:,"]
+    (playground,) = page.links
+    assert re.fullmatch(r"https://\S+/book/playground\.html#\S+", playground)
     assert "url(" not in html and "@import" not in html
     assert page.policy == (
         "default-src 'none'; script-src 'unsafe-inline'; "
