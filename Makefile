@@ -79,7 +79,7 @@ serve: book
 
 .PHONY: test
 test: setup
-	@$(RUN) -m pytest -n logical --maxprocesses 4 --dist load $(ARGS)
+	@$(RUN) -m pytest -n logical --maxprocesses 4 --dist load --maxschedchunk 6 $(ARGS)
 
 # timm brings torchvision, which wants a torch of its own: an environment for them.
 .PHONY: test-timm

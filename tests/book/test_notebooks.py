@@ -274,7 +274,9 @@ def test_the_first_cell_names_the_packages_that_are_missing(tmp_path):
     assert "Traceback" not in done.stdout
 
 
-@pytest.mark.parametrize("cause", ["network", "git"])
+@pytest.mark.parametrize(
+    "cause", ["network", pytest.param("git", marks=pytest.mark.slow)]
+)
 def test_without_network_or_git_the_first_cell_says_what_to_do(tmp_path, cause):
     nowhere = (tmp_path / "nowhere").as_uri()
     environment = {

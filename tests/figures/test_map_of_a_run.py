@@ -412,6 +412,7 @@ def test_a_long_run_folds_by_module(engine):
     assert "undefined" not in html and "NaN" not in html
 
 
+@pytest.mark.slow
 def test_a_large_tensor_is_a_part_of_it_on_the_map(engine):
     """That part in which the followed number is, and never more than one draws."""
     recording = trace(

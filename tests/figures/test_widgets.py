@@ -598,6 +598,7 @@ def test_an_empty_tensor_with_a_long_axis_costs_nothing():
     assert " (0, 1000000000000)</span>" in first_frame(PermuteLens(run))
 
 
+@pytest.mark.slow
 def test_many_values_on_request_are_told_of_and_not_drawn():
     run = trace(
         lambda x: x.expand(300, 1000) * 1.0, torch.randn(1, 1000), max_elements=10**6
@@ -612,6 +613,7 @@ def test_a_run_without_steps_says_why():
     assert "holds no steps. It ran elsewhere" in first_frame(PermuteLens(run))
 
 
+@pytest.mark.slow
 def test_a_view_far_larger_than_its_memory_is_told_of_and_not_drawn():
     def blown_up(x):
         return x.expand(4, 20_000_000)[:, :2] * 1.0

@@ -278,6 +278,7 @@ def placed(data: dict, **parts: Any) -> dict:
     return data | {"tensors": [first | parts, *others]}
 
 
+@pytest.mark.slow
 def test_what_is_very_large_works_or_is_refused_at_once(engine):
     """Where nothing is said it works; a sentence is said within seconds."""
     plain = trace(lambda x: x + 1, torch.randn(2, 3)).to_json()

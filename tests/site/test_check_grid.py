@@ -15,6 +15,7 @@ def caught():
     return {mutant.name: failures(mutant.module) for mutant in SOME}
 
 
+@pytest.mark.slow
 def test_a_mark_stands_where_a_check_catches_and_tells_its_words(open_figure, caught):
     grid = open_figure(CheckGrid(SOME, caught))
     assert f"{sum(map(len, caught.values()))} catches" in grid.said

@@ -125,7 +125,16 @@ def pattern(path: tuple) -> str:
     )
 
 
-@pytest.mark.parametrize("kind", FIGURES)
+LARGE = ("live_vip", "module_map")  # seconds each
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, marks=[pytest.mark.slow] if kind in LARGE else [])
+        for kind in FIGURES
+    ],
+)
 def test_no_figure_takes_text_for_html(kind, engine_of):
     assert set(FIGURES) == set(BookWidget.kinds)
     module = BookWidget.kinds[kind].module

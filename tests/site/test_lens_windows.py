@@ -146,6 +146,7 @@ def test_numbers_fly_between_cells_that_are_shown(ask, recordings):
             assert set(rows) == set(range(flight["count"])), name
 
 
+@pytest.mark.slow
 def test_each_moment_can_be_drawn_and_told(ask, recordings):
     """And no more cells than of a tensor that is drawn whole."""
     code = """(() => {

@@ -150,10 +150,10 @@ THIRDS = [[1 / 3] * 32] * 3
     "off, hold",
     [
         (["h", ""], []),
-        (["wc", "hw"], []),
-        (["hwc", "hwc"], []),
-        (["", ""], [THIRDS, THIRDS]),
-        (["", ""], "means"),
+        pytest.param(["wc", "hw"], [], marks=pytest.mark.slow),
+        pytest.param(["hwc", "hwc"], [], marks=pytest.mark.slow),
+        pytest.param(["", ""], [THIRDS, THIRDS], marks=pytest.mark.slow),
+        pytest.param(["", ""], "means", marks=pytest.mark.slow),
         (["w", ""], [None, THIRDS]),
     ],
 )

@@ -103,6 +103,7 @@ def test_an_old_address_takes_its_search_and_fragment_along(
     assert opened.url == "about:blank"
 
 
+@pytest.mark.slow
 def test_without_a_script_there_is_a_link(open_page, places, small_site):
     for old, new in moved.MOVED.items():
         opened = open_page(

@@ -47,6 +47,7 @@ def test_there_is_one_round_for_each_mutant(spotter):
     assert 0.25 < sum(places) / len(places) < 0.75
 
 
+@pytest.mark.slow
 def test_the_seed_decides_order_and_place():
     games = [MutantSpotter(SOME, seed=seed).game["rounds"] for seed in range(8)]
     assert MutantSpotter(SOME, seed=3).game["rounds"] == games[3]

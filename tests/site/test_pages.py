@@ -98,6 +98,9 @@ TAB_STOPS_SET = """() => [
 AT_REST = "document.getAnimations().every((one) => one.playState === 'finished')"
 
 
+CONTRAST = "color-contrast"  # takes longer than all other rules of axe
+
+
 def check_axe(axe, page, **rules) -> None:
     # To preload style sheets axe would ask for them anew, and wrongly where they import
     # each other.
@@ -108,18 +111,22 @@ def check_axe(axe, page, **rules) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_axe_finds_nothing(open_site, axe, page):
-    """All rules at two widths; the contrasts, which alone take long, in both themes."""
     opened = open_site(page)
-    contrast = "color-contrast"
     for width in (360, 1280):
         opened.set_viewport_size({"width": width, "height": 1000})
         opened.wait_for_function(TAB_STOPS_SET)
-        check_axe(axe, opened, rules={contrast: {"enabled": False}})
+        check_axe(axe, opened, rules={CONTRAST: {"enabled": False}})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES)
+def test_axe_finds_every_text_to_stand_out(open_site, axe, page):
+    opened = open_site(page)
     opened.evaluate(KEEP_ONE_OF_EACH)
     for theme in THEMES:
         set_theme(opened, theme)
         opened.wait_for_function(AT_REST)
-        check_axe(axe, opened, runOnly=[contrast])
+        check_axe(axe, opened, runOnly=[CONTRAST])
 
 
 def test_axe_finds_nothing_from_disk(open_site, axe):
@@ -236,6 +243,7 @@ def test_no_button_of_the_theme_lies_over_the_figures(open_site):
         assert not opened.locator("#pst-back-to-top").is_visible()
 
 
+@pytest.mark.slow
 def test_a_player_stays_in_reach_on_a_phone(open_site):
     for page, start in (
         ("book/index", "[data-vip-widget=module_map]"),
