@@ -237,8 +237,8 @@ def test_no_answer_is_too_silly_for_a_sentence(chapter, capsys, monkeypatch):
     for name, (answer, told) in SILLY.items():
         with monkeypatch.context() as patch:
             if any(answer is endless for endless in ENDLESS):
-                patch.setattr(runner, "SECONDS", 0.1)
-                patch.setattr(runner, "PATIENCE", 0.2)
+                patch.setattr(runner, "SECONDS", 0.03)
+                patch.setattr(runner, "PATIENCE", 0.06)
             exercise.run(**{exercise.answer: answer})
         out = capsys.readouterr().out
         assert out.startswith("Not yet."), (name, out)
@@ -356,7 +356,7 @@ def test_each_case_has_its_own_time(clocks, capsys):
 
 
 def test_an_answer_that_is_ready_when_its_time_is_up_is_too_late(monkeypatch, capsys):
-    monkeypatch.setattr(runner, "SECONDS", 0.1)
+    monkeypatch.setattr(runner, "SECONDS", 0.03)
 
     def clever(x):
         with contextlib.suppress(KeyboardInterrupt):
