@@ -174,14 +174,25 @@ let spare; // a canvas that every bitmap goes through
 
 function bitmapCanvas({ columns, cells, palette }) {
   spare ??= document.createElement("canvas");
-  [spare.width, spare.height] = [columns, cells.length / columns];
-  const image = new ImageData(spare.width, spare.height);
-  cells.forEach((cell, k) => {
-    const [r, g, b] = palette[cell];
-    image.data.set([r, g, b, 255], 4 * k);
-  });
-  spare.getContext("2d").putImageData(image, 0, 0);
+  const rows = cells.length / columns;
+  if (spare.width !== columns || spare.height !== rows) [spare.width, spare.height] = [columns, rows];
+  const context = spare.getContext("2d");
+  const image = context.createImageData(columns, rows);
+  const colours = pixelsOf(palette);
+  const pixels = new Uint32Array(image.data.buffer);
+  for (let k = 0; k < pixels.length; k++) pixels[k] = colours[cells[k]];
+  context.putImageData(image, 0, 0);
   return spare;
+}
+
+const opaque = new WeakMap(); // by palette: its colours, as the bytes of an image hold them
+
+function pixelsOf(palette) {
+  if (!opaque.has(palette)) {
+    const bytes = Uint8Array.from(palette.flatMap(([r, g, b]) => [r, g, b, 255]));
+    opaque.set(palette, new Uint32Array(bytes.buffer));
+  }
+  return opaque.get(palette);
 }
 
 /**
