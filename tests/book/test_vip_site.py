@@ -11,6 +11,7 @@ from tables import in_turn
 from vip_site.your_turn import NeedsPython
 from vip_tutorial import trace
 from vip_tutorial.figures import CostCalculator, PermuteLens
+from vip_tutorial.lens.figure.files import whole_file
 from vip_tutorial.permute_mlp import PermuteMLP
 from vip_tutorial.training.data import as_tokens, digit
 
@@ -101,6 +102,18 @@ def test_a_figure_gets_its_first_frame_and_the_page_its_script(tmp_path):
     assert context["body"].startswith("<p>a</p>") and context["body"].endswith(
         "<p>b</p>"
     )
+
+
+def test_a_figure_has_a_page_of_its_own_beside_the_one_it_stands_on(tmp_path):
+    run = trace(PermuteMLP(8, 8).height, torch.zeros(1, 8, 8, 8))
+    lens = PermuteLens(run, name="three", title="Three", start="v1;step=2")
+    context = {"body": lens.static_html(), "script_files": []}
+    vip_site._finish_page(FakeApp(tmp_path), "a/page", "page.html", context, None)
+    assert '"alone": "page.three.html"' in context["body"]
+    assert "Copy code for your page" in context["body"]
+    alone = (tmp_path / "a/page.three.html").read_text(encoding="utf-8")
+    assert alone == whole_file(lens)
+    assert "Copy code for your page" not in alone.partition("<script")[0]
 
 
 def test_a_page_gets_what_its_figures_need_and_no_more(tmp_path):

@@ -131,3 +131,25 @@ def test_without_a_script_there_is_the_first_frame(
     assert "Step 3 of 7" in page.locator('[data-part="say"]').inner_text()
     assert page.locator("svg.vip-wide").first.is_visible()
     assert not page.locator("button[data-do=next]").is_visible()
+
+
+def test_the_code_of_a_figure_of_the_book_shows_it_on_another_page(
+    site, open_page, places
+):
+    path = (site / "book/04-height-branch.html").relative_to(places.folder).as_posix()
+    page = open_page(places("http", f"{path}#height-toy=v1;step=3"))
+    lens = Lens(page, "height-toy")
+    lens.box.get_by_text("Copy code for your page").click()
+    (code,) = lens.box.locator("[data-part=link] input").evaluate_all(
+        "(all) => all.map((one) => one.value)"
+    )
+    assert code.startswith('<iframe src="http://') and "step=3" in code
+    host = places.folder / "lens/blog.html"
+    host.write_text(HOST.format(frame=code), encoding="utf-8")
+    framed = FramedLens(open_page(places("http", "lens/blog.html")), "height-toy")
+    assert framed.head == lens.head
+    assert not framed.box.get_by_text("Copy code for your page").count()
+    # All of it is seen: nothing to scroll inside the frame.
+    assert framed.frame.evaluate(
+        "document.documentElement.scrollHeight <= innerHeight + 1"
+    )

@@ -33,7 +33,7 @@ from sphinx.application import Sphinx
 import vip_tutorial
 from vip_tutorial.lens.figure.files import page_json
 
-from .figures import first_frame, set_apart, site_script, site_style
+from .figures import first_frame, page_alone, set_apart, site_script, site_style
 
 _HERE = Path(__file__).parent
 _PACKAGE = Path(vip_tutorial.__file__).parent
@@ -116,7 +116,7 @@ def _finish_page(app, pagename, templatename, context, doctree) -> None:
     body = context.get("body", "")
     _refuse_double_names(pagename, body)
     if kinds := sorted({figure["kind"] for figure in _FIGURE.finditer(body)}):
-        draw = partial(_draw_first_frame, app, context)
+        draw = partial(_draw_figure, app, pagename, context)
         context["body"] = _FIGURE.sub(draw, _with_ids_of_their_own(body))
         _add_assets(app, kinds)
     _refuse_double_ids(pagename, context.get("body", ""))
@@ -181,21 +181,28 @@ def _is_read(script: Any) -> bool:
     return "thebe" not in str(script) and "widget-state" not in kind
 
 
-def _draw_first_frame(app, context, found: re.Match[str]) -> str:
+def _draw_figure(app, pagename, context, found: re.Match[str]) -> str:
+    """Draw a figure's first frame, and give the figure a page of its own, too."""
     kind, state = found["kind"], json.loads(found["state"])
+    # Beside the page it stands on, so that what it links to is found from there.
+    alone = Path(app.outdir, f"{pagename}.{state['name']}.html")
+    alone.parent.mkdir(parents=True, exist_ok=True)
+    alone.write_text(page_alone(kind, state), encoding="utf-8")
+    state["alone"] = alone.name
+
     rest, script = set_apart(kind, state)
-    before, after = (found.start("still"), found.end("still"))
-    html = found.string
-    drawn = html[found.start() : before] + first_frame(kind, state)
-    drawn += html[after : found.end()]
-    if not script:
-        return drawn
-    name = f"vip-data/{hashlib.sha256(script.encode()).hexdigest()[:16]}.js"
-    file = Path(app.outdir, "_static", name)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(script, encoding="utf-8")
-    rest["apart"] = context["pathto"](f"_static/{name}", 1)
-    return drawn.replace(found["state"], page_json(rest), 1)
+    if script:
+        name = f"vip-data/{hashlib.sha256(script.encode()).hexdigest()[:16]}.js"
+        file = Path(app.outdir, "_static", name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(script, encoding="utf-8")
+        rest["apart"] = context["pathto"](f"_static/{name}", 1)
+
+    html, begin = found.string, found.start()
+    still, json_ = found.span("still"), found.span("state")
+    parts = [html[begin : still[0]], first_frame(kind, state)]
+    parts += [html[still[1] : json_[0]], page_json(rest), html[json_[1] : found.end()]]
+    return "".join(parts)
 
 
 def _inline_math(self: Any, node: nodes.math) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import vip_tutorial.figures  # noqa: F401  registers them all
 from vip_tutorial.lens.figure import engine
-from vip_tutorial.lens.figure.files import page_script, style
+from vip_tutorial.lens.figure.files import page_of, page_script, style
 from vip_tutorial.lens.figure.host import BookWidget
 
 WIDGETS = BookWidget.kinds
@@ -30,6 +30,12 @@ def site_style(*kinds: str) -> str:
 def first_frame(kind: str, state: dict[str, Any]) -> str:
     """HTML of a widget before any script has run, drawn by its own JavaScript core."""
     return engine.call(WIDGETS[kind].module, "firstFrame", state)
+
+
+def page_alone(kind: str, state: dict[str, Any]) -> str:
+    """A page that holds a figure alone, to be put into other pages."""
+    heading = state["title"] or WIDGETS[kind].__name__
+    return page_of(WIDGETS[kind], state, heading, first_frame(kind, state))
 
 
 def set_apart(kind: str, state: dict[str, Any]) -> tuple[dict[str, Any], str]:

@@ -7,8 +7,8 @@
 // first frame has the same picture as SVG.
 //
 // Actions come from attributes in the figure's HTML:
-//   data-do="name" data-value="3"   a click                {name, value}; "copy" and "reset"
-//                                   are answered here
+//   data-do="name" data-value="3"   a click                {name, value}; "copy", "embed",
+//                                   "reset" are answered here
 //   data-set="name"                 a control's new value  {name, value}
 //   data-keys="name"                a key on an element that has focus  {name, key, shift}
 //   data-drag="name" around data-at="7"   a pointer drawn over elements  {name, value, begins}
@@ -21,7 +21,7 @@
 //   data-glance="value"             pointed at or focused, until it is no more  {name: "glance", value}
 // and of the page around the figure, which names an axis to be lit  {name: "light", value}
 
-import { copyLink, escape, linkHtml, problemHtml, renderWith, themeOf, watchLooks } from "./host.js";
+import { copyEmbed, copyLink, escape, linkHtml, problemHtml, renderWith, themeOf, watchLooks } from "./host.js";
 import { isCalm, makeMotion } from "./motion.js";
 import { patch } from "./patch.js";
 
@@ -166,6 +166,7 @@ function opened(figure, model) {
   scene.title = model.get("title") || scene.title || figure.title;
   scene.name = model.get("name") || figure.kind;
   scene.isPage = model.get("link") !== "";
+  scene.hasOwn = Boolean(model.get("alone"));
   const usual = Object.fromEntries(Object.entries(figure.fields).map(([key, field]) => [key, field.usual]));
   const first = { ...usual, ...figure.first?.(scene) };
   const given = model.get("start");
@@ -174,7 +175,7 @@ function opened(figure, model) {
 }
 
 function wholeHtml(figure, scene, state, problem, asleep = false) {
-  const { line } = linkHtml(scene.isPage);
+  const { line } = linkHtml(scene.isPage, scene.hasOwn);
   const words = [problem, figure.say(scene, state)].filter(Boolean).join(" ");
   return `
 <div class="vip-title"><strong>${escape(scene.title)}</strong></div>
@@ -194,7 +195,8 @@ function saidHtml(words) {
     : escape(words);
 }
 
-const optionsOf = (figure, scene, state) => `${figure.options?.(scene, state) ?? ""}${linkHtml(scene.isPage).buttons}`;
+const optionsOf = (figure, scene, state) =>
+  `${figure.options?.(scene, state) ?? ""}${linkHtml(scene.isPage, scene.hasOwn).buttons}`;
 
 const partsOf = (figure, scene, state, asleep) => [figure.html(scene, state, asleep)].flat();
 
@@ -327,6 +329,7 @@ function bringFigureToLife(figure, model, el, again) {
   on(el, "click", (event) => {
     const { do: name, value } = within(event, "[data-do]")?.dataset ?? {};
     if (name === "copy") copyLink(el, model, scene.name, writeFields(figure.fields, state), say);
+    else if (name === "embed") copyEmbed(el, model, scene, writeFields(figure.fields, state), say);
     else if (name === "reset") {
       part("link").hidden = true;
       state = {}; // forget, too, what stands in no link

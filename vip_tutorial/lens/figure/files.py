@@ -107,8 +107,32 @@ def _why_not_written(path: Path, fault: OSError) -> str:
 
 def whole_file(widget: "BookWidget") -> str:
     """A page that holds a figure alone, as it is now, and all that this needs."""
-    figure = widget.static_html(first_frame(widget))
-    return _page(widget, figure, page_script([type(widget)]))
+    state = widget.page_state()
+    return page_of(type(widget), state, widget.heading(), first_frame(widget))
+
+
+def page_of(
+    widget: type["BookWidget"], state: dict[str, Any], heading: str, frame: str
+) -> str:
+    """A page that holds a figure alone, and all that this needs.
+
+    Args:
+        widget: Class of the figure.
+        state: What its JavaScript core reads.
+        heading: What the page is called.
+        frame: What it shows before its script draws, as HTML.
+    """
+    figure = element(widget.kind, state["name"], frame, page_json(state))
+    return _page(widget, heading, figure, page_script([widget]))
+
+
+def element(kind: str, name: str, picture: str, state: str) -> str:
+    """A figure's element, as a page's script finds it; state is its JSON."""
+    return (
+        f'<div data-vip-widget="{kind}" id="{name}">'
+        f'<div class="vip vip-{kind}">{picture}</div>'
+        f'<script type="application/json">{state}</script></div>'
+    )
 
 
 def framed(widget: "BookWidget") -> str:
@@ -119,8 +143,8 @@ def framed(widget: "BookWidget") -> str:
     state = page_json(widget.page_state())
     packed = json.dumps({"state": state, "script": page_script([type(widget)])})
     packed = base64.b64encode(gzip.compress(packed.encode(), mtime=0)).decode()
-    figure = widget.figure_html(first_frame(widget), "")
-    page = _page(widget, figure, _UNPACK % packed)
+    figure = element(widget.kind, widget.name, first_frame(widget), "")
+    page = _page(type(widget), widget.heading(), figure, _UNPACK % packed)
     page = page.replace("&", "&amp;").replace("'", "&#39;")
     return (
         f'<iframe sandbox="allow-scripts" title="{html.escape(widget.heading())}" '
@@ -129,7 +153,7 @@ def framed(widget: "BookWidget") -> str:
     )
 
 
-def _page(widget: "BookWidget", figure: str, script: str) -> str:
+def _page(widget: type["BookWidget"], heading: str, figure: str, script: str) -> str:
     css = style(widget.styles)
     dark = _DARK.search(css)
     css += _FILE_CSS % (dark[1].strip() if dark else "")
@@ -141,7 +165,7 @@ def _page(widget: "BookWidget", figure: str, script: str) -> str:
 <meta http-equiv="Content-Security-Policy" content="{POLICY}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="icon" href="data:,">
-<title>{html.escape(widget.heading())}</title>
+<title>{html.escape(heading)}</title>
 <style>
 {css}</style>
 </head>

@@ -89,13 +89,18 @@ export function themeOf(el) {
   );
 }
 
-/** The buttons that end every figure, and the line that shows a link. */
-export function linkHtml(isPage) {
+/**
+ * The buttons that end every figure, and the line that shows what was copied.
+ * @param {boolean} isPage whether it stands on a page, and not in a notebook
+ * @param {boolean} hasOwn whether it has a page of its own, too
+ */
+export function linkHtml(isPage, hasOwn) {
   return {
     buttons:
       `<button type="button" data-do="copy">Copy ${isPage ? "link to this picture" : "the state"}</button>\n` +
+      (hasOwn ? '  <button type="button" data-do="embed">Copy code for your page</button>\n' : "") +
       '  <button type="button" data-do="reset">Start again</button>',
-    line: '<p class="vip-link" data-part="link" hidden><label>Link <input type="text" readonly></label></p>',
+    line: '<p class="vip-link" data-part="link" hidden><label><span>Link</span> <input type="text" readonly></label></p>',
   };
 }
 
@@ -103,16 +108,33 @@ export function linkHtml(isPage) {
 export function copyLink(el, model, name, text, say) {
   const page = model.get("link");
   const link = page ? `${page}#${name}=${text}` : text;
+  copy(el, page ? "Link" : "State", link, () =>
+    say(page ? "Link copied." : "State copied; pass it as state= to the widget."),
+  );
+}
+
+/** Show and copy the HTML that puts a figure, as it is now, into another page. */
+export function copyEmbed(el, model, scene, text, say) {
+  const address = new URL(`${model.get("alone")}#${scene.name}=${text}`, model.get("link"));
+  const { width, height } = el.getBoundingClientRect();
+  const [wide, high] = [width + 16, height + 40].map(Math.ceil); // with margins, and lines that break elsewhere
+  const html =
+    `<iframe src="${escape(address.href)}" title="${escape(scene.title)}" loading="lazy" ` +
+    `style="width:100%;max-width:${wide}px;height:${high}px;border:0"></iframe>`;
+  copy(el, "HTML", html, () =>
+    say("HTML copied; put it into a page of yours. The frame is as large as the figure here."),
+  );
+}
+
+function copy(el, what, text, then) {
   const line = el.querySelector('[data-part="link"]');
   const field = line.querySelector("input");
+  line.querySelector("span").textContent = what;
   line.hidden = false;
-  field.value = link;
+  field.value = text;
   field.select();
   // In a frame it may be forbidden, and a browser complains of the mere try.
   const { featurePolicy } = /** @type {*} */ (document);
   if (featurePolicy?.allowsFeature("clipboard-write") === false) return;
-  navigator.clipboard?.writeText(link).then(
-    () => say(page ? "Link copied." : "State copied; pass it as state= to the widget."),
-    () => {},
-  );
+  navigator.clipboard?.writeText(text).then(then, () => {});
 }

@@ -163,15 +163,8 @@ class BookWidget(KernelFree, anywidget.AnyWidget):
             picture: What stands there before a script draws; its `still` if None.
         """
         picture = self.still() if picture is None else picture
-        return self.figure_html(picture, page_json(self.page_state()))
-
-    def figure_html(self, picture: str, state: str) -> str:
-        """The figure's element, as a page's script finds it."""
-        return (
-            f'<div data-vip-widget="{self.kind}" id="{self.name}">'
-            f'<div class="vip vip-{self.kind}">{picture}</div>'
-            f'<script type="application/json">{state}</script></div>'
-        )
+        state = page_json(self.page_state())
+        return files.element(self.kind, self.name, picture, state)
 
 
 def script(module: Path) -> str:

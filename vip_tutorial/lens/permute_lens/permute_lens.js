@@ -124,7 +124,8 @@ ${stageHtml(
 
   foot: ({ run, program }) =>
     (program ? `<p class="vip-note"><a href="${escape(program)}">Change this code</a> in the playground.</p>` : "") +
-    failedHtml(run) + run.omitted.map((sentence) => `<p class="vip-omitted">${escape(sentence)}</p>`).join(""),
+    failedHtml(run) +
+    run.omitted.map((sentence) => `<p class="vip-omitted">${escape(sentence)}</p>`).join(""),
 
   say: ({ run, plans }, state, body) =>
     sayText(run, lensState(state), body && plans[formatOf(stageOf(body, "panes").clientWidth)]),
