@@ -175,7 +175,7 @@ DRAWN = """((data, view, progress) => {
   const plan = { run, groups, layout, lens: plans.wide, flights: new Map() };
   const drawing = new $paint.Drawing(layout.width, layout.height);
   $map_picture.drawMap(
-    plan, drawing, { lit: [], cell: -1, fill: "birth", here: null, ...view }, progress);
+    plan, drawing, { lit: [], cell: -1, fill: "birth", here: null, misfits: [], ...view }, progress);
   const boxes = drawing.boxes.flatMap(({ fill, alpha, layer, cells }) =>
     cells.flatMap((x, i) => i % 4 ? [] :
       [{ x, y: cells[i + 1], width: cells[i + 2], height: cells[i + 3],
@@ -189,6 +189,17 @@ DRAWN = """((data, view, progress) => {
 
 def drawn(engine, data: str, progress: float = 1, **view) -> dict:
     return json.loads(engine.eval(f"{DRAWN}({data}, {json.dumps(view)}, {progress})"))
+
+
+def test_an_axis_that_does_not_fit_is_marked(engine):
+    data = json.dumps(
+        trace(lambda x: x.permute(1, 2, 0), torch.ones(2, 3, 4)).to_json()
+    )
+    picture = drawn(
+        engine, data, position=1, moving=False, current=-1, misfits=[[1, 0], [0, 2]]
+    )
+    names = [mark["text"] for mark in picture["marks"] if mark["kind"] == "text"]
+    assert "(d0, d1, ✗ d2)" in names and "(✗ d1, d2, d0)" in names, names
 
 
 def test_the_picture_is_that_of_the_numbers(engine):

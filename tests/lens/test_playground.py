@@ -745,6 +745,35 @@ def test_faults_are_in_the_words_of_pytorch_and_say_how_to_mend_them(engine):
         )
 
 
+# After y = x[:, :2] of x (2, 3, 4): x is tensor 0, y tensor 1; the axes that do not fit.
+MISFITS = {
+    "x.unflatten(2, (3, 2))": [[0, 2]],
+    "y.unflatten(-1, (3, 2))": [[1, 2]],
+    "x.expand(5, 2, 3, 7)": [[0, 2]],
+    "torch.cat([x, y], 2)": [[0, 1], [1, 1]],
+    "x + y": [[0, 1], [1, 1]],
+    "x @ y": [[0, 2], [1, 1]],
+    "y.sum(0) @ x[0, 0, :3]": [[2, 1], [3, 0]],
+    "F.linear(y, torch.ones(3, 3))": [[1, 2]],
+    "y.split([1, 2], 0)": [[1, 0]],
+    "y.narrow(1, 1, 2)": [[1, 1]],
+    "y.narrow(1, 5, 1)": [[1, 1]],
+    "y.select(-1, 4)": [[1, 2]],
+    "y[None, 0, ..., 4]": [[1, 2]],
+    'rearrange(y, "a b (c d) -> a b c d", c=3)': [[1, 2]],
+    'rearrange(y, "a b (c d) -> a b c d", c=3, d=2)': [[1, 2]],
+    "y.reshape(5)": [],
+    "torch.ones(3) + torch.ones(2)": [],
+}
+
+
+def test_a_fault_names_the_axes_that_do_not_fit(engine):
+    for line, axes in MISFITS.items():
+        code = f"from einops import rearrange\ny = x[:, :2]\n{line}\n"
+        fault = interpreted(engine, code, [2, 3, 4])["fault"]
+        assert fault["line"] == 3 and fault["axes"] == axes, (line, fault)
+
+
 STRANGE = {
     "noise": "".join(
         random.Random(0).choices("x()[]{}'\"\\:=+-*/ \n\t#é0.", k=100_000)

@@ -23,6 +23,7 @@ const HEAD = 5; // of an arrow
  * @property {string} [window] what the windows of large tensors show, if not what is followed
  * @property {string} fill
  * @property {import("./map_graph.js").Group[] | null} here the only ones that don't stand back
+ * @property {[number, number][]} misfits axes that the next step can't take: a tensor's number, and the axis
  */
 
 /**
@@ -49,7 +50,8 @@ export function drawMap(plan, drawing, view, progress) {
     const onItsWay = group && isCurrent(group) && progress < 1;
     if (onItsWay) drawPlaces(drawing, station);
     else drawStation(plan, drawing, view, station, !group || isDone(group) || feeds(view.here, station.id) ? 1 : LATER);
-    const names = run.tensors[station.id].axes;
+    const isMisfit = (axis) => view.misfits.some(([id, other]) => id === station.id && other === axis);
+    const names = run.tensors[station.id].axes.map((name, axis) => (isMisfit(axis) ? `✗ ${name}` : name));
     drawing.text(
       station.x,
       station.y + station.height + 11,

@@ -51,7 +51,8 @@ export const figure = {
     const scene = lens.prepare(get);
     const here = get("here") || "";
     const title = here ? `You are here: ${here}` : scene.title;
-    return { ...scene, title, here, listing: listingOf(scene.run), maps: new Map() };
+    const misfits = get("misfits") ?? [];
+    return { ...scene, title, here, misfits, listing: listingOf(scene.run), maps: new Map() };
   },
 
   first: (scene) => ({ ...lens.first(scene), step: scene.run.steps.length }),
@@ -190,7 +191,8 @@ function viewOf(scene, state) {
   const fill = state.fill === "gradient" ? "birth" : state.fill;
   const here = scene.here ? groups.filter((group) => isHere(scene, group)) : null;
   const { cell, window } = state;
-  return { position, moving: state.moving !== undefined, current, progress, lit, cell, window, fill, here };
+  const { misfits } = scene;
+  return { position, moving: state.moving !== undefined, current, progress, lit, cell, window, fill, here, misfits };
 }
 
 const isHere = ({ run, here }, group) =>

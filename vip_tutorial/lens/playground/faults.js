@@ -15,6 +15,18 @@ export class Fault extends Error {
     this.line = 0;
     /** Where in the program it is, in characters. @type {number | undefined} */
     this.from = undefined;
+    /** The axes that do not fit, each with its tensor. @type {[import("./tensor.js").Tensor, number][]} */
+    this.axes = [];
+  }
+
+  /**
+   * Say of a tensor which axis does not fit, for it to be marked in the picture.
+   * @param {import("./tensor.js").Tensor} tensor
+   * @param {number} axis from 0, or negative from the end
+   */
+  on(tensor, axis) {
+    this.axes.push([tensor, axis < 0 ? axis + tensor.ndim : axis]);
+    return this;
   }
 }
 

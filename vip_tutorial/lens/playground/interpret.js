@@ -51,6 +51,7 @@ const LONGEST_TEXT = 400; // of a line in a recording
  * @property {string} help
  * @property {number} line from 1; 0 if it is of none
  * @property {number} column from 0
+ * @property {[number, number][]} axes that do not fit: the tensor's number in the recording, and the axis
  *
  * Run a program.
  * @param {string} code
@@ -89,7 +90,7 @@ function surprise(error) {
 }
 
 /** @returns {Told} */
-function tell({ kind, message, help, line, from }, code) {
+function tell({ kind, message, help, line, from, axes }, code) {
   const start = from === undefined ? -1 : code.lastIndexOf("\n", from - 1);
   return {
     kind,
@@ -97,6 +98,7 @@ function tell({ kind, message, help, line, from }, code) {
     help: help.slice(0, 600),
     line,
     column: from === undefined ? 0 : from - start - 1,
+    axes: axes.flatMap(([{ id }, axis]) => (id === null ? [] : [[id, axis]])),
   };
 }
 
@@ -671,7 +673,7 @@ class Program {
     if (name === "reduce" && !["sum", "mean"].includes(how)) throw outside(`einops' reduce by ${written(how ?? null)}`);
     const tuple = (found) => new Items("tuple", found);
     let now = x;
-    for (const { op, sizes } of recipeOf(/** @type {any} */ (name), x.shape, pattern, lengths))
+    for (const { op, sizes } of recipeOf(/** @type {any} */ (name), x, pattern, lengths))
       if (op === "reduce") now = this.perform(how, MIXES[how], [now], new Map([["dim", tuple(sizes)]]), node, true);
       else if (op === "unsqueeze") now = this.perform(op, MOVES[op], [now, ...sizes], new Map(), node, true);
       else now = this.perform(op, MOVES[op], [now, tuple(sizes)], new Map(), node, true);

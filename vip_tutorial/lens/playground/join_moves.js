@@ -44,7 +44,9 @@ export function cat({ tensors, dim }) {
         "RuntimeError",
         `Sizes of tensors must match except in dimension ${axis}. Expected size ${first.shape[off]} but got size ${x.shape[off]} for tensor number ${tensors.indexOf(x)} in the list.`,
         `Only axis ${axis} may differ, and axis ${off} does, ${first.shape[off]} and ${x.shape[off]}: is dim=${off} meant?`,
-      );
+      )
+        .on(first, off)
+        .on(x, off);
   }
   const shape = [...first.shape];
   shape[axis] = whole.reduce((sum, x) => sum + x.shape[axis], 0);

@@ -56,7 +56,9 @@ function misfit([one, other]) {
       "RuntimeError",
       `The size of tensor a (${n}) must match the size of tensor b (${m}) at non-singleton dimension ${ndim - back}`,
       `Shapes line up from the right, and axis -${back} is ${n} long in one and ${m} in the other: they must be as long, or one of them 1; put a new axis with [:, None] where one is missing.`,
-    );
+    )
+      .on(one, -back)
+      .on(other, -back);
   }
   return new Fault("RuntimeError", "shape mismatch: objects cannot be broadcast to a single shape");
 }
@@ -211,7 +213,9 @@ const doNotFit = (message, x, other) => {
     "RuntimeError",
     message,
     `In a product the last axis of the left, ${x.shape.at(-1)} long, meets the ${meets} of the right, ${inner} long, and they must be as long: is a .mT missing, or a permute before it?`,
-  );
+  )
+    .on(x, -1)
+    .on(other, other.ndim > 1 ? -2 : 0);
 };
 
 function matmul({ x, other }) {
@@ -289,7 +293,7 @@ const linear = {
           ? `size mismatch, got input (${given}), mat (${given}x${taken}), vec (${x.shape[0]})`
           : `mat1 and mat2 shapes cannot be multiplied (${rows}x${x.shape.at(-1)} and ${taken}x${given})`,
         `Linear takes rows of ${taken} numbers along the last axis, and there they are ${x.shape.at(-1)} long: put the axis that it is meant for last.`,
-      );
+      ).on(x, -1);
     const flat = reshape({ x, shape: [1, rows, taken] });
     const found = products(flat, unsqueeze({ x: inOrder(weight, [1, 0]), dim: 0 }));
     const shape = [...x.shape.slice(0, -1), given];

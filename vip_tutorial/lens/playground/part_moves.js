@@ -56,7 +56,7 @@ export function split({ x, split_size_or_sections: parts, dim }) {
         "RuntimeError",
         `split_with_sizes expects split_sizes to sum exactly to ${n} (input tensor's size at dimension ${axis}), but got split_sizes=${sizes(parts)}`,
         `The parts make ${sum}, and the axis is ${n} long.`,
-      );
+      ).on(x, axis);
     return cutInto(x, axis, parts);
   }
   if (parts < 0)
@@ -118,14 +118,14 @@ export function narrow({ x, dim, start, length }) {
       "IndexError",
       `start out of range (expected to be in range of [${-n}, ${n}], but got ${start})`,
       `Axis ${axis} is ${n} long: its elements are 0 to ${n - 1}.`,
-    );
+    ).on(x, axis);
   const first = start < 0 ? start + n : start;
   if (first + length > n)
     throw new Fault(
       "RuntimeError",
       `start (${first}) + length (${length}) exceeds dimension size (${n}).`,
       `Axis ${axis} is ${n} long: from ${first} there are ${n - first} left.`,
-    );
+    ).on(x, axis);
   return sliced(x, axis, first, first + length, 1);
 }
 
@@ -138,7 +138,7 @@ export function select({ x, dim, index }) {
       "IndexError",
       `select(): index ${index} out of range for tensor of size ${sizes(x.shape)} at dimension ${axis}`,
       `Axis ${axis} is ${n} long: its elements are 0 to ${n - 1}.`,
-    );
+    ).on(x, axis);
   return chosen(x, axis, index < 0 ? index + n : index);
 }
 
@@ -169,7 +169,7 @@ export function getitem({ x, index }) {
           "IndexError",
           `index ${item} is out of bounds for dimension ${own} with size ${n}`,
           `Axis ${own} is ${n} long: its elements are 0 to ${n - 1}.`,
-        );
+        ).on(x, own);
       found = chosen(found, axis, item < 0 ? item + n : item);
       own++;
     } else {
@@ -236,7 +236,7 @@ export function gather({ x, dim, index }) {
       "RuntimeError",
       `index ${far} is out of bounds for dimension ${axis} with size ${n}`,
       `Axis ${axis} is ${n} long: its elements are 0 to ${n - 1}.`,
-    );
+    ).on(x, axis);
   let k = 0;
   return gathered(x, [...index.shape], (at) => (x.ndim ? at.with(axis, places[k++]) : []));
 }

@@ -47,12 +47,13 @@ function sideOf(text, pattern) {
 /**
  * The calls that a pattern stands for.
  * @param {"rearrange" | "repeat" | "reduce"} name
- * @param {number[]} shape
+ * @param {import("./tensor.js").Tensor} x
  * @param {string} pattern
  * @param {Map<string, number>} lengths those that the call names
  * @returns {{op: string, sizes: number[]}[]} "reshape", "permute", "reduce" along axes, "unsqueeze" and "expand"
  */
-export function recipeOf(name, shape, pattern, lengths) {
+export function recipeOf(name, x, pattern, lengths) {
+  const { shape } = x;
   const sides = pattern.split("->");
   if (sides.length !== 2) throw wrong("a pattern has two sides", 'Write it as "b h w c -> b (h w) c".');
   let [left, right] = sides.map((side) => sideOf(side, pattern));
@@ -123,13 +124,13 @@ export function recipeOf(name, shape, pattern, lengths) {
       throw wrong(
         `Shape mismatch, ${shape[k]} != ${known}`,
         `Axis ${k} is ${shape[k]} long, and “${group.join(" ")}” makes ${known}.`,
-      );
+      ).on(x, k);
     if (unknown.length) {
       if (known === 0 || shape[k] % known)
         throw wrong(
           `Shape mismatch, can't divide axis of length ${shape[k]} in chunks of ${known}`,
           `Axis ${k} is ${shape[k]} long, and ${known} does not divide it.`,
-        );
+        ).on(x, k);
       given.set(unknown[0], shape[k] / known);
     }
   });

@@ -37,7 +37,7 @@ export function expand({ x, size }) {
           "RuntimeError",
           `The expanded size of the tensor (${wanted}) must match the existing size (${n}) at non-singleton dimension ${i}.  Target sizes: ${sizes(size)}.  Tensor sizes: ${sizes(x.shape)}`,
           `expand stretches axes of length 1 alone, and one of ${n} is asked to be ${wanted}: use repeat or repeat_interleave to copy.`,
-        );
+        ).on(x, own);
       [n, stride] = [wanted, 0];
     }
     [shape[i], strides[i]] = [n, stride];

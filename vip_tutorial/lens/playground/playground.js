@@ -140,8 +140,9 @@ const startOfMap = ({ steps }) => `v1;step=${steps.length}${steps.length > MOST_
 
 const TITLE = "What your code does";
 
-const mapData = (recording) => ({
+const mapData = ({ recording, fault }) => ({
   recording: recording && { ...recording, failed: null },
+  misfits: fault?.axes ?? [],
   title: TITLE,
   name: "map",
   start: recording ? startOfMap(recording) : "",
@@ -158,7 +159,9 @@ export function firstFrame(data, isAwake = false) {
     const given = givenProgram((key) => data[key]);
     const { program } = data.start && !isShortLink(data.start) ? readLink(data.start, given) : { program: given };
     const { recording, fault } = outcomeOf(program);
-    const map = recording ? firstFrameOfMap(mapData(recording), isAwake) : `<p>${escape(wordsOf(fault))}</p>`;
+    const map = recording
+      ? firstFrameOfMap(mapData({ recording, fault }), isAwake)
+      : `<p>${escape(wordsOf(fault))}</p>`;
     return wholeHtml(program, data.title || "Playground", map, !isAwake);
   } catch (error) {
     return problemHtml(error);
@@ -202,7 +205,7 @@ function begin({ model, el }) {
   el.innerHTML = wholeHtml(program, title, "", false);
   part("map").innerHTML = "";
 
-  const map = mapModel(mapData(null), () => {
+  const map = mapModel(mapData({ recording: null, fault: null }), () => {
     if (isOpened) return; // a recording stands in no link
     program.map = map.get("state");
     markLines();
@@ -240,7 +243,7 @@ function begin({ model, el }) {
     if (fault) code.setAttribute("aria-describedby", line.id);
     else code.removeAttribute("aria-describedby");
     part("map").classList.toggle("vip-stale", !recording);
-    if (recording) drawMap({ ...recording, failed: null }, program.map);
+    if (recording) drawMap({ ...recording, failed: null }, program.map, fault?.axes);
     markLines();
     drawCompared();
     const example = EXAMPLES.find(({ name }) => isExample(program, name));
@@ -264,7 +267,8 @@ function begin({ model, el }) {
     part("keep").textContent = kept ? "Forget the kept answer" : "Keep this answer to compare";
   }
 
-  function drawMap(recording, state) {
+  function drawMap(recording, state, misfits = []) {
+    map.set("misfits", misfits);
     map.set("state", state);
     map.set("start", startOfMap(recording));
     map.set("title", isOpened ? "" : TITLE); // it has a name of its own
@@ -456,8 +460,11 @@ function begin({ model, el }) {
   };
 }
 
-const faultHtml = ({ kind, message, help, line }) =>
-  `${line ? `<b>Line ${line}</b> · ` : ""}<b>${escape(kind)}</b>: ${escape(message)}${help ? `<br>${escape(help)}` : ""}`;
+const faultHtml = ({ kind, message, help, line, axes }) =>
+  `${line ? `<b>Line ${line}</b> · ` : ""}<b>${escape(kind)}</b>: ${escape(message)}${help ? `<br>${escape(help)}` : ""}` +
+  (axes.length
+    ? `<br><span aria-hidden="true">✗ marks ${axes.length > 1 ? "the axes" : "the axis"} in the picture.</span>`
+    : "");
 
 /** What differs, in words and, where the shapes are alike, as two pictures. */
 function comparedHtml(recording, other, name) {

@@ -116,7 +116,7 @@ export function unflatten({ x, dim, sizes: parts }) {
       parts.includes(-1)
         ? `Axis ${axis} is ${n} long, which ${sizes(parts)} do not divide.`
         : `Axis ${axis} is ${n} long, and ${parts.join(" x ")} is ${given}: the sizes must make as many.`,
-    );
+    ).on(x, axis);
   const whole = parts.map((part) => (part === -1 ? n / given : part));
   return view({ x, shape: [...x.shape.slice(0, axis), ...whole, ...x.shape.slice(axis + 1)] });
 }
