@@ -175,7 +175,8 @@ DRAWN = """((data, view, progress) => {
   const plan = { run, groups, layout, lens: plans.wide, flights: new Map() };
   const drawing = new $paint.Drawing(layout.width, layout.height);
   $map_picture.drawMap(
-    plan, drawing, { lit: [], cell: -1, fill: "birth", here: null, misfits: [], ...view }, progress);
+    plan, drawing,
+    { lit: [], cell: -1, fill: "birth", here: null, misfits: [], ...view }, progress);
   const boxes = drawing.boxes.flatMap(({ fill, alpha, layer, cells }) =>
     cells.flatMap((x, i) => i % 4 ? [] :
       [{ x, y: cells[i + 1], width: cells[i + 2], height: cells[i + 3],

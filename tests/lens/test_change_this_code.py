@@ -61,7 +61,7 @@ def test_a_program_does_what_the_run_did(engine, function, shape):
     )
     program, problem, outcome = found
     assert problem == "" and outcome["fault"] is None, outcome["fault"]
-    assert program == program_of(run)
+    assert program == program_of(run) | {"same": "", "kept": ""}
 
     def steps(recording):
         shapes = [tensor["shape"] for tensor in recording["tensors"]]

@@ -745,7 +745,7 @@ def test_faults_are_in_the_words_of_pytorch_and_say_how_to_mend_them(engine):
         )
 
 
-# After y = x[:, :2] of x (2, 3, 4): x is tensor 0, y tensor 1; the axes that do not fit.
+# The axes that do not fit.  x, (2, 3, 4), is tensor 0, and y = x[:, :2] tensor 1.
 MISFITS = {
     "x.unflatten(2, (3, 2))": [[0, 2]],
     "y.unflatten(-1, (3, 2))": [[1, 2]],

@@ -9,6 +9,17 @@
  * @property {string} code
  */
 
+/** @param {Example} example @returns {import("./playground.js").Program} */
+export const ofExample = ({ code, shape, axes }) => ({
+  code,
+  shape: shape.join(", "),
+  axes,
+  values: "numbered",
+  map: "",
+  same: "",
+  kept: "",
+});
+
 /** @type {Example[]} */
 export const EXAMPLES = [
   {

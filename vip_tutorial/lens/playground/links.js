@@ -1,12 +1,13 @@
 // A program as text that can stand in a link, and back.
 
-import { EXAMPLES } from "./examples.js";
+import { EXAMPLES, ofExample } from "./examples.js";
 
 const LONGEST = 8000; // characters of a link that mail and chat let through
 const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 const MOST_UNPACKED = 50_000; // characters of what a compressed link holds
-const KEYS = ["code", "shape", "axes", "values", "map"];
-const LIMITS = { code: 20_000, shape: 60, axes: 200, values: 10, map: 400 };
+const EXTRAS = ["map", "same", "kept"]; // may be empty, and then stand in no link
+const KEYS = ["code", "shape", "axes", "values", ...EXTRAS];
+const LIMITS = { code: 20_000, shape: 60, axes: 200, values: 10, map: 400, same: 400, kept: 20_000 };
 
 /** Text as letters, digits, - and _. */
 export function packed(text) {
@@ -81,7 +82,10 @@ export async function writeShortLink(program, first) {
   return best.length > LONGEST ? tooLong(best) : { text: best, problem: "" };
 }
 
-const jsonOf = (program) => JSON.stringify(Object.fromEntries(KEYS.map((key) => [key, program[key]])));
+const jsonOf = (program, keys = KEYS) => {
+  const said = keys.filter((key) => key === "map" || !EXTRAS.includes(key) || program[key]);
+  return JSON.stringify(Object.fromEntries(said.map((key) => [key, program[key]])));
+};
 
 const tooLong = ({ length }) => ({
   text: "v1",
@@ -94,7 +98,8 @@ function textOf(program, first) {
     ({ code, shape, axes }) => code === program.code && shape.join(", ") === program.shape && axes === program.axes,
   );
   if (!example || program.values !== "numbered") return `v1;p=${packed(jsonOf(program))}`;
-  return `v1;example=${example.name}${program.map ? `;p=${packed(JSON.stringify({ map: program.map }))}` : ""}`;
+  const isPlain = EXTRAS.every((key) => !program[key]);
+  return `v1;example=${example.name}${isPlain ? "" : `;p=${packed(jsonOf(program, EXTRAS))}`}`;
 }
 
 async function deflated(text) {
@@ -152,7 +157,7 @@ function filled(json, program) {
   if (!data || typeof data !== "object") return null;
   const found = { ...program };
   for (const key of KEYS) {
-    const value = Object.hasOwn(data, key) ? data[key] : program[key];
+    const value = Object.hasOwn(data, key) ? data[key] : (program[key] ?? "");
     if (typeof value !== "string" || value.length > LIMITS[key]) return null;
     found[key] = value;
   }
@@ -176,8 +181,7 @@ export function readLink(text, first) {
     if (part.startsWith("example=")) {
       const example = EXAMPLES.find(({ name }) => name === part.slice(8));
       if (!example) return bad;
-      const { code, shape, axes } = example;
-      program = { code, shape: shape.join(", "), axes, values: "numbered", map: "" };
+      program = ofExample(example);
     } else if (part.startsWith("p=")) {
       const found = filled(unpacked(part.slice(2)), program);
       if (!found) return bad;

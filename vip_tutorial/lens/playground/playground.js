@@ -4,7 +4,7 @@ import { escape, problemHtml, renderWith, themeOf } from "../figure/host.js";
 import { firstFrame as firstFrameOfMap, render as renderMap } from "../module_map/module_map.js";
 import { answerHtml, compare } from "./compare.js";
 import { recordingOf } from "./dropped.js";
-import { EXAMPLES } from "./examples.js";
+import { EXAMPLES, ofExample } from "./examples.js";
 import { run } from "./interpret.js";
 import { isShortLink, readAnyLink, readLink, writeLink, writeShortLink } from "./links.js";
 
@@ -27,10 +27,11 @@ const HELP =
  * @property {string} axes their names, as they are typed
  * @property {"numbered" | "random"} values
  * @property {string} map the state of the map
+ * @property {string} same the expression that its answer is compared with
+ * @property {string} kept the code whose answer it is compared with
  */
 
 /** @returns {Program} */
-const ofExample = ({ code, shape, axes }) => ({ code, shape: shape.join(", "), axes, values: "numbered", map: "" });
 
 /** The program that a figure is given. @param {(key: string) => any} get @returns {Program} */
 function givenProgram(get) {
@@ -42,6 +43,8 @@ function givenProgram(get) {
     axes: axes.every((name) => name.length === 1) ? axes.join("") : axes.join(", "),
     values: get("values") === "random" ? "random" : "numbered",
     map: "",
+    same: "",
+    kept: "",
   };
 }
 
@@ -63,7 +66,7 @@ export function axesOf(text) {
 export function outcomeOf({ code, shape: typed, axes: named, values }) {
   const wrong = (message, help) => ({
     recording: null,
-    fault: { kind: "The input", message, help, line: 0, column: 0 },
+    fault: { kind: "The input", message, help, line: 0, column: 0, axes: [] },
   });
   const shape = shapeOf(typed);
   if (!shape) return wrong(`“${typed.slice(0, 40)}” is no shape.`, "Write the sizes of the axes, such as 1, 4, 4, 2.");
@@ -93,9 +96,9 @@ function wholeHtml(program, title, map, asleep) {
 <div data-part="play-program">
 <div class="vip-options vip-scripted">
   <label>Begin with <select data-part="play-example"${off}><option value=""${own}>your own</option>${options.join("")}</select></label>
-  <label>x has the shape <input type="text" size="12" data-part="play-shape" value="${escape(shape)}" autocomplete="off" spellcheck="false"${off}></label>
-  <label>its axes are <input type="text" size="8" data-part="play-axes" value="${escape(axes)}" autocomplete="off" spellcheck="false" autocapitalize="off"${off}></label>
-  <label>its numbers <select data-part="play-values"${off}><option value="numbered"${values === "random" ? "" : " selected"}>count</option><option value="random"${values === "random" ? " selected" : ""}>are random</option></select></label>
+  <label>shape of x <input type="text" size="9" data-part="play-shape" value="${escape(shape)}" autocomplete="off" spellcheck="false"${off}></label>
+  <label>axes <input type="text" size="6" data-part="play-axes" value="${escape(axes)}" autocomplete="off" spellcheck="false" autocapitalize="off"${off}></label>
+  <label>numbers <select data-part="play-values"${off}><option value="numbered"${values === "random" ? "" : " selected"}>count</option><option value="random"${values === "random" ? " selected" : ""}>are random</option></select></label>
 </div>
 <div class="vip-play-editor"><div class="vip-play-lines" data-part="play-lines" aria-hidden="true">${linesHtml(code)}</div><textarea data-part="play-code" aria-label="Your code; x is there" rows="${rowsOf(code)}" wrap="off" spellcheck="false" autocapitalize="off" autocomplete="off" autocorrect="off"${asleep ? " readonly" : ""}>
 ${escape(code)}</textarea></div>
@@ -195,7 +198,6 @@ function begin({ model, el }) {
   let program = { ...first };
   let outcome;
   let isOpened = false; // a recording is, in place of the program
-  let kept = null; // the recording whose answer is compared with
   let endMap = null;
   let reading = 0; // of the files and links asked for, only the last one counts
   const part = (name) => /** @type {any} */ (el.querySelector(`[data-part="play-${name}"]`));
@@ -253,15 +255,15 @@ function begin({ model, el }) {
   /** The answer beside the one that was kept, and beside that of an expression. */
   function drawCompared() {
     const { recording } = outcome;
-    const expression = part("same").value.trim();
-    const found = [];
-    if (recording && kept) found.push(comparedHtml(recording, kept, "the kept answer"));
-    if (recording && expression) {
-      const other = outcomeOf({ ...program, code: `x = (${expression}).clone()\n` });
-      if (other.recording) found.push(comparedHtml(recording, other.recording, `“${expression}”`));
-      else
-        found.push(`<p>“${escape(expression)}” gives no answer. ${escape(wordsOf({ ...other.fault, line: 0 }))}</p>`);
-    }
+    const { kept } = program;
+    const same = program.same.trim();
+    const found = Object.entries({ "the kept answer": kept, [`“${same}”`]: same && `x = (${same}).clone()\n` })
+      .filter(([, code]) => recording && code)
+      .map(([name, code]) => {
+        const { recording: other, fault } = outcomeOf({ ...program, code });
+        if (other) return comparedHtml(recording, other, name);
+        return `<p>${escape(name)} gives no answer. ${escape(wordsOf({ ...fault, line: 0 }))}</p>`;
+      });
     part("compared").innerHTML = found.join("");
     part("keep").disabled = !kept && !recording;
     part("keep").textContent = kept ? "Forget the kept answer" : "Keep this answer to compare";
@@ -347,7 +349,7 @@ function begin({ model, el }) {
     setOpened(false);
     program = { ...next };
     part("code").value = program.code;
-    for (const key of ["shape", "axes", "values"]) part(key).value = program[key];
+    for (const key of ["shape", "axes", "values", "same"]) part(key).value = program[key];
     draw();
   }
 
@@ -356,23 +358,24 @@ function begin({ model, el }) {
     target.addEventListener(type, handler);
     undo.push(() => target.removeEventListener(type, handler));
   };
-  for (const key of ["code", "shape", "axes", "values"])
+  for (const key of ["code", "shape", "axes", "values", "same"])
     on(part(key), "input", () => {
       program[key] = part(key).value;
       if (key === "code") part("lines").innerHTML = linesHtml(program.code);
       changed();
     });
-  on(part("same"), "input", changed);
   on(part("keep"), "click", () => {
-    kept = kept ? null : outcome.recording;
+    program.kept = program.kept ? "" : program.code;
     drawCompared();
-    say(kept ? "Kept. Change the code, and see below what lies elsewhere." : "Forgotten.");
+    save();
+    say(program.kept ? "Kept. Change the code, and see below what lies elsewhere." : "Forgotten.");
   });
   on(part("code"), "scroll", () => (part("lines").scrollTop = part("code").scrollTop));
   on(part("example"), "change", () => {
     const example = EXAMPLES.find(({ name }) => name === part("example").value);
     if (!example) return;
-    put(ofExample(example));
+    const { same, kept } = program;
+    put({ ...ofExample(example), same, kept });
     save();
     say(`${example.title}: ${outcome.recording?.steps.length ?? 0} steps.`);
   });
