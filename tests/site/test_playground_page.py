@@ -274,8 +274,8 @@ SENT = {
     "v2;z=XY7BCsIwEER_ZZlTC6u1tV4CXsylf5CLl2AXPJg2pFYC4r9LVkQQ9rBvZnbYJy7zKDA4MQ1MjsnSkfJ2u"
     "foo5ykrJFGsSoaahjou436rrb_RKCmsd6l2TC3TXt2e6VD_d21aNcolGKrB4CP2TB0YPstSPhucBePhb6ty8tM4"
     "BzCCjzDA6w0": {"code": WINDOWS, "values": "random"},
-    "v2;z=NYyxCoMwFAB_Jdz8cGi3gLsfEHDJ8qoPBE0MtZZA6b-LguMd3P0Y1tHwVNe62qQQM8I2aTnlQ9wTQatte"
-    "Lo4avLflHe08veNiIkLXjOTtP1agLCbOVzj2PmfwA": {"same": "x.T", "axes": "HW"},
+    "v2;z=NYyxCoMwFAB_Jdz8cGi3gLsfEHDJ8qoPBE0MtZZA6b-LguMd3P0Y1tHwVNe62qQQM8I2aTnlQ9w"
+    "TQatteLoe4avLflHe08veNiIkLXjOTtP1agLCbOVzj2PmfwA": {"same": "x.T", "axes": "HW"},
 }
 
 
