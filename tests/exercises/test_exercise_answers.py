@@ -769,6 +769,48 @@ WRONG["heard"] = [
 ]
 
 
+# --- 20: which networks does no other beat? ------------------------------------------
+
+
+def front(costs, shares):
+    def beats(one, two):
+        no_worse = costs[one] <= costs[two] and shares[one] >= shares[two]
+        return no_worse and (costs[one], shares[one]) != (costs[two], shares[two])
+
+    numbers = range(len(costs))
+    return [two for two in numbers if not any(beats(one, two) for one in numbers)]
+
+
+def strictly(costs, shares):
+    """Who is beaten must be both dearer and worse."""
+    pairs = list(zip(costs, shares))
+    return [
+        i
+        for i, (c, s) in enumerate(pairs)
+        if not any(d < c and t > s for d, t in pairs)
+    ]
+
+
+def alike_beat(costs, shares):
+    pairs = list(zip(costs, shares))
+    return [i for i in front(costs, shares) if pairs.count(pairs[i]) == 1]
+
+
+RIGHT["front"] = [
+    as_kind(kind, front) for kind in (list, set, iter, lambda r: torch.tensor(list(r)))
+]
+WRONG["front"] = [
+    (lambda c, s: 3, "it must return the numbers of networks"),
+    (lambda c, s: [], "No other beats network 1 (10, 80 %)"),
+    (lambda c, s: range(len(c)), "Network 1 (10, 80 %) beats network 0 (20, 80 %)."),
+    (lambda c, s: [len(c)], "There is no network 2: they go from 0 to 1."),
+    (strictly, "beats network"),
+    (alike_beat, "No other beats network 0 (10, 80 %)"),
+    (lambda c, s: front(sorted(c), s), "gave ["),
+    (lambda c, s: [c.pop()], "changed its input"),
+]
+
+
 # --- The loop ------------------------------------------------------------------------
 
 
@@ -798,6 +840,7 @@ def test_praise_says_what_was_tried(capsys):
         "adds_home": "Right for 3 sizes, with 3 passes",
         "shares": "Right in 5 steps",
         "heard": "Right for all 114 output rows of 5 grids, in three ways.\n",
+        "front": "Right on 10 groups of networks",
         "fits": "Right, for 4 networks: ",
     }.items():
         check_of(name, RIGHT[name][0])

@@ -19,6 +19,7 @@ from .ch16 import check_groups_of_rows
 from .ch17 import check_adds_home
 from .ch18 import check_shares
 from .ch19 import check_heard
+from .ch20 import check_front
 from .whole import check_whole
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "check_confusion",
     "check_cooled",
     "check_fits",
+    "check_front",
     "check_groups_of_rows",
     "check_heard",
     "check_height_rows",
