@@ -5,7 +5,8 @@ from lens_driver import Lens
 from lens_pages import figure, page
 
 TEXT = """<p id="before">The axes H and S meet; NS is no axis, nor is <code>H</code>.
-The other H is <em>W</em>.</p>"""
+The other H is <em>W</em>. DeiT-S is a network.
+<svg width="90" height="20"><text y="15">H in a plot</text></svg></p>"""
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ const MEANINGS = {
   N: "segments of the channels",
   S: "channels in a segment",
 };
-const NO_PROSE = "pre, code, math, a, button, select, h1, h2, h3, h4, h5, h6, script, style, .vip, [data-vip-widget]";
+const NO_PROSE = "pre, code, math, svg, a, button, select, h1, h2, h3, h4, h5, h6, script, style, .vip, [data-vip-widget]";
 
 /** Wrap the letters of a page's text, and tie them to its figures. @param {HTMLElement} page */
 export function tieAxisNames(page) {
@@ -59,7 +59,7 @@ function wrapLetters(page) {
   while (walker.nextNode()) texts.push(walker.currentNode);
   const met = new Set();
   for (const text of texts) {
-    const pieces = text.data.split(/(?<!model )\b([BHWCNS])\b/);
+    const pieces = text.data.split(/(?<!model |[A-Za-z]-)\b([BHWCNS])\b/);
     if (pieces.length === 1) continue;
     const nodes = pieces.map((piece, i) => {
       if (i % 2 === 0) return piece;
