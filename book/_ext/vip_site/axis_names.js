@@ -12,7 +12,8 @@ const MEANINGS = {
   N: "segments of the channels",
   S: "channels in a segment",
 };
-const NO_PROSE = "pre, code, math, svg, a, button, select, h1, h2, h3, h4, h5, h6, script, style, .vip, [data-vip-widget]";
+const NO_PROSE =
+  "pre, code, math, svg, a, button, select, h1, h2, h3, h4, h5, h6, script, style, .vip, [data-vip-widget]";
 
 /** Wrap the letters of a page's text, and tie them to its figures. @param {HTMLElement} page */
 export function tieAxisNames(page) {
