@@ -12,6 +12,7 @@ What can stand alone is an extension of its own:
     whole.py        one build at a time, and no site from half of one
     api.py          what the page "API" leaves out of the docstrings
     moved.py        old addresses lead to the pages that they have become
+    cards.py        what previews of links and searches are told of a page
     your_turn.py    where an exercise can be answered that needs Python
 """
 
@@ -55,6 +56,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension with Sphinx."""
     for part in (
         "api",
+        "cards",
         "glossary",
         "moved",
         "notebooks",

@@ -29,7 +29,7 @@ def svg(widget: "BookWidget") -> str:
         ValueError: If the figure has no such picture, or cannot be drawn.
         RuntimeError: If there is no JavaScript engine on this machine.
     """
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{_drawn(widget)["svg"]}\n'
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{_drawn_now(widget)["svg"]}\n'
 
 
 def png(widget: "BookWidget") -> bytes:
@@ -38,6 +38,15 @@ def png(widget: "BookWidget") -> bytes:
     Raises:
         ModuleNotFoundError: If there is no matplotlib; else as `svg`.
     """
+    return _pixels(_drawn_now(widget))
+
+
+def png_of(widget: type["BookWidget"], state: dict[str, Any]) -> bytes:
+    """A kind of figure in a state, in pixels; fails as `png` does."""
+    return _pixels(_drawn(widget, state, "figure"))
+
+
+def _pixels(drawn: dict[str, Any]) -> bytes:
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.collections import PolyCollection
@@ -50,7 +59,6 @@ def png(widget: "BookWidget") -> bytes:
             "matplotlib, or save the figure as .svg",
             name=fault.name,
         ) from fault
-    drawn = _drawn(widget)
     width, height = drawn["width"], drawn["height"]
     # A unit of the drawing is a point, of which an inch has 72.
     figure = Figure((width / 72, height / 72), dpi=72 * _PIXELS)
@@ -111,14 +119,20 @@ def _corners(cells: list[float]) -> Iterator[list[tuple[float, float]]]:
         yield [(x, y), (right, y), (right, bottom), (x, bottom)]
 
 
-def _drawn(widget: "BookWidget") -> dict[str, Any]:
-    kind = type(widget).__name__
+def _drawn_now(widget: "BookWidget") -> dict[str, Any]:
+    state = widget.page_state() | {"start": widget.state or widget.start}
+    return _drawn(type(widget), state, widget.name)
+
+
+def _drawn(
+    widget: type["BookWidget"], state: dict[str, Any], name: str
+) -> dict[str, Any]:
+    kind = widget.__name__
     if widget.drawn_by is None:
         raise ValueError(
             f"{kind} has no picture that stands alone; save it as .html, which shows "
-            f"all of it: '{widget.name}.html'"
+            f"all of it: '{name}.html'"
         )
-    state = widget.page_state() | {"start": widget.state or widget.start}
     theme = dict(
         re.findall(r"--vip-(\w+): (#\w{6});", _CSS.read_text("utf-8").split("}")[0])
     )

@@ -56,7 +56,7 @@ export function picture(data, theme) {
   sheet.skip(6);
   const words = sayText(run, state, plan);
   sheet.write(escape(words), { size: 13 });
-  sheet.write(figure.foot(scene));
+  sheet.write(figure.foot({ ...scene, program: "" })); // nobody can press a picture
   return sheet.done(title, words);
 }
 

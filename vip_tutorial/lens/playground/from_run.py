@@ -79,7 +79,7 @@ def link_of(recording: dict[str, Any], on_site: bool) -> str:
         on_site: Whether the figure will stand on a page of the book.
     """
     program = program_of(recording)
-    page = _PAGE.rpartition("/")[2] if on_site else _address()
+    page = _PAGE.rpartition("/")[2] if on_site else address_of(_PAGE)
     if program is None or not page:
         return ""
     # As `packed` of links.js writes it.
@@ -87,14 +87,14 @@ def link_of(recording: dict[str, Any], on_site: bool) -> str:
     return f"{page}#playground=v1;p={text}"
 
 
-def _address() -> str:
-    """Of the playground, from afar; empty if the package was not installed."""
+def address_of(page: str) -> str:
+    """Of a page of the book, from afar; empty if the package was not installed."""
     try:
         urls = metadata("vip_tutorial").get_all("Project-URL") or []
     except PackageNotFoundError:
         return ""
     named = dict(url.split(", ", 1) for url in urls)
-    return f"{named['Homepage']}{_PAGE}" if "Homepage" in named else ""
+    return f"{named['Homepage']}{page}" if "Homepage" in named else ""
 
 
 def _linear(recording: dict[str, Any], step: dict[str, Any], root: dict) -> str:
