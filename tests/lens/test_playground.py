@@ -631,6 +631,45 @@ def test_examples_are_what_the_tracer_makes_of_them(engine, examples):
         assert differences(found["recording"], theirs) == [], name
 
 
+# What a program takes, and the shape that Python and einops give it.
+NAMED = [
+    ("x = rearrange(x, 'b ... -> b (...)')", [2, 4, 4, 3], [2, 48]),
+    ("x = rearrange(x, '... c -> (...) c').transpose(0, 1)", [2, 4, 3], [3, 8]),
+    ("x = rearrange(x, '... c -> c (...)')", [2, 4, 3], [3, 8]),
+    ("x = rearrange(x, 'b c ... -> b (... c)')", [2, 4, 4, 3], [2, 48]),
+    ("x = rearrange(x, 'b c ... -> ... c b')", [2, 4, 5, 3], [5, 3, 4, 2]),
+    (
+        "k = 1\ny = [x[:, k] for k in range(3)]\nx = x.mT.transpose(0, k)",
+        [2, 3, 4],
+        [4, 2, 3],
+    ),
+    ("N = 5\n[N for N in x.shape]\nx = x.reshape(-1, N + 1)", [2, 3, 4], [4, 6]),
+    (
+        "for i, n in enumerate(x.shape, 1):\n    x = x.unsqueeze(i)",
+        [2, 3],
+        [2, 1, 1, 3],
+    ),
+]
+
+
+def test_names_and_patterns_mean_what_they_mean_in_python(engine):
+    for code, shape, wanted in NAMED:
+        found = interpreted(engine, code, shape)
+        assert found["fault"] is None, (code, found["fault"])
+        recording = found["recording"]
+        answer = recording["tensors"][recording["steps"][-1]["output"]]
+        assert answer["shape"] == wanted, code
+
+
+def test_no_loop_over_a_tensor_is_passed_over_in_silence(engine):
+    for call in ("enumerate(x)", "zip(x, x)", "list(x)", "tuple(x)", "reversed(x)"):
+        code = f"for t in {call}:\n    x = x + 1"
+        fault = interpreted(engine, code, [2, 3, 4])["fault"]
+        assert (
+            fault["kind"] == "Outside the playground" and "unbind" in fault["message"]
+        )
+
+
 # Each is refused by PyTorch, or by Python.
 REFUSED = """
 x.permute(0, 2, 1).view(2, 12)

@@ -157,7 +157,7 @@ def test_every_control_is_reached_by_tab_in_the_order_of_the_page(toy, open_lens
         order.append(focused(lens))
     expected = [f"step {k}" for k in range(1, 8)] + [f"axis {k}" for k in range(4)]
     expected += ["panes", "back", "play", "next", "scrub", "select", "memory"]
-    expected += ["fill", "numbers", "backward", "copy", "reset", "summary"]
+    expected += ["fill", "numbers", "backward", "copy", "reset", "summary", "a"]
     assert order == expected
 
 

@@ -463,6 +463,10 @@ def _inside(function: Callable[[], T]) -> T:
 
 def _is_inside(frame: Any) -> bool:
     while frame is not None and frame.f_code is not _inside.__code__:
+        # What a weak reference calls may not raise: Python would drop it, and say so.
+        # The next strike meets the answer elsewhere.
+        if frame.f_code.co_filename.endswith(("weakref.py", "_weakrefset.py")):
+            return False
         frame = frame.f_back
     return frame is not None
 

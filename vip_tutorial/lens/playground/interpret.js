@@ -416,12 +416,16 @@ class Program {
         return new Slice(...node.parts.map((part) => (part ? this.evaluate(part) : null)));
       case "comprehension": {
         const items = itemsOf(this.evaluate(node.over), (x) => this.unbind(x, node.over));
+        const { names } = this.frame;
+        const before = new Map(names); // what a comprehension names is its own
         const found = [];
         for (const item of items) {
           this.tick(node);
           this.assign(node.target, item);
           if (!node.test || isTrue(this.evaluate(node.test))) found.push(this.evaluate(node.item));
         }
+        names.clear();
+        for (const [name, value] of before) names.set(name, value);
         return new Items("list", found);
       }
       case "call":

@@ -99,11 +99,17 @@ const plain = (name, run) =>
     return run(args);
   });
 
+/** What an own function of Python runs over: no bare tensor, whose parts would be steps of the run. */
+const listed = (name, value) =>
+  itemsOf(value, () => {
+    throw outside(`${name}() of a tensor (but of x.unbind() it is)`);
+  });
+
 const asNumber = (value) => (Number.isInteger(value) ? value : new Float(value));
 
 function extreme(name, pick) {
   return plain(name, (args) => {
-    const all = args.length === 1 ? itemsOf(args[0], () => []) : args;
+    const all = args.length === 1 ? listed(name, args[0]) : args;
     if (!all.length) throw new Fault("ValueError", `${name}() arg is an empty sequence`);
     if (!all.every(isNumeric)) throw outside(`${name}() of other than numbers`);
     return all.reduce((best, value) => (pick(numberOf(value), numberOf(best)) ? value : best));
@@ -129,8 +135,8 @@ export const BUILTINS = {
     if (!isNumeric(value)) throw outside(`float() of a ${typeOf(value)}`);
     return new Float(numberOf(value));
   }),
-  tuple: plain("tuple", ([value]) => new Items("tuple", value === undefined ? [] : itemsOf(value, () => []))),
-  list: plain("list", ([value]) => new Items("list", value === undefined ? [] : itemsOf(value, () => []))),
+  tuple: plain("tuple", ([value]) => new Items("tuple", value === undefined ? [] : listed("tuple", value))),
+  list: plain("list", ([value]) => new Items("list", value === undefined ? [] : listed("list", value))),
   abs: plain("abs", ([value]) => {
     if (!isNumeric(value)) throw outside(`abs() of a ${typeOf(value)}`);
     return value instanceof Float ? new Float(Math.abs(value.value)) : Math.abs(numberOf(value));
@@ -138,7 +144,7 @@ export const BUILTINS = {
   min: extreme("min", (a, b) => a < b),
   max: extreme("max", (a, b) => a > b),
   zip: plain("zip", (args) => {
-    const all = args.map((value) => itemsOf(value, () => []));
+    const all = args.map((value) => listed("zip", value));
     const count = all.length ? Math.min(...all.map((items) => items.length)) : 0;
     return new Items(
       "list",
@@ -154,13 +160,13 @@ export const BUILTINS = {
   }),
   enumerate: plain(
     "enumerate",
-    ([value]) =>
+    ([value, start = 0]) =>
       new Items(
         "list",
-        itemsOf(value, () => []).map((item, i) => new Items("tuple", [i, item])),
+        listed("enumerate", value).map((item, i) => new Items("tuple", [i + needWhole(start), item])),
       ),
   ),
-  reversed: plain("reversed", ([value]) => new Items("list", [...itemsOf(value, () => [])].reverse())),
+  reversed: plain("reversed", ([value]) => new Items("list", [...listed("reversed", value)].reverse())),
   print: new Callable("print", () => null),
 };
 
@@ -172,7 +178,7 @@ const ofNumber = (name, run) =>
 
 export const MATH = {
   prod: plain("prod", ([value]) => {
-    const items = itemsOf(value, () => []);
+    const items = listed("math.prod", value);
     if (!items.every(isNumeric)) throw outside("math.prod of other than numbers");
     const product = items.map(numberOf).reduce((all, n) => all * n, 1);
     return items.some((item) => item instanceof Float) ? new Float(product) : checkedWhole(product);

@@ -4,6 +4,8 @@ import { Fault } from "./faults.js";
 
 const wrong = (message, help = "") => new Fault("EinopsError", message, help);
 
+const MERGED = "(…"; // an ellipsis in brackets: one axis of all that it stands for
+
 /** One side of a pattern: for each axis the names that are in it. @returns {string[][]} */
 function sideOf(text, pattern) {
   const groups = [];
@@ -35,7 +37,7 @@ function sideOf(text, pattern) {
           );
         seen.add(token);
       }
-      if (open) open.push(token);
+      if (open) open.push(token === "…" ? MERGED : token);
       else groups.push([token]);
     }
   }
@@ -58,23 +60,21 @@ export function recipeOf(name, x, pattern, lengths) {
   if (sides.length !== 2) throw wrong("a pattern has two sides", 'Write it as "b h w c -> b (h w) c".');
   let [left, right] = sides.map((side) => sideOf(side, pattern));
   const names = (groups) => groups.flat();
-  const ellipsisLeft = left.findIndex((group) => group.includes("…"));
-  if (names(right).includes("…") && ellipsisLeft < 0)
+  if (names(left).includes(MERGED))
+    throw wrong(`Ellipsis inside parenthesis in the left side is not allowed: ${pattern}`);
+  const ellipsisLeft = left.findIndex((group) => group[0] === "…");
+  if (names(right).some((one) => one === "…" || one === MERGED) && ellipsisLeft < 0)
     throw wrong(
       `Ellipsis found in right side, but not left side of a pattern ${pattern}`,
       "What ... stands for is on the left.",
     );
   if (ellipsisLeft >= 0) {
-    if (left[ellipsisLeft].length > 1)
-      throw wrong(`Ellipsis inside parenthesis in the left side is not allowed: ${pattern}`);
     const count = shape.length - (left.length - 1);
     if (count < 0) throw wrongCount(`>=${left.length - 1}`, shape);
     const axes = Array.from({ length: count }, (_, i) => `…${i}`);
     left = left.toSpliced(ellipsisLeft, 1, ...axes.map((axis) => [axis]));
     right = right.flatMap((group) =>
-      group.length === 1 && group[0] === "…"
-        ? axes.map((axis) => [axis])
-        : [group.flatMap((one) => (one === "…" ? axes : [one]))],
+      group[0] === "…" ? axes.map((axis) => [axis]) : [group.flatMap((one) => (one === MERGED ? axes : [one]))],
     );
   } else if (left.length !== shape.length) throw wrongCount(left.length, shape);
   let anonymous = 0;
