@@ -16,6 +16,8 @@ import {
 } from "./calls.js";
 import { claimsOf, expressionName, patternNames } from "./axis_claims.js";
 import { Fault, beyond, outside } from "./faults.js";
+import { einsum, readsOfEquation, termsOf } from "./einsum.js";
+import { indexGiven, part } from "./indices.js";
 import { parse } from "./language.js";
 import {
   ATTRIBUTES,
@@ -32,17 +34,17 @@ import {
   nearest,
   normals,
 } from "./library.js";
-import { MIXES, einsum, meetsZero, readsOfEquation, termsOf } from "./mixes.js";
+import { MIXES, meetsZero } from "./mixes.js";
 import { MOVES } from "./moves.js";
 import { holds, isTrue, ofValues } from "./operators.js";
 import { recipeOf } from "./patterns.js";
 import { Recorder } from "./record.js";
+import { LONGEST_TEXT, sourceOf } from "./source_lines.js";
 import { Tensor, checkSize, made, sizeOfShape } from "./tensor.js";
 
 const MOST_TICKS = 50_000; // parts of the program that are looked at
 const MOST_TIME = 1500; // milliseconds
 const DEEPEST = 20; // functions that call each other
-const LONGEST_TEXT = 400; // of a line in a recording
 
 /**
  * @typedef {object} Told a fault of a program, as it is shown
@@ -527,12 +529,12 @@ class Program {
           const dim = args[0] ?? named.get("dim") ?? null;
           this.nameInput(x);
           if (dim === null) return new Items("Size", x.shape);
-          return this.subscriptOf(new Items("Size", x.shape), dim);
+          return part(new Items("Size", x.shape), dim);
         }),
       stride: () =>
         new Callable("stride", ({ args }) => {
           const all = new Items("tuple", x.strides);
-          return args.length ? this.subscriptOf(all, args[0]) : all;
+          return args.length ? part(all, args[0]) : all;
         }),
       dim: () => new Callable("dim", () => x.ndim),
       numel: () => new Callable("numel", () => x.size),
@@ -576,74 +578,11 @@ class Program {
 
   subscript(value, node) {
     const index = this.evaluate(node.index);
-    if (!(value instanceof Tensor)) return this.subscriptOf(value, index);
-    const items = index instanceof Items && index.kind !== "list" ? index.items : [index];
-    const given = items.map((item) => {
-      if (item === ELLIPSIS) return "...";
-      if (item === null || isWhole(item)) return item;
-      if (item instanceof Slice) {
-        const parts = [item.start, item.stop, item.step];
-        if (!parts.every((part) => part === null || isWhole(part)))
-          throw new Fault(
-            "TypeError",
-            "slice indices must be integers or None or have an __index__ method",
-            "A whole number is needed: // divides without a point.",
-          );
-        return { start: parts[0], stop: parts[1], step: parts[2] };
-      }
-      if (item instanceof Float)
-        throw new Fault(
-          "IndexError",
-          "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got float)",
-          "// divides without a point.",
-        );
-      throw outside("An index that is a list, a tensor or a truth (index_select takes a tensor of indices): it");
-    });
+    if (!(value instanceof Tensor)) return part(value, index);
     return this.perform("getitem", MOVES.getitem, [value, index], new Map(), node, true, null, {
       x: value,
-      index: given,
+      index: indexGiven(index),
     });
-  }
-
-  subscriptOf(value, index) {
-    if (!(value instanceof Items))
-      throw new Fault(
-        "TypeError",
-        `'${typeOf(value)}' object is not subscriptable`,
-        "Only tensors, tuples and lists have indices.",
-      );
-    const { items, kind } = value;
-    if (isWhole(index)) {
-      if (index < -items.length || index >= items.length)
-        throw new Fault(
-          "IndexError",
-          `${kind === "list" ? "list" : "tuple"} index out of range`,
-          `It has ${items.length} items, 0 to ${items.length - 1}.`,
-        );
-      return items.at(index);
-    }
-    if (
-      !(index instanceof Slice) ||
-      ![index.start, index.stop, index.step].every((part) => part === null || isWhole(part))
-    )
-      throw new Fault(
-        "TypeError",
-        `${kind === "list" ? "list" : "tuple"} indices must be integers or slices, not ${typeOf(index)}`,
-        "",
-      );
-    const step = index.step ?? 1;
-    if (step === 0) throw new Fault("ValueError", "slice step cannot be zero", "");
-    const n = items.length;
-    const clamp = (part, low, high) => Math.max(low, Math.min(high, part < 0 ? part + n : part));
-    const found = [];
-    if (step > 0)
-      for (let i = clamp(index.start ?? 0, 0, n); i < clamp(index.stop ?? n, 0, n); i += step) found.push(items[i]);
-    else {
-      const stop = index.stop === null ? -1 : clamp(index.stop, -1, n - 1);
-      for (let i = index.start === null ? n - 1 : clamp(index.start, -1, n - 1); i > stop; i += step)
-        found.push(items[i]);
-    }
-    return new Items(kind, found);
   }
 
   call(node) {
@@ -734,66 +673,13 @@ class Program {
       call: call.length <= LONGEST_TEXT ? call : `${call.slice(0, LONGEST_TEXT - 1)}…`,
       operation,
       given: put,
-      source: this.source(node),
+      source: sourceOf(node, this.code, this.frame.name),
       claims: (shape) => claimsOf(name, node, shape),
       patternNames: (operand) => patternNames(name, node, equation, operand),
       equation,
     };
     this.recorder.record(asked, results, !Array.isArray(found));
     return Array.isArray(found) ? new Items("tuple", results) : found;
-  }
-
-  /** The lines of a call, and where in them it stands, as tracing/source.py has it. */
-  source(node) {
-    const { code } = this;
-    let from = node.from;
-    const dotted = node.type === "call" ? node.callee : node;
-    const name = dotted.type === "attribute" ? dotted.to - dotted.name.length : -1;
-    const isLater = name >= 0 && code.slice(from, name).includes("\n");
-    if (isLater) from = code.lastIndexOf(".", name);
-    const first = code.lastIndexOf("\n", from - 1) + 1;
-    const end = code.indexOf("\n", node.to);
-    const lines = code.slice(first, end < 0 ? code.length : end).split("\n");
-    const indentOf = (line) => line.length - line.trimStart().length;
-    const most = indentOf(lines[0]);
-    const indents = lines.map((line) => Math.min(indentOf(line), most));
-    const count = code.slice(from, node.to).split("\n").length;
-    let text = lines
-      .map((line, i) => line.slice(indents[i]))
-      .join("\n")
-      .trimEnd();
-    let start = from - first - indents[0];
-    let stop = node.to - first - indents.slice(0, count).reduce((sum, n) => sum + n, 0);
-    const inner =
-      node.type === "call"
-        ? node.callee.type === "attribute"
-          ? node.callee.value
-          : null
-        : node.type === "attribute" || node.type === "subscript"
-          ? node.value
-          : null;
-    let root = inner;
-    while (root?.type === "attribute") root = root.value;
-    if (!isLater && root && root.type !== "name") {
-      let own = inner.to;
-      while (") \t\n".includes(code[own])) own++;
-      start += own - from;
-    }
-    if (text.length > LONGEST_TEXT && stop > LONGEST_TEXT) {
-      text = `…${text.slice(start)}`;
-      [start, stop] = [1, stop - start + 1];
-    }
-    if (text.length > LONGEST_TEXT) text = `${text.slice(0, LONGEST_TEXT - 1)}…`;
-    stop = Math.min(stop, text.length);
-    const line = code.slice(0, from).split("\n").length;
-    return {
-      file: "playground",
-      function: this.frame.name,
-      line,
-      text,
-      start: Math.max(0, Math.min(start, stop)),
-      end: stop,
-    };
   }
 }
 

@@ -105,8 +105,6 @@ const listed = (name, value) =>
     throw outside(`${name}() of a tensor (but of x.unbind() it is)`);
   });
 
-const asNumber = (value) => (Number.isInteger(value) ? value : new Float(value));
-
 function extreme(name, pick) {
   return plain(name, (args) => {
     const all = args.length === 1 ? listed(name, args[0]) : args;
