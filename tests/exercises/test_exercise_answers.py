@@ -852,7 +852,9 @@ def test_praise_says_what_was_tried(capsys):
 # --- Chapter 9: rounding, time and the other mutants ---------------------------------
 
 
-@pytest.mark.parametrize("rounding", ["_OneByOne", "_RoundedOtherwise"])
+@pytest.mark.parametrize(
+    "rounding", [pytest.param("_OneByOne", marks=pytest.mark.slow), "_RoundedOtherwise"]
+)
 def test_what_is_said_does_not_depend_on_the_processors_rounding(
     rounding, capsys, monkeypatch
 ):

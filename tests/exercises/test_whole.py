@@ -199,6 +199,7 @@ def test_each_mutant_is_caught_and_recognised(mutant, capsys):
         assert lens.title.endswith(f"[{place}]")
 
 
+@pytest.mark.slow
 @in_turn("mutant", [HeightTransposed, WidthTurnedTwice, ArticleOrder, PoolDetached])
 def test_a_disguised_mutant_is_caught_too(mutant, capsys):
     check_whole(disguised(mutant))

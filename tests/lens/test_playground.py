@@ -1,5 +1,6 @@
 """The playground's interpreter: it says of a program what PyTorch and `trace` say."""
 
+import builtins
 import json
 import linecache
 import math
@@ -661,13 +662,51 @@ def test_names_and_patterns_mean_what_they_mean_in_python(engine):
         assert answer["shape"] == wanted, code
 
 
+# What a line feed, an unused import or a text that is only printed must not disturb.
+UNDISTURBED = [
+    "if True:\r\n    x = x.T\r\n\r\n    x = x.flatten()\r\n",
+    "import numpy as np\nfrom typing import Optional\nx = x.T.flatten()",
+    "from torch import Tensor, nn\nx = x.T.flatten()",
+    "print(f'{x.shape}')\nx = x.T.flatten()\nassert x.ndim == 1, f'{x}'",
+    "b, *_ = x.shape\nx = x.T.reshape(b * 3)",
+    "*rest, last = x.shape\nx = x.T.reshape(sum(rest) * last)",
+    "for a, *b in [(1, 2, 3)]:\n    x = x.T.reshape(sum(b) + a)",
+    "x = torch.permute(input=x, dims=(1, 0)).reshape(shape=(6,))",
+    "x = torch.cat(torch.split(tensor=x, split_size_or_sections=1)).T.flatten()",
+    "x = x.T.sum(1, keepdims=True).flatten().repeat(2)",
+    "x = x[None, None].squeeze(0, 1).T.flatten()",
+    "def f(x):\n  n = 6\n  def g(y):\n    return y.T.reshape(n)\n  return g(x)",
+    "from einops import reduce as r\n"
+    "x = r(x.T, pattern='a b -> a', reduction='sum').repeat(2)",
+]
+
+
+def test_what_moves_nothing_disturbs_nothing(engine):
+    for code in UNDISTURBED:
+        found = interpreted(engine, code, [2, 3])
+        assert found["fault"] is None, (code, found["fault"])
+        recording = found["recording"]
+        answer = recording["tensors"][recording["steps"][-1]["output"]]
+        assert answer["shape"] == [6], code
+
+
+def test_whole_numbers_stay_whole_as_in_pytorch(engine):
+    for term in ("i @ i.T", "i.sum(0)", "-i", "i ** 2", "i.exp()", "i / 1", "i ** 0.5"):
+        i = torch.arange(6).reshape(2, 3)
+        is_whole = eval(term, {"i": i}).dtype == torch.int64
+        code = f"i = torch.arange(6).reshape(2, 3)\ny = {term}\nx = x.T\n"
+        for told in ("int64", "float64"):
+            claim = f"assert y.dtype == torch.{told}"
+            fault = interpreted(engine, code + claim, [2, 3])["fault"]
+            is_it = is_whole == (told == "int64")
+            assert (fault is None) == is_it, (term, fault)
+
+
 def test_no_loop_over_a_tensor_is_passed_over_in_silence(engine):
     for call in ("enumerate(x)", "zip(x, x)", "list(x)", "tuple(x)", "reversed(x)"):
         code = f"for t in {call}:\n    x = x + 1"
         fault = interpreted(engine, code, [2, 3, 4])["fault"]
-        assert (
-            fault["kind"] == "Outside the playground" and "unbind" in fault["message"]
-        )
+        assert fault["kind"] == "Outside the playground" and "unbind" in fault["help"]
 
 
 # Each is refused by PyTorch, or by Python.
@@ -864,7 +903,20 @@ def test_strange_programs_are_told_in_a_sentence_and_quickly(engine):
 
 def test_what_is_outside_is_named_with_what_to_do(engine):
     for code, name in {
-        "import numpy": "numpy",
+        "import numpy as np\nnp.array(1)": "numpy",
+        "from torch import Tensor\nTensor(x)": "torch.Tensor",
+        "isinstance(x, int)": "isinstance()",
+        "x @ f'{x}'.strip()": "str",
+        "x.view_as(x)": "x.view(other.shape)",
+        "nn.Linear(3, 3)(x)": "F.linear",
+        "with torch.no_grad():\n    x": "no gradients",
+        "x.detach()": "no gradients",
+        "F.softmax(x)": "dim=-1",
+        "F.relu(x, inplace=True)": "inplace=",
+        "torch.add(x, x, alpha=2)": "alpha=",
+        "y = []\ny.append(x)": "for i in range(n)",
+        "x // 2": "//",
+        "2 ** x": "**",
         "x.cholesky()": ".cholesky",
         "torch.fft(x)": "torch.fft",
         "x[0] = 1": "Writing",
@@ -876,7 +928,79 @@ def test_what_is_outside_is_named_with_what_to_do(engine):
     }.items():
         fault = interpreted(engine, code, [2, 3])["fault"]
         assert fault["kind"] == "Outside the playground", (code, fault)
-        assert name in fault["message"] and "Colab" in fault["help"], (code, fault)
+        told = fault["message"] + fault["help"]
+        assert name in told and "Colab" in fault["help"], (code, fault)
+
+
+def test_no_name_of_pytorch_or_python_is_taken_for_a_slip_of_the_pen(engine):
+    for home, names in (
+        ("x", dir(torch.Tensor)),
+        ("torch", dir(torch)),
+        ("F", dir(F)),
+        ("math", dir(math)),
+        ("(1, 2)", dir(tuple)),
+        ("[1]", dir(list)),
+        ("x.shape", dir(torch.Size)),
+        ("'a'", dir(str)),
+    ):
+        public = [name for name in names if name.isidentifier() and name[0] != "_"]
+        codes = [f"y = {home}.{name}" for name in public]
+        for code in [code for code in codes if not code.endswith("_")]:
+            fault = interpreted(engine, code, [2, 3])["fault"]
+            kind = fault["kind"] if fault else None
+            assert kind != "AttributeError", (code, fault)
+    for name, value in vars(builtins).items():
+        if name[0].islower() and type(value).__module__ == "builtins":
+            fault = interpreted(engine, f"y = {name}", [2, 3])["fault"]
+            assert fault is None or fault["kind"] != "NameError", fault
+
+
+# Slips of the pen, and what Python refuses before PyTorch is asked.
+SLIPS = """
+x.premute(1, 0)
+torch.premute(x, (1, 0))
+torch.reshap(x, (6,))
+torch.view(x, (6,))
+F.rel(x)
+x @ 2
+2 @ x
+x.permute(0, 1, dims=(1, 0))
+torch.arange(3).mean()
+torch.arange(3).softmax(0)
+torch.arange(6).reshape(2, 3).softmax(0)
+x @ torch.arange(3).reshape(3, 1)
+torch.einsum("ij,kj->ik", x, torch.arange(6).reshape(2, 3))
+F.linear(x, torch.arange(6).reshape(2, 3))
+torch.arange(3) ** -1
+""".strip().split("\n")
+
+
+def test_slips_are_told_in_the_words_of_python(engine):
+    for line in SLIPS:
+        x = torch.arange(6, dtype=torch.float64).reshape(2, 3)
+        with pytest.raises(Exception) as raised:
+            exec(line, {**NAMES, "x": x})
+        fault = interpreted(engine, line, [2, 3])["fault"]
+        wanted = [raised.type.__name__, str(raised.value).split("\n")[0]]
+        assert [fault["kind"], fault["message"]] == wanted, line
+    for code, kind, words in (
+        ("x.permute(0, dims=1, dims=2)", "SyntaxError", "keyword argument repeated"),
+        (
+            "def f(x):\n    return x.T\nf(x, x=x)",
+            "TypeError",
+            "multiple values for argument 'x'",
+        ),
+        (
+            "n = 2\ndef f(x):\n    x = x.reshape(n, -1)\n    n = 3\n    return x\nf(x)",
+            "UnboundLocalError",
+            "local variable 'n'",
+        ),
+        ("def f(x):\n    y = x.T", "Nothing comes out", "f returns nothing"),
+        ("x = torch.ones(5, 7).T", "Nothing moved", "makes no step"),
+    ):
+        fault = interpreted(engine, code, [2, 3])["fault"]
+        assert fault["kind"] == kind and words in fault["message"], fault
+    assert "put 7, 5 into the field" in fault["help"]
 
 
 def mutants(seed: int, code: str) -> str:

@@ -52,6 +52,7 @@ def run(monkeypatch):
     return run
 
 
+@pytest.mark.slow
 def test_a_folder_becomes_weights_that_tell_its_classes(folder, tmp_path):
     done = subprocess.run(
         [sys.executable, *command(folder, tmp_path)],

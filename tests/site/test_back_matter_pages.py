@@ -69,6 +69,7 @@ def test_the_api_page_shows_what_the_rooms_offer_and_nothing_else(site):
     assert "vip_tutorial.permute_mlp.Branches.height" in shown
 
 
+@pytest.mark.slow
 def test_a_link_to_the_glossary_is_discreet_and_can_be_told_without_colour(
     open_page, places, site
 ):

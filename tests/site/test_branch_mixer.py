@@ -595,6 +595,7 @@ def test_drawing_with_keys(open_figure):
     check(figure, widget, module, embed, torch.zeros(8, 8))
 
 
+@pytest.mark.slow
 def test_a_drawing_stands_in_the_link(open_figure):
     module, embed = module_and_embed(16)
     widget = BranchMixer(module, embed)
@@ -682,6 +683,7 @@ def test_no_slider_unless_it_is_asked_for(open_figure):
     assert "Temperature" not in figure.said
 
 
+@pytest.mark.slow
 def test_the_slider_moves_the_cloud(open_figure):
     widget, model, scale = first_block(temperature=1, start="v1;channel=3")
     figure = open_figure(widget)

@@ -61,7 +61,9 @@ DAMAGE = {
 }
 
 
-@pytest.mark.parametrize("protocol", ["http", "file"])
+@pytest.mark.parametrize(
+    "protocol", [pytest.param("http", marks=pytest.mark.slow), "file"]
+)
 def test_damaged_figures(open_page, places, toy, protocol):
     figures = [figure(height_lens(name), damage) for name, damage in DAMAGE.items()]
     html = page(*figures[:5], figure(toy), *figures[5:])

@@ -156,6 +156,7 @@ def test_a_figure_without_gradient_or_picture_says_so(open_lens):
     assert options == ["where it was born", "its value"]
 
 
+@pytest.mark.slow
 def test_no_text_at_all_makes_a_figure_blank(toy, open_lens):
     lens = open_lens(toy)
     rng = random.Random(0)

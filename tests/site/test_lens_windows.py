@@ -242,6 +242,7 @@ def test_what_is_too_large_says_what_helps(ask):
     assert "2,500 elements: not recorded, as said under the figure" in texts
 
 
+@pytest.mark.slow
 def test_a_window_is_moved_by_hand_by_key_and_by_what_is_followed(open_lens):
     function, shape, _ = RUNS["rows"]
     recording = trace(function, torch.randn(shape), max_elements=MOST_FOLLOWED)

@@ -324,6 +324,7 @@ def test_the_first_frame_has_the_picture_too(open_figure, width):
     assert living.box.locator(".vip-live-lens svg.vip-wide").count() == 0
 
 
+@pytest.mark.slow
 def test_too_many_numbers_are_not_drawn(open_figure, core):
     assert core.eval("$recording.MOST_DRAWN") == MOST_DRAWN
     torch.manual_seed(0)

@@ -849,6 +849,7 @@ def test_a_link_to_the_figure_loads_them_too(open_built, trained):
     assert shown(figure)[1] == "2" and figure.page.evaluate("scrollY") > 3000
 
 
+@pytest.mark.slow
 def test_two_figures_of_one_network_load_it_once(open_built, trained):
     page = open_built(trained.widget(), trained.widget(name="again"))
     for name in ("live", "again"):

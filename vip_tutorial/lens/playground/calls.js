@@ -1,6 +1,7 @@
 // The values of a program, and how the arguments of a call become what an operation takes.
 
-import { Fault, tuple } from "./faults.js";
+import { Fault, outside, tuple } from "./faults.js";
+import { ARGUMENTS } from "./hints.js";
 import { Tensor } from "./tensor.js";
 
 /** A number with a point; whole numbers are plain. */
@@ -51,6 +52,17 @@ export class Module {
   }
 }
 
+/** What a program has imported, and the playground has not. */
+export class Elsewhere {
+  /** @param {string} path */
+  constructor(path) {
+    this.path = path;
+  }
+}
+
+/** A text with f before it: a program may print it, and no more. */
+export class FilledText {}
+
 export const ELLIPSIS = Symbol("...");
 
 export const isWhole = (value) => typeof value === "number";
@@ -67,6 +79,7 @@ export function typeOf(value) {
   if (value instanceof Callable) return "function";
   if (value instanceof Module) return "module";
   if (value === ELLIPSIS) return "ellipsis";
+  if (value instanceof FilledText) return "str";
   return { number: "int", boolean: "bool", string: "str" }[typeof value] ?? "object";
 }
 
@@ -82,6 +95,8 @@ export function written(value) {
   if (value === ELLIPSIS) return "...";
   if (value === null) return "None";
   if (typeof value === "boolean") return value ? "True" : "False";
+  if (value instanceof Callable || value instanceof Module) return value.name;
+  if (value instanceof FilledText) return 'f"..."';
   if (value instanceof Float) return Number.isInteger(value.value) ? value.value.toFixed(1) : String(value.value);
   return String(value);
 }
@@ -104,7 +119,17 @@ export function callText(name, args, named) {
 }
 
 /** Other words for a parameter. */
-const ALIASES = { axis: "dim", input: "x", axes: "dims", tensors: "tensors", dim: "dims", n: "size" };
+const ALIASES = {
+  axis: "dim",
+  input: "x",
+  tensor: "x",
+  axes: "dims",
+  dim: "dims",
+  keepdims: "keepdim",
+  n: "size",
+  size: "shape",
+  split_size: "split_size_or_sections",
+};
 
 /** @type {Map<string, {name: string, type: string, usual: any, isRest: boolean}[]>} */
 const known = new Map();
@@ -164,6 +189,7 @@ export function bound(name, takes, args, named, isMethod) {
     const parameter =
       parameters.find((one) => one.name === key) ??
       parameters.find((one) => one.name === ALIASES[key] && one.name !== key);
+    if (!parameter && ARGUMENTS.has(key)) throw outside(`The argument ${key}= of ${name}()`);
     if (!parameter)
       throw new Fault(
         "TypeError",

@@ -1,7 +1,7 @@
 // einsum: its equation, its numbers, and which elements they are made from.
 
 import { Fault, outside } from "./faults.js";
-import { pointwise, products, sums } from "./mixes.js";
+import { pointwise, products, sameType, sums } from "./mixes.js";
 import { inOrder, reshape } from "./shape_moves.js";
 import { contiguousStrides, made } from "./tensor.js";
 
@@ -83,7 +83,7 @@ export function einsum(equation, tensors) {
   if (laid.length === 1) {
     if (!sumLetters.length) return laid[0];
     const kept = [...result].map((_, k) => k);
-    return made(sums(laid[0], kept), laid[0].shape.slice(0, result.length));
+    return made(sums(laid[0], kept), laid[0].shape.slice(0, result.length), undefined, laid[0].dtype);
   }
   let [a, b] = laid;
   const summed = [];
@@ -94,7 +94,8 @@ export function einsum(equation, tensors) {
     else if (b.shape[k] !== 1) b = summedOver(b, k);
   });
   if (!summed.length) return drop(pointwise([a, b], (one, other) => one * other));
-  return drop(productOver(a, b, summed));
+  const dtype = sameType(a, b, false);
+  return Object.assign(drop(productOver(a, b, summed)), { dtype });
 }
 
 /** Capitals come first. */
@@ -120,7 +121,7 @@ function alongLetters(x, term, letters) {
 
 function summedOver(x, axis) {
   const kept = x.shape.map((_, k) => k).filter((k) => k !== axis);
-  return made(sums(x, kept), x.shape.with(axis, 1));
+  return made(sums(x, kept), x.shape.with(axis, 1), undefined, x.dtype);
 }
 
 /** PyTorch's `sumproduct_pair`. */

@@ -30,10 +30,19 @@ export class Fault extends Error {
   }
 }
 
-const OUTSIDE = "Trace it in Colab instead, where all of Python and PyTorch runs.";
+const IN_COLAB = "trace it in Colab, where all of Python and PyTorch runs.";
 
-/** What this language does not have, though Python or PyTorch does. */
-export const outside = (what) => new Fault("Outside the playground", `${what} is not part of the playground.`, OUTSIDE);
+/**
+ * What this language does not have, though Python or PyTorch does.
+ * @param {string} what
+ * @param {string} [instead] what to write, in a sentence
+ */
+export const outside = (what, instead = "") =>
+  new Fault(
+    "Outside the playground",
+    `${what} is not part of the playground.`,
+    instead ? `${instead} Or ${IN_COLAB}` : `To see what it does, ${IN_COLAB}`,
+  );
 
 /** More than the playground does for one program. */
 export const beyond = (what, help) => new Fault("Too much", what, help);

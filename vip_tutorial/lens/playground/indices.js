@@ -25,7 +25,10 @@ export function indexGiven(index) {
         "only integers, slices (`:`), ellipsis (`...`), None and long or byte Variables are valid indices (got float)",
         "// divides without a point.",
       );
-    throw outside("An index that is a list, a tensor or a truth (index_select takes a tensor of indices): it");
+    throw outside(
+      "An index that is a list, a tensor or a truth",
+      "x.index_select(dim, indices) takes a tensor of them.",
+    );
   });
 }
 

@@ -3,6 +3,8 @@
 import {
   Callable,
   ELLIPSIS,
+  Elsewhere,
+  FilledText,
   Float,
   Items,
   Module,
@@ -17,6 +19,7 @@ import {
 import { claimsOf, expressionName, patternNames } from "./axis_claims.js";
 import { Fault, beyond, outside } from "./faults.js";
 import { einsum, readsOfEquation, termsOf } from "./einsum.js";
+import { INSTEAD, METHODS_OF, PYTHONS, REAL } from "./hints.js";
 import { indexGiven, part } from "./indices.js";
 import { parse } from "./language.js";
 import {
@@ -39,6 +42,7 @@ import { MOVES } from "./moves.js";
 import { holds, isTrue, ofValues } from "./operators.js";
 import { recipeOf } from "./patterns.js";
 import { Recorder } from "./record.js";
+import { assignedIn } from "./scopes.js";
 import { LONGEST_TEXT, sourceOf } from "./source_lines.js";
 import { Tensor, checkSize, made, sizeOfShape } from "./tensor.js";
 
@@ -63,6 +67,7 @@ const DEEPEST = 20; // functions that call each other
  */
 export function run(code, { shape, axes = null, values = "numbered" }) {
   let program = null;
+  code = code.replace(/\r\n?/g, "\n");
   try {
     checkSize(shape);
     const size = sizeOfShape(shape);
@@ -114,6 +119,14 @@ class Returned {
 const BREAK = Symbol("break");
 const CONTINUE = Symbol("continue");
 
+/**
+ * @typedef {object} Frame a call of a function, or the whole program
+ * @property {string} name
+ * @property {Map<string, any>} names
+ * @property {Set<string>} own names that it gives values to somewhere
+ * @property {Frame | null} outer in which the function was defined
+ */
+
 class Program {
   constructor(code, x, axes) {
     this.code = code;
@@ -130,12 +143,12 @@ class Program {
     ]);
     for (const name of ["einops", "math"]) this.globals.set(name, new Module(name));
     for (const name of EINOPS) this.globals.set(name, new Module(`einops.${name}`));
-    /** @type {{name: string, names: Map<string, any>}[]} */
-    this.frames = [{ name: "program", names: this.globals }];
+    /** @type {Frame[]} */
+    this.frames = [{ name: "program", names: this.globals, own: new Set(), outer: null }];
     this.result = null;
     this.statement = null;
-    /** @type {string[]} */
-    this.starts = [];
+    /** The first tensor of the program's own that it calls x. @type {Tensor | null} */
+    this.own = null;
   }
 
   get frame() {
@@ -159,6 +172,11 @@ class Program {
       if (needed.length !== 1) throw this.at(outside(`A function of ${needed.length} arguments`), last);
       const args = last.parameters[0].name === "self" ? [null, this.x] : [this.x];
       this.result = found.run({ args, named: new Map(), node: last });
+      if (this.result === null)
+        throw this.at(
+          new Fault("Nothing comes out", `${last.name} returns nothing.`, "Is “return x” missing as its last line?"),
+          last,
+        );
     }
   }
 
@@ -170,7 +188,9 @@ class Program {
       throw new Fault(
         "Nothing moved",
         "The program makes no step of x.",
-        "Begin with a line such as x = x.permute(0, 2, 1, 3): the playground shows what it does.",
+        this.own
+          ? `Only the x that is given is followed, and the program makes one of its own: leave that line out, and put ${this.own.shape.join(", ")} into the field for the shape.`
+          : "Begin with a line such as x = x.permute(0, 2, 1, 3): the playground shows what it does.",
       );
     const all = [];
     const visit = (value) => {
@@ -228,7 +248,7 @@ class Program {
       case "change": {
         const before = this.evaluate(node.target);
         if (before instanceof Tensor)
-          throw outside(`Writing into a tensor, as ${node.operator}= does,`.replace(/,$/, ""));
+          throw outside(`Writing into a tensor, as ${node.operator}= does`, `Write x = x ${node.operator} ...`);
         const value = this.binary(node.operator, before, this.evaluate(node.value), node);
         this.assign(node.target, value);
         this.keep(value);
@@ -282,11 +302,18 @@ class Program {
   assign(target, value) {
     switch (target.type) {
       case "name":
+        if (target.name === "x" && value instanceof Tensor && value.id === null) this.own ??= value;
         this.frame.names.set(target.name, value);
         return;
       case "tuple":
       case "list": {
-        const items = itemsOf(value, (x) => this.unbind(x, target));
+        const items = [...itemsOf(value, (x) => this.unbind(x, target))];
+        const rest = target.items.findIndex(({ type }) => type === "star");
+        if (rest >= 0 && items.length >= target.items.length - 1) {
+          const after = target.items.length - 1 - rest;
+          const taken = items.splice(rest, items.length - rest - after);
+          items.splice(rest, 0, new Items("list", taken));
+        }
         const [count, needed] = [items.length, target.items.length];
         if (count !== needed)
           throw this.at(
@@ -302,6 +329,8 @@ class Program {
         target.items.forEach((item, i) => this.assign(item, items[i]));
         return;
       }
+      case "star":
+        return this.assign(target.value, value);
       case "subscript":
         throw this.at(outside("Writing into a tensor, or a list, with [...] ="), target);
       default:
@@ -312,23 +341,35 @@ class Program {
     }
   }
 
+  /** What is not here is told when it is used. */
   bring(path, as) {
     const [head, ...rest] = path.split(".");
-    if (head === "__future__" || head === "typing") return;
-    if (MODULES.includes(path)) return void this.frame.names.set(as || head, new Module(as ? path : head));
-    const found = this.attribute(new Module([head, ...rest.slice(0, -1)].join(".")), rest.at(-1) ?? "", null);
-    if (!MODULES.includes(head) || !rest.length) throw outside(`import ${path}`);
-    this.frame.names.set(as || rest.at(-1), found);
+    if (head === "__future__") return;
+    const name = as || (MODULES.includes(path) ? head : (rest.at(-1) ?? head));
+    const { names } = this.frame;
+    if (MODULES.includes(path)) return void names.set(name, new Module(as ? path : head));
+    const home = [head, ...rest.slice(0, -1)].join(".");
+    if (!rest.length || !MODULES.includes(home)) return void names.set(name, new Elsewhere(path));
+    try {
+      names.set(name, this.ofModule(home, rest.at(-1)));
+    } catch (fault) {
+      if (fault?.kind !== "Outside the playground") throw fault;
+      names.set(name, new Elsewhere(path));
+    }
   }
 
   defined(node) {
     const { name, parameters, body } = node;
     const usual = parameters.map((parameter) => (parameter.usual ? this.evaluate(parameter.usual) : undefined));
+    const own = new Set(assignedIn(body));
+    const outer = this.frame;
     return new Callable(name, ({ args, named }) => {
       if (this.frames.length > DEEPEST) throw beyond(`Functions call each other more than ${DEEPEST} deep.`);
       const names = new Map();
       parameters.forEach((parameter, i) => {
         const value = i < args.length ? args[i] : named.has(parameter.name) ? named.get(parameter.name) : usual[i];
+        if (i < args.length && named.has(parameter.name))
+          throw new Fault("TypeError", `${name}() got multiple values for argument '${parameter.name}'`);
         if (value === undefined)
           throw new Fault("TypeError", `${name}() missing 1 required positional argument: '${parameter.name}'`);
         names.set(parameter.name, value);
@@ -341,7 +382,7 @@ class Program {
       const strange = [...named.keys()].find((key) => !parameters.some((parameter) => parameter.name === key));
       if (strange) throw new Fault("TypeError", `${name}() got an unexpected keyword argument '${strange}'`);
       const before = this.statement;
-      this.frames.push({ name, names });
+      this.frames.push({ name, names, own, outer });
       const ended = this.block(body);
       this.frames.pop();
       this.statement = before;
@@ -366,6 +407,7 @@ class Program {
       case "number":
         return node.isFloat ? new Float(node.value) : checkedWhole(node.value);
       case "text":
+        return node.isFilled ? new FilledText() : node.value;
       case "constant":
         return node.value;
       case "ellipsis":
@@ -445,12 +487,26 @@ class Program {
   }
 
   lookUp(name) {
-    for (const { names } of [this.frame, this.frames[0]]) if (names.has(name)) return names.get(name);
+    for (let frame = this.frame; frame; frame = frame.outer) {
+      if (frame.names.has(name)) {
+        const value = frame.names.get(name);
+        if (value instanceof Elsewhere) throw outside(value.path, INSTEAD[name]);
+        return value;
+      }
+      if (frame.own.has(name))
+        throw new Fault(
+          "UnboundLocalError",
+          `cannot access local variable '${name}' where it is not associated with a value`,
+          `${frame.name} gives ${name} a value further down, so it is a name of its own there: make ${name} an argument.`,
+        );
+    }
     if (Object.hasOwn(BUILTINS, name)) return BUILTINS[name];
+    if (PYTHONS.has(name)) throw outside(`${name}()`);
+    const near = nearest(name, [...this.globals.keys()]);
     const help =
       name === "self"
         ? "Here is no module: write self.fc as F.linear."
-        : `Only x is there at the start.${nearest(name, [...this.globals.keys()]).replace(" .", " ")}`;
+        : `Only x is there at the start.${near ? ` Is ${near} meant?` : ""}`;
     throw new Fault("NameError", `name '${name}' is not defined`, help);
   }
 
@@ -472,18 +528,15 @@ class Program {
   ofTensors(sign, left, right, node) {
     const isForward = left instanceof Tensor;
     const other = isForward ? right : left;
-    if (!(other instanceof Tensor) && !isNumeric(other))
-      throw new Fault(
-        "TypeError",
-        `unsupported operand type(s) for ${sign}: '${typeOf(left)}' and '${typeOf(right)}'`,
-        "A tensor goes with tensors and numbers.",
-      );
+    const misfit = (help) =>
+      new Fault("TypeError", `unsupported operand type(s) for ${sign}: '${typeOf(left)}' and '${typeOf(right)}'`, help);
+    if (!(other instanceof Tensor) && !isNumeric(other)) throw misfit("A tensor goes with tensors and numbers.");
     const names = isForward
       ? { "+": "add", "-": "sub", "*": "mul", "/": "div", "**": "pow", "@": "matmul" }
       : { "+": "add", "-": "rsub", "*": "mul", "/": "rdiv" };
     const name = names[sign];
-    if (!name || (name === "matmul" && !(other instanceof Tensor)))
-      throw outside(`${isForward ? "A tensor" : "A number"} ${sign} ${isForward ? "" : "a tensor"}`.trim());
+    if (sign === "@" && !(other instanceof Tensor)) throw misfit("@ is for two tensors; * takes a number.");
+    if (!name) throw outside(`The operator ${sign} for tensors`);
     const args = isForward ? [left, right] : [right, left];
     return this.perform(name, MIXES[name], args, new Map(), node, false);
   }
@@ -495,8 +548,8 @@ class Program {
     if (value instanceof Tensor) return this.ofTensor(value, name, node);
     if (value instanceof Items && name === "numel" && value.kind === "Size")
       return new Callable("numel", () => value.items.reduce((product, n) => product * n, 1));
-    if (value instanceof Items && name === "append")
-      throw outside("append: a comprehension [... for i in range(n)] does it, which");
+    if (typeOf(value) === "str" || METHODS_OF[typeOf(value)]?.includes(name))
+      throw outside(`.${name} of a ${typeOf(value)}`, INSTEAD[name]);
     throw new Fault("AttributeError", `'${typeOf(value)}' object has no attribute '${name}'`, "");
   }
 
@@ -515,7 +568,20 @@ class Program {
     if (module === "torch.nn.functional" && Object.hasOwn(IN_FUNCTIONAL, name)) return operation(IN_FUNCTIONAL[name]);
     if (module === "einops" && EINOPS.includes(name)) return new Module(path);
     if (module === "math" && Object.hasOwn(MATH, name)) return MATH[name];
-    throw outside(path);
+    const isMethod = module === "torch" && Object.hasOwn(METHODS, name);
+    const near = REAL.has(name) ? null : nearest(name, this.namesOf(module));
+    if (isMethod || near)
+      throw new Fault(
+        "AttributeError",
+        `module '${module}' has no attribute '${name}'`,
+        isMethod ? `It is a method of tensors: x.${name}(...).` : `Is ${module}.${near} meant?`,
+      );
+    throw outside(path, INSTEAD[name]);
+  }
+
+  namesOf(module) {
+    if (module === "torch") return [...Object.keys(IN_TORCH), ...Object.keys(MAKERS), "einsum"];
+    return Object.keys({ "torch.nn.functional": IN_FUNCTIONAL, math: MATH }[module] ?? {});
   }
 
   ofTensor(x, name, node) {
@@ -550,14 +616,11 @@ class Program {
       return new Callable(name, (call) =>
         this.perform(name, METHODS[name], [x, ...call.args], call.named, call.node, true),
       );
-    if (/[^_]_$/.test(name)) {
-      const fault = outside(`Writing into a tensor, as .${name}() does,`.replace(/,$/, ""));
-      throw fault;
-    }
+    if (/[^_]_$/.test(name)) throw outside(`Writing into a tensor, as .${name}() does`, INSTEAD[name]);
     const known = [...Object.keys(METHODS), ...Object.keys(ATTRIBUTES), ...Object.keys(about)];
-    const near = nearest(name, known);
-    if (near) throw new Fault("AttributeError", `'Tensor' object has no attribute '${name}'`, near.trim());
-    throw outside(`.${name}`);
+    const near = REAL.has(name) ? null : nearest(name, known);
+    if (near) throw new Fault("AttributeError", `'Tensor' object has no attribute '${name}'`, `Is .${near} meant?`);
+    throw outside(`.${name}`, INSTEAD[name]);
   }
 
   /** A line that unpacks the shape of the input says what its axes are called. */
@@ -601,12 +664,23 @@ class Program {
   }
 
   einops(name, args, named, node) {
-    const [x, pattern, how] = args;
-    if (x instanceof Items) throw outside(`einops' ${name} of a list: torch.stack makes a tensor of it, and a list`);
+    const of = (key, i) => {
+      if (i < args.length) return args[i];
+      const value = named.get(key);
+      named.delete(key);
+      return value;
+    };
+    const [x, pattern, how] = [of("tensor", 0), of("pattern", 1), of("reduction", 2)];
+    if (x instanceof Items) throw outside(`einops' ${name} of a list`, "torch.stack makes a tensor of it.");
+    if (pattern instanceof FilledText) throw outside("A pattern with f before it", "Write the text out.");
     if (!(x instanceof Tensor))
-      throw new Fault("TypeError", `Tensor type unknown to einops ${typeOf(x)}`, "It takes a tensor first.");
+      throw new Fault("TypeError", `Tensor type unknown to einops ${typeOf(x ?? null)}`, "It takes a tensor first.");
     if (typeof pattern !== "string")
-      throw new Fault("TypeError", `${name}() needs a pattern, not ${typeOf(pattern)}`, 'E.g. "b h w c -> b (h w) c".');
+      throw new Fault(
+        "TypeError",
+        `${name}() needs a pattern, not ${typeOf(pattern ?? null)}`,
+        'E.g. "b h w c -> b (h w) c".',
+      );
     const lengths = new Map(
       [...named].map(([key, value]) => {
         if (!isWhole(value)) throw new Fault("TypeError", `${name}(): ${key} must be int, not ${typeOf(value)}`, "");
@@ -626,6 +700,7 @@ class Program {
   einsum({ args, named, node }) {
     const [equation, ...rest] = args;
     const tensors = rest.length === 1 && rest[0] instanceof Items ? rest[0].items : rest;
+    if (equation instanceof FilledText) throw outside("An equation with f before it", "Write the text out.");
     if (typeof equation !== "string") throw outside("An einsum without an equation first");
     if (named.size || !tensors.every((x) => x instanceof Tensor) || !tensors.length)
       throw new Fault(

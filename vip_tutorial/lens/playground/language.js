@@ -2,6 +2,7 @@
 // the page's own language.
 
 import { Fault, beyond, outside } from "./faults.js";
+import { INSTEAD } from "./hints.js";
 import { KEYWORDS, TEXT, at, tokensOf } from "./tokens.js";
 
 /** @typedef {import("./tokens.js").Token} Token */
@@ -20,20 +21,9 @@ const DEEPEST = 40; // brackets and operators in each other
  */
 
 /** Statements that Python has and this language has not. */
-const FOREIGN = {
-  while: "A while loop",
-  class: "A class",
-  try: "try",
-  with: "with",
-  raise: "raise",
-  lambda: "lambda",
-  global: "global",
-  nonlocal: "nonlocal",
-  del: "del",
-  async: "async",
-  await: "await",
-  yield: "yield",
-};
+const FOREIGN = new Set("while class try with raise lambda global nonlocal del async await yield".split(" "));
+
+const foreign = (token) => at(outside(`“${token.text}”`, INSTEAD[token.text]), token);
 
 /**
  * Read a program.
@@ -130,7 +120,7 @@ class Parser {
         return [];
       }
       if (this.is("@")) throw at(outside("A decorator"), start);
-      if (start.type === "name" && Object.hasOwn(FOREIGN, start.text)) throw at(outside(FOREIGN[start.text]), start);
+      if (start.type === "name" && FOREIGN.has(start.text)) throw foreign(start);
       if (this.take("for")) {
         const target = this.targets();
         this.need("in");
@@ -200,7 +190,7 @@ class Parser {
 
   small() {
     const start = this.now;
-    if (start.type === "name" && Object.hasOwn(FOREIGN, start.text)) throw at(outside(FOREIGN[start.text]), start);
+    if (start.type === "name" && FOREIGN.has(start.text)) throw foreign(start);
     if (this.take("pass")) return this.node("pass", start, {});
     if (this.take("break")) return this.node("break", start, {});
     if (this.take("continue")) return this.node("continue", start, {});
@@ -266,8 +256,7 @@ class Parser {
   }
 
   starred() {
-    if (this.is("*")) throw at(outside("A name with * that takes the rest"), this.now);
-    return this.postfix();
+    return this.is("*") ? this.star(() => this.postfix()) : this.postfix();
   }
 
   /** One expression, or a tuple without brackets. */
@@ -284,16 +273,16 @@ class Parser {
     return this.node("tuple", start, { items });
   }
 
-  star() {
+  star(read = () => this.expression()) {
     const start = this.now;
     this.need("*");
-    return this.node("star", start, { value: this.expression() });
+    return this.node("star", start, { value: read() });
   }
 
   expression() {
     return this.deeper(() => {
       const start = this.now;
-      if (this.is("lambda") || this.is("await") || this.is("yield")) throw at(outside(this.now.text), this.now);
+      if (this.now.type === "name" && FOREIGN.has(this.now.text)) throw foreign(this.now);
       const value = this.or();
       if (this.is(":=")) throw at(outside("A := inside an expression"), this.now);
       if (!this.take("if")) return value;
@@ -394,8 +383,11 @@ class Parser {
       if (this.is("**")) throw at(outside("A call with **"), this.now);
       if (this.is("*")) args.push(this.star());
       else if (this.now.type === "name" && this.tokens[this.i + 1].text === "=" && !KEYWORDS.has(this.now.text)) {
+        const token = this.now;
         const name = this.name();
         this.need("=");
+        if (named.some((other) => other.name === name))
+          throw this.wrong(`keyword argument repeated: ${name}`, "An argument is given once.", token);
         named.push({ name, value: this.expression() });
       } else {
         if (named.length) throw this.wrong("positional argument follows keyword argument");
@@ -456,8 +448,10 @@ class Parser {
       }
       if (token.type === "text") {
         let value = "";
+        let isFilled = false; // f"...": what stands in its braces is not looked at
         while (this.now.type === "text") {
           const body = TEXT.exec(this.now.text)[1];
+          isFilled ||= /^[rR]?[fF]/.test(this.now.text);
           const quotes = /^("""|''')/.test(body) ? 3 : 1;
           value += body
             .slice(quotes, -quotes)
@@ -466,7 +460,7 @@ class Parser {
             .replace(/\\\n/g, "");
           this.i++;
         }
-        return this.node("text", token, { value });
+        return this.node("text", token, { value, isFilled });
       }
       if (this.take("...")) return this.node("ellipsis", token, {});
       if (this.take("(")) return this.bracket(token);
@@ -488,7 +482,7 @@ class Parser {
       }
       if (this.is("{")) throw at(outside("A dict or a set"), token);
       if (token.type === "name") {
-        if (Object.hasOwn(FOREIGN, token.text)) throw at(outside(FOREIGN[token.text]), token);
+        if (FOREIGN.has(token.text)) throw foreign(token);
         const constants = { True: true, False: false, None: null };
         this.i++;
         if (Object.hasOwn(constants, token.text)) return this.node("constant", token, { value: constants[token.text] });

@@ -29,14 +29,25 @@ export const METHODS = found("method");
 export const ATTRIBUTES = found("attribute");
 export const IN_TORCH = { ...found("torch") };
 for (const [name, own] of Object.entries(ALSO)) if (own) IN_TORCH[name] ??= IN_TORCH[own];
-export const IN_FUNCTIONAL = { ...found("functional"), relu: MIXES.relu };
+export const IN_FUNCTIONAL = {
+  ...found("functional"),
+  relu: MIXES.relu,
+  softmax: {
+    ...MIXES.softmax,
+    takes: "x dim:int?=None",
+    run(given) {
+      if (given.dim === null) throw outside("A softmax that does not say along which axis", "Add dim=-1, say.");
+      return MIXES.softmax.run(given);
+    },
+  },
+};
 
-/** Names nearest to one that is not there: `premute` for `permute`. */
+/** The name nearest to one that is not there: `permute` for `premute`. @returns {string | null} */
 export function nearest(name, names) {
   const close = names.filter(
     (other) => distance(name.toLowerCase(), other.toLowerCase()) <= Math.min(2, Math.floor(name.length / 3)),
   );
-  return close.length ? ` Is .${close[0]} meant?` : "";
+  return close[0] ?? null;
 }
 
 function distance(one, other) {
@@ -102,7 +113,7 @@ const plain = (name, run) =>
 /** What an own function of Python runs over: no bare tensor, whose parts would be steps of the run. */
 const listed = (name, value) =>
   itemsOf(value, () => {
-    throw outside(`${name}() of a tensor (but of x.unbind() it is)`);
+    throw outside(`${name}() of a tensor`, "Of x.unbind() it is.");
   });
 
 function extreme(name, pick) {
@@ -165,6 +176,12 @@ export const BUILTINS = {
       ),
   ),
   reversed: plain("reversed", ([value]) => new Items("list", [...listed("reversed", value)].reverse())),
+  sum: plain("sum", ([value, start = 0]) => {
+    const items = listed("sum", value);
+    if (![start, ...items].every(isNumeric)) throw outside("sum() of other than numbers", "Tensors are added by +.");
+    const sum = items.reduce((all, item) => all + numberOf(item), numberOf(start));
+    return [start, ...items].some((item) => item instanceof Float) ? new Float(sum) : checkedWhole(sum);
+  }),
   print: new Callable("print", () => null),
 };
 
@@ -218,7 +235,7 @@ const filled = (name, value) =>
 const isLong = (named) => {
   for (const key of named.keys())
     if (!["size", "dtype", "device", "requires_grad"].includes(key)) throw outside(`The argument ${key}=`);
-  return ["torch.long", "torch.int64"].includes(named.get("dtype")?.name);
+  return named.get("dtype")?.name === "torch.int64";
 };
 
 function arange({ args, named }) {
@@ -300,7 +317,7 @@ export const MAKERS = {
     isLong(named);
     return made(normals(sizeOfShape(shape), 1), shape);
   }),
-  long: new Module("torch.long"),
+  long: new Module("torch.int64"),
   int64: new Module("torch.int64"),
   float: new Module("torch.float64"),
   float64: new Module("torch.float64"),

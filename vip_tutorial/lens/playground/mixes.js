@@ -81,6 +81,29 @@ const hasZero = (x) => (x instanceof Tensor ? x.values().includes(0) : x === 0);
 export const meetsZero = (factors, followed) =>
   factors.some((one) => followed.includes(one) && factors.some((other) => other !== one && hasZero(other)));
 
+/** What is made of whole numbers is no longer whole, as by a division. */
+const asFloat = (x) => Object.assign(x, { dtype: "float64" });
+const asItIs = (x) => x;
+
+/** What PyTorch calls a type of numbers, in one message and in another. */
+const TYPES = { float64: ["double", "Double"], int64: ["long int", "Long"] };
+const MIXED_TYPES = "torch.arange and torch.tensor of whole numbers make whole ones: give them dtype=torch.float64.";
+
+/** @param {Tensor} x @param {[string, string]} message its kind and its words */
+const needsFloat = (x, message) => {
+  if (x.dtype !== "float64") throw new Fault(...message, MIXED_TYPES);
+};
+
+/** A product takes numbers of one type. */
+export function sameType(x, other, areMatrices = other.ndim === 2) {
+  if (x.dtype === other.dtype) return x.dtype;
+  const [one, two] = [TYPES[x.dtype], TYPES[other.dtype]];
+  const message = areMatrices
+    ? `expected m1 and m2 to have the same dtype, but got: ${one[0]} != ${two[0]}`
+    : `expected scalar type ${one[1]} but found ${two[1]}`;
+  throw new Fault("RuntimeError", message, MIXED_TYPES);
+}
+
 /** @returns {Mix} */
 const between = (where, compute, more = {}) => ({
   takes: "x other:number",
@@ -93,17 +116,14 @@ const between = (where, compute, more = {}) => ({
 });
 
 /** @returns {Mix} */
-const alone = (where, compute) => ({
+const alone = (where, compute, finish = asFloat) => ({
   takes: "x",
   where,
   kind: "pointwise",
-  run: ({ x }) => pointwise([x], compute),
+  run: ({ x }) => finish(pointwise([x], compute)),
   reads: readsOver,
   mixed: () => [],
 });
-
-/** A tensor of whole numbers divided is one of others. */
-const asFloat = (x) => Object.assign(x, { dtype: "float64" });
 
 // --- along axes --------------------------------------------------------------------------
 
@@ -113,7 +133,7 @@ function reduced({ x, dim }) {
   return dims.length ? axesOf(dims, x.ndim) : x.shape.map((_, axis) => axis);
 }
 
-function reduction(finish) {
+function reduction(finish, check = (_x) => {}) {
   const keptOf = (x, axes) => x.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
   return {
     takes: "x dim:axes?=None keepdim:bool=False",
@@ -121,6 +141,7 @@ function reduction(finish) {
     kind: "reduce",
     run(given) {
       const { x, keepdim } = given;
+      check(x);
       const axes = reduced(given).filter((axis) => axis < x.ndim);
       const kept = keptOf(x, axes);
       const shape = kept.map((axis) => x.shape[axis]);
@@ -163,6 +184,8 @@ const softmax = {
   kind: "other",
   run({ x, dim }) {
     const axis = axisOf(dim, x.ndim);
+    const kernel = axis >= x.ndim - 1 ? "softmax_lastdim_kernel_impl" : "softmax_kernel_impl";
+    needsFloat(x, ["NotImplementedError", `"${kernel}" not implemented for 'Long'`]);
     const out = copied(x);
     const { data } = out.storage;
     const n = x.shape[axis] ?? 1;
@@ -242,7 +265,8 @@ function matmul({ x, other }) {
     const ends = tensor.shape.slice(-2);
     return reshape({ x: stretched(tensor, [...batch, ...ends]), shape: [count, ...ends] });
   };
-  const found = products(whole(left), whole(right));
+  const dtype = sameType(x, other);
+  const found = Object.assign(products(whole(left), whole(right)), { dtype });
   const shape = [...batch, ...(x.ndim > 1 ? [rows] : []), ...(other.ndim > 1 ? [columns] : [])];
   return found.as(shape, contiguousStrides(shape));
 }
@@ -295,9 +319,10 @@ const linear = {
         `Linear takes rows of ${taken} numbers along the last axis, and there they are ${x.shape.at(-1)} long: put the axis that it is meant for last.`,
       ).on(x, -1);
     const flat = reshape({ x, shape: [1, rows, taken] });
+    const dtype = sameType(x, weight);
     const found = products(flat, unsqueeze({ x: inOrder(weight, [1, 0]), dim: 0 }));
     const shape = [...x.shape.slice(0, -1), given];
-    const out = found.as(shape, contiguousStrides(shape));
+    const out = Object.assign(found.as(shape, contiguousStrides(shape)), { dtype });
     if (bias === null) return out;
     if (!(bias instanceof Tensor))
       throw new Fault("TypeError", "linear(): argument 'bias' (position 3) must be Tensor");
@@ -307,6 +332,7 @@ const linear = {
         `The expanded size of the tensor (${given}) must match the existing size (${bias.shape.at(-1)}) at non-singleton dimension 1.  Target sizes: ${sizes([rows, given])}.  Tensor sizes: ${sizes(bias.shape)}`,
         `The bias has a number for each of the ${given} outputs.`,
       );
+    if (bias.dtype !== dtype) throw new Fault("RuntimeError", "self and mat2 must have the same dtype", MIXED_TYPES);
     return pointwise([out, bias], (sum, b) => sum + b);
   },
   reads({ x, weight, bias }, out) {
@@ -347,12 +373,17 @@ export const MIXES = {
     run: ({ x, other }) => asFloat(pointwise([pointwise([x], (a) => 1 / a), other], (a, b) => a * b)),
   }),
   pow: between("method torch", (a, b) => a ** b, {
-    run: ({ x, other }) =>
-      other instanceof Tensor ? pointwise([x, other], (a, b) => a ** b) : pointwise([x], (a) => a ** other),
+    run({ x, other }) {
+      if (other instanceof Tensor) return pointwise([x, other], (a, b) => a ** b);
+      if (x.dtype === "int64" && Number.isInteger(other) && other < 0)
+        throw new Fault("RuntimeError", "Integers to negative integer powers are not allowed.", MIXED_TYPES);
+      const found = pointwise([x], (a) => a ** other);
+      return Number.isInteger(other) ? found : asFloat(found);
+    },
   }),
-  neg: alone("method torch", (a) => (a === 0 ? 0 : -a)),
-  abs: alone("method torch", Math.abs),
-  relu: alone("method torch", (a) => (a > 0 ? a : a < 0 ? 0 : a)),
+  neg: alone("method torch", (a) => (a === 0 ? 0 : -a), asItIs),
+  abs: alone("method torch", Math.abs, asItIs),
+  relu: alone("method torch", (a) => (a > 0 ? a : a < 0 ? 0 : a), asItIs),
   exp: alone("method torch", Math.exp),
   sqrt: alone("method torch", Math.sqrt),
   sin: alone("method torch", Math.sin),
@@ -360,7 +391,14 @@ export const MIXES = {
   tanh: alone("method torch", Math.tanh),
   sigmoid: alone("method torch", (a) => 1 / (1 + Math.exp(-a))),
   sum: reduction((sum) => sum),
-  mean: reduction((sum, count) => sum / count),
+  mean: reduction(
+    (sum, count) => sum / count,
+    (x) =>
+      needsFloat(x, [
+        "RuntimeError",
+        "mean(): could not infer output dtype. Input dtype must be either a floating point or complex dtype. Got: Long",
+      ]),
+  ),
   softmax,
   linear,
   matmul: {

@@ -33,7 +33,7 @@ export const MOVES = {
   reshape: move("x *shape", "method torch", reshape),
   flatten: move("x start_dim:int=0 end_dim:int=-1", "method torch", flatten),
   unflatten: move("x dim:int sizes:ints", "method torch", unflatten),
-  squeeze: move("x dim:axes?=None", "method torch", squeeze),
+  squeeze: move("x *dim:axes?=None", "method torch", squeeze),
   unsqueeze: move("x dim:int", "method torch", unsqueeze),
   permute: turn("x *dims", "method torch", "permute"),
   transpose: turn("x dim0:int dim1:int", "method torch", "transpose"),

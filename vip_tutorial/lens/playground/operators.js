@@ -1,6 +1,6 @@
 // Operators and comparisons of numbers, tuples and lists, as Python has them.
 
-import { Float, Items, isNumeric, isWhole, numberOf, typeOf } from "./calls.js";
+import { Float, Items, Module, isNumeric, isWhole, numberOf, typeOf } from "./calls.js";
 import { Fault, beyond, outside } from "./faults.js";
 import { checkedWhole, itemsOf } from "./library.js";
 import { Tensor } from "./tensor.js";
@@ -28,7 +28,7 @@ export function holds(sign, left, right) {
         one.items.length === other.items.length &&
         one.items.every((item, i) => alike(item, other.items[i]))
       );
-    return one === other;
+    return one === other || (one instanceof Module && one.name === other?.name);
   };
   if (sign === "==" || sign === "is") return alike(left, right);
   if (sign === "!=" || sign === "is not") return !alike(left, right);

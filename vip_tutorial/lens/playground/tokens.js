@@ -92,8 +92,7 @@ export function tokensOf(source) {
           "Python has no such sign.",
         );
       }
-      if (text && /^[bBfF]/i.test(text[0]) && /^[rRuU]*[bBfF]/.test(text[0]))
-        throw at(outside("A text with f or b before it"), { line, from: i });
+      if (text && /^[rR]?[bB]/.test(text[0])) throw at(outside("A text with b before it"), { line, from: i });
       if (sign && "([{".includes(sign[0])) depth++;
       if (sign && ")]}".includes(sign[0])) depth = Math.max(0, depth - 1);
       const end = i + found[0].length;
