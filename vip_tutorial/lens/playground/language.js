@@ -3,9 +3,9 @@
 
 import { Fault, beyond, outside } from "./faults.js";
 import { INSTEAD } from "./hints.js";
-import { KEYWORDS, TEXT, at, tokensOf } from "./tokens.js";
+import { KEYWORDS, TEXT, at, tokensOf } from "./lexer.js";
 
-/** @typedef {import("./tokens.js").Token} Token */
+/** @typedef {import("./lexer.js").Token} Token */
 
 const LONGEST = 20_000; // characters of a program
 const DEEPEST = 40; // brackets and operators in each other
