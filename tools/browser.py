@@ -3,7 +3,8 @@
 import shutil
 from pathlib import Path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+# The shell has no windows, and is twice as quick for it.
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 # No sandbox: it needs rights that containers lack, and the pages are our own.  No name
 # resolves, so no page can reach beyond this machine.
 FLAGS = [
@@ -33,8 +34,7 @@ def launch(playwright):
     """
     own = playwright.chromium.executable_path
     path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None and Path(own).exists():
-        path = own
-    if path is None:
+    if path is None and not Path(own).exists():
         raise NoBrowser(f"no browser: none of {', '.join(NAMES)} on the PATH, no {own}")
+    # Without a path Playwright takes its own shell, which it downloads with Chromium.
     return playwright.chromium.launch(executable_path=path, args=FLAGS)

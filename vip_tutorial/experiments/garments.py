@@ -1,12 +1,12 @@
 """Clothes: the token mixers on pictures that nobody made up for them.
 
 Fashion-MNIST is 70,000 pictures of ten kinds of clothing, 28 x 28 pixels each, free
-under the MIT licence.  All networks have four blocks on 8 x 8 tokens, the same recipe,
+under the MIT licence.  All networks have two blocks on 8 x 8 tokens, the same recipe,
 and as many multiply-adds as the one with the paper's mixer, to within a few per cent.
 
 `python -m vip_tutorial.experiments.garments FOLDER` trains them on the four files in
 the folder and writes `results/garments.json` after each, so it can be stopped at any
-time and goes on from there; all of it takes some hours on one core.
+time and goes on from there; all of it takes an hour on one core.
 
     from torchvision.datasets import FashionMNIST
     FashionMNIST("FOLDER", download=True)
@@ -15,16 +15,13 @@ time and goes on from there; all of it takes some hours on one core.
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from ..mixers.dynamic import DynamicPermuteMLP
-from ..mixers.lightweight import LightPermuteMLP
-from ..mixers.multi_scale import LocalPermuteMLP
 from ..mixers.rivals import Convolution, Placed, SelfAttention, TokenMixing
 from ..permute_mlp import PermuteMLP, WeightedPermuteMLP
 from ..study.cost import count_multiply_adds, count_parameters
@@ -33,10 +30,10 @@ from ..training.loop import Recipe, fit, predict, small_network
 from ..vision_permutator import VisionPermutator
 from . import results
 
-DEPTH, DIM, PATCH = 4, 64, 4
-TRAIN, TEST = 20_000, 10_000
+DEPTH, DIM, PATCH = 2, 64, 4
+TRAIN, TEST = 5_000, 10_000
 SEEDS = (0, 1, 2, 3, 4)  # named before any of them was trained
-RECIPE = Recipe(epochs=12, batch=128, lr=2e-3, weight_decay=0.05)
+RECIPE = Recipe(epochs=8, batch=128, lr=2e-3, weight_decay=0.05)
 COPIES, FARTHEST = 4, 2  # of a picture, and pixels that one is moved
 
 
@@ -58,21 +55,10 @@ VARIANTS: dict[str, tuple[str, Callable[..., nn.Module], int]] = {
     "weighted": ("three branches, weighted", WeightedPermuteMLP, DIM),
     "sum": ("three branches, plain sum", PermuteMLP, DIM),
     "conv": ("3 x 3 convolution", _convolution, 50),
-    "attention": ("attention, told where", _attention, DIM),
+    "attention": ("attention, told where", _attention, 56),
     "mixer": ("MLP-Mixer's token mixing", _mixer, DIM),
-    "token": (
-        "weights for each token",
-        partial(DynamicPermuteMLP, weights="token"),
-        DIM,
-    ),
-    "local": ("neighbours beside the branches", LocalPermuteMLP, DIM),
-    "shared": (
-        "one matrix for all branches",
-        partial(LightPermuteMLP, shared=True),
-        DIM,
-    ),
 }
-VARIED = ("weighted", "sum", "conv", "attention")  # trained on moved pictures, too
+VARIED = ("weighted", "conv")  # trained on moved pictures, too
 
 
 @cache
@@ -127,7 +113,9 @@ def trained(
     if moved:
         train = varied(train, seed)
         recipe = replace(recipe, epochs=RECIPE.epochs // COPIES)
-    fit(model, train, test, recipe, verbose=False)
+    # What it gets right is asked at the end, of all; here of a few, for time's sake.
+    few = test._replace(images=test.images[:500], labels=test.labels[:500])
+    fit(model, train, few, recipe, verbose=False)
     return model
 
 
