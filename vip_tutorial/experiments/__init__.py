@@ -9,6 +9,7 @@ strokes    how often training gets stuck, on seeds named beforehand
 garments   the mixers on Fashion-MNIST
 deployed   a network of real size outside of PyTorch
 beside     what Vision Permutator costs beside what people would take instead
+comparisons  every comparison on which a chapter rests, made from the results
 results/   what was measured, with versions; `make measurements` repeats it all
 
 Each can be run, so it is imported when asked for.
