@@ -102,8 +102,11 @@ measurements: setup
 	@$(RUN) -m vip_tutorial.experiments.brush
 	@$(RUN) -m vip_tutorial.experiments.strokes
 	@$(RUN) -m vip_tutorial.experiments.deployed
-	@$(if $(GARMENTS),$(RUN) -m vip_tutorial.experiments.garments $(GARMENTS),	  echo 'Left out: garments, for want of GARMENTS=folder, see experiments/garments.py')
-	@$(RUN) -c 'import timm' 2>/dev/null && $(RUN) -m vip_tutorial.experiments.beside || 	  echo 'Left out: beside, for want of timm: pip install timm'
+	@$(if $(GARMENTS),$(RUN) -m vip_tutorial.experiments.garments "$(GARMENTS)", \
+	  echo 'Left out: garments, for want of GARMENTS=folder, see experiments/garments.py')
+	@if $(RUN) -c 'import timm' 2>/dev/null; \
+	  then $(RUN) -m vip_tutorial.experiments.beside; \
+	  else echo 'Left out: beside, for want of timm: pip install timm'; fi
 
 .PHONY: bench
 bench: setup

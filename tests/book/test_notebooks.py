@@ -17,6 +17,7 @@ from notebooks import STATE, VIEW, faults, paths, read, run_alone, strip, widget
 from tables import in_turn
 from vip_site import package_digest
 from vip_site.notebooks import NotebooksFail, Outcomes, run_into
+from vip_tutorial import figures
 
 NOTEBOOKS = in_turn("path", paths(), ids=lambda path: path.stem)
 ROOT = Path(__file__).parents[2]
@@ -100,6 +101,19 @@ def test_names_no_folder_of_one_machine(path):
 
 
 IMAGE = re.compile(r"!\[[^\]]*\]\((?!data:|attachment:)|<img[^>]+src=[\"'](?!data:)")
+
+
+@NOTEBOOKS
+def test_no_figure_shows_random_numbers_before_a_seed_is_set(path):
+    """Else each build has another page."""
+    is_seeded = False
+    for cell in read(path)["cells"]:
+        code = "".join(cell["source"]) if cell["cell_type"] == "code" else ""
+        before, seed, _ = code.partition("manual_seed(")
+        drawn = re.search(r"\brandn?\(|PermuteMLP\(\w", before)
+        shows = re.search(rf"^({'|'.join(figures.__all__)})\(", code, re.MULTILINE)
+        assert is_seeded or not (drawn and shows), f"{path.name}, {cell['id']}"
+        is_seeded = is_seeded or bool(seed)
 
 
 @NOTEBOOKS

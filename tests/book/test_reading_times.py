@@ -39,7 +39,7 @@ def minutes(notebook: dict) -> float:
     return total
 
 
-HEAD = re.compile(r"^\*(\d+) minutes to read; ", re.MULTILINE)
+HEAD = re.compile(r"^\*(\d+) minutes? to read; ", re.MULTILINE)
 ROW = re.compile(r"^\| (\d+)\. \[.*\]\((.*)\.ipynb\) .* (\d+)\smin \|$", re.MULTILINE)
 
 
@@ -51,7 +51,9 @@ def test_chapters_and_front_page_say_how_long_a_chapter_takes():
         if path.stem == "index":
             rows = ROW.findall(text)
         elif path.stem != "playground":  # which is no chapter
-            told[path.stem] = int(HEAD.search(text)[1])
+            head = HEAD.search(text)
+            assert head, f"{path.name} says nowhere “*N minutes to read; ...”"
+            told[path.stem] = int(head[1])
             takes[path.stem] = minutes(notebook)
     assert [int(number) for number, _, _ in rows] == [*range(1, len(told) + 1)]
     assert {name: int(time) for _, name, time in rows} == told

@@ -76,10 +76,15 @@ def shown(figure, links: list[str]) -> list[list[str]]:
     ]
 
 
+def links_of(name: str) -> dict[str, list[str]]:
+    assert name in LINKS, f"give links.json some links of {name}"
+    return LINKS[name]
+
+
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_link_shows_what_it_always_showed(name, open_figure):
     figure = open_figure(FIGURES[name]())
-    links = LINKS[name]
+    links = links_of(name)
     found = shown(figure, list(links))
     for (link, (words, state)), (said, copied) in zip(
         links.items(), found, strict=True
@@ -91,6 +96,6 @@ def test_a_link_shows_what_it_always_showed(name, open_figure):
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_what_is_copied_is_a_link_to_the_same(name):
-    links = LINKS[name]
+    links = links_of(name)
     for link, (said, copied) in links.items():
         assert said.startswith("This link") or copied in links, link

@@ -1,9 +1,10 @@
 """The book's figures: each an ordinary ipywidget that also runs on a page alone.
 
 A folder holds all of one figure: its Python class, its JavaScript and its style sheet,
-by one name.  Start with `cost_calculator`, the simplest.  What two of them share is in
-`shared`, what all share in `vip_tutorial.lens.figure`.  The permute lens, the
-module map and the playground are there, too: they need nothing of the book.
+by one name; `branch_explorer` needs no script.  Start with `cost_calculator`, the
+simplest.  What two of them share is in `shared`, what all share in
+`vip_tutorial.lens.figure`.  The permute lens, the module map and the playground are in
+`vip_tutorial.lens`: they need nothing of the book.
 
 Needs anywidget and ipywidgets, 7.7 or 8: `pip install "vip_tutorial[widgets]"`.
 """

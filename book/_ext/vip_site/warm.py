@@ -114,6 +114,7 @@ def _serve() -> None:
     for name in _IMPORTED:
         import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the build ends, and then this input
     for line in sys.stdin:
         asked = json.loads(line)
         pid = os.fork()
@@ -127,6 +128,7 @@ def _become_kernel(arguments: list[str], cwd: str | None, env: dict[str, str]) -
 
     os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     os.environ.clear()

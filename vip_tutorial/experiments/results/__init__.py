@@ -1,7 +1,8 @@
 """Results of experiments that take hours, so that a chapter can show many seeds.
 
-Each file is written by the module that makes the experiment, `make measurements` runs
-them all, and the chapter that shows a file repeats a part of it and compares.
+Each file is written by the module that makes the experiment, and the chapter that shows
+it repeats a part and compares.  `make measurements` runs them all, and says of those
+that need pictures or timm what to give it.
 """
 
 import json

@@ -31,7 +31,7 @@ import { BRANCHES, overBranches } from "../shared/triangle.js";
  * @property {number} [from] where the last tokens come from, from left
  */
 
-export const LABEL = 12; // over each box, for what it is called
+const LABEL = 12; // over each box, for what it is called
 const MARGIN = 8; // for the tokens on their way
 
 const SIZES = {

@@ -55,7 +55,7 @@ function ranHtml({ source }, call) {
 }
 
 /** What stands over the tensor on the left or on the right; over what is between them `betweenHtml`. */
-export function headHtml(run, state, side) {
+function headHtml(run, state, side) {
   const now = moment(run, state, state.step);
   const id = side === "left" ? now.from : now.to;
   const lit = litAxis(run, state, now, id);

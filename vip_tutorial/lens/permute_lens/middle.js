@@ -46,7 +46,7 @@ function matrixOf(run, step) {
 }
 
 /** What a call with one sign does with two numbers; undefined for others. */
-export function signOf({ op }) {
+function signOf({ op }) {
   const name = op
     .replace(/^_+|_+$/g, "")
     .replace("multiply", "mul")

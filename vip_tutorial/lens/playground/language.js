@@ -3,7 +3,7 @@
 
 import { Fault, beyond, outside } from "./faults.js";
 import { INSTEAD } from "./hints.js";
-import { KEYWORDS, TEXT, at, tokensOf } from "./lexer.js";
+import { KEYWORDS, TEXT, faultAt, tokensOf } from "./lexer.js";
 
 /** @typedef {import("./lexer.js").Token} Token */
 
@@ -23,7 +23,7 @@ const DEEPEST = 40; // brackets and operators in each other
 /** Statements that Python has and this language has not. */
 const FOREIGN = new Set("while class try with raise lambda global nonlocal del async await yield".split(" "));
 
-const foreign = (token) => at(outside(`“${token.text}”`, INSTEAD[token.text]), token);
+const foreign = (token) => faultAt(outside(`“${token.text}”`, INSTEAD[token.text]), token);
 
 /**
  * Read a program.
@@ -65,7 +65,7 @@ class Parser {
 
   /** @param {string} [message] @param {string} [help] @param {Token} [token] */
   wrong(message = "invalid syntax", help = "", token = this.now) {
-    return at(new Fault("SyntaxError", message, help), token);
+    return faultAt(new Fault("SyntaxError", message, help), token);
   }
 
   need(text, help = "") {
@@ -81,7 +81,7 @@ class Parser {
   /** Run `read` one level deeper. */
   deeper(read) {
     if (++this.depth > DEEPEST)
-      throw at(beyond("This is nested too deeply.", "Give parts of it names of their own."), this.now);
+      throw faultAt(beyond("This is nested too deeply.", "Give parts of it names of their own."), this.now);
     const found = read();
     this.depth--;
     return found;
@@ -119,14 +119,14 @@ class Parser {
         this.i++;
         return [];
       }
-      if (this.is("@")) throw at(outside("A decorator"), start);
+      if (this.is("@")) throw faultAt(outside("A decorator"), start);
       if (start.type === "name" && FOREIGN.has(start.text)) throw foreign(start);
       if (this.take("for")) {
         const target = this.targets();
         this.need("in");
         const over = this.expressions();
         const body = this.block();
-        if (this.is("else")) throw at(outside("else after a loop"), this.now);
+        if (this.is("else")) throw faultAt(outside("else after a loop"), this.now);
         return [this.node("for", start, { target, over, body })];
       }
       if (this.take("if")) return [this.branch(start)];
@@ -151,7 +151,7 @@ class Parser {
     this.need("(");
     const parameters = [];
     while (!this.is(")")) {
-      if (this.is("*") || this.is("**")) throw at(outside("A function with *args"), this.now);
+      if (this.is("*") || this.is("**")) throw faultAt(outside("A function with *args"), this.now);
       const parameter = this.name();
       if (this.take(":")) this.expression();
       const usual = this.take("=") ? this.expression() : null;
@@ -235,7 +235,7 @@ class Parser {
     const names = [];
     do {
       if (this.is(")")) break;
-      if (this.is("*")) throw at(outside("import *"), this.now);
+      if (this.is("*")) throw faultAt(outside("import *"), this.now);
       const path = dotted();
       names.push({ path: from ? `${from}.${path}` : path, as: this.take("as") ? this.name() : from ? path : "" });
     } while (this.take(","));
@@ -284,7 +284,7 @@ class Parser {
       const start = this.now;
       if (this.now.type === "name" && FOREIGN.has(this.now.text)) throw foreign(this.now);
       const value = this.or();
-      if (this.is(":=")) throw at(outside("A := inside an expression"), this.now);
+      if (this.is(":=")) throw faultAt(outside("A := inside an expression"), this.now);
       if (!this.take("if")) return value;
       const test = this.or();
       this.need("else");
@@ -328,7 +328,7 @@ class Parser {
       parts.push({ sign, value: this.sum() });
     }
     if (this.is("&") || this.is("|") || this.is("^") || this.is("<<") || this.is(">>"))
-      throw at(outside(`The operator ${this.now.text}`), this.now);
+      throw faultAt(outside(`The operator ${this.now.text}`), this.now);
     return parts.length ? this.node("compare", start, { first, parts }) : first;
   }
 
@@ -352,7 +352,7 @@ class Parser {
 
   unary() {
     const start = this.now;
-    if (this.is("~")) throw at(outside("The operator ~"), this.now);
+    if (this.is("~")) throw faultAt(outside("The operator ~"), this.now);
     for (const sign of ["-", "+"])
       if (this.take(sign)) return this.deeper(() => this.node("unary", start, { sign, value: this.unary() }));
     const base = this.postfix();
@@ -380,7 +380,7 @@ class Parser {
     const args = [];
     const named = [];
     while (!this.is(")")) {
-      if (this.is("**")) throw at(outside("A call with **"), this.now);
+      if (this.is("**")) throw faultAt(outside("A call with **"), this.now);
       if (this.is("*")) args.push(this.star());
       else if (this.now.type === "name" && this.tokens[this.i + 1].text === "=" && !KEYWORDS.has(this.now.text)) {
         const token = this.now;
@@ -431,7 +431,7 @@ class Parser {
     this.need("in");
     const over = this.or();
     const test = this.take("if") ? this.or() : null;
-    if (this.is("for") || this.is("if")) throw at(outside("A comprehension of several loops"), this.now);
+    if (this.is("for") || this.is("if")) throw faultAt(outside("A comprehension of several loops"), this.now);
     return this.node("comprehension", start, { item, target, over, test });
   }
 
@@ -480,7 +480,7 @@ class Parser {
         this.need("]", "The bracket [ is not closed.");
         return this.node("list", token, { items });
       }
-      if (this.is("{")) throw at(outside("A dict or a set"), token);
+      if (this.is("{")) throw faultAt(outside("A dict or a set"), token);
       if (token.type === "name") {
         if (FOREIGN.has(token.text)) throw foreign(token);
         const constants = { True: true, False: false, None: null };

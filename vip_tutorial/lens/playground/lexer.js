@@ -23,7 +23,7 @@ export const KEYWORDS = new Set(
 );
 
 /** A fault, and where in the program it is. */
-export function at(fault, { line, from }) {
+export function faultAt(fault, { line, from }) {
   fault.line ||= line;
   fault.from ??= from;
   return fault;
@@ -36,7 +36,7 @@ export function tokensOf(source) {
   let [i, line, depth] = [0, 1, 0];
   let isStart = true;
   const push = (type, from, to) => tokens.push({ type, text: source.slice(from, to), from, to, line });
-  const wrong = (message, help) => at(new Fault("SyntaxError", message, help), { line, from: i });
+  const wrong = (message, help) => faultAt(new Fault("SyntaxError", message, help), { line, from: i });
   while (i < source.length) {
     if (isStart && depth === 0) {
       const width = /^[ \t]*/.exec(source.slice(i, i + 200))[0].length;
@@ -92,7 +92,7 @@ export function tokensOf(source) {
           "Python has no such sign.",
         );
       }
-      if (text && /^[rR]?[bB]/.test(text[0])) throw at(outside("A text with b before it"), { line, from: i });
+      if (text && /^[rR]?[bB]/.test(text[0])) throw faultAt(outside("A text with b before it"), { line, from: i });
       if (sign && "([{".includes(sign[0])) depth++;
       if (sign && ")]}".includes(sign[0])) depth = Math.max(0, depth - 1);
       const end = i + found[0].length;

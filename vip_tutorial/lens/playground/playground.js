@@ -49,7 +49,7 @@ function givenProgram(get) {
 }
 
 /** `[1, 4, 4, 2]` of "1, 4, 4, 2" and what else people write; null if it is none. */
-export function shapeOf(text) {
+function shapeOf(text) {
   const found = text.slice(0, MOST_SHAPE + 1).match(/\d+/g) ?? [];
   const isShape = text.length <= MOST_SHAPE && /^[\s()[\]\d,x×*;]*$/i.test(text) && found.length <= 8;
   return isShape ? found.map(Number) : null;

@@ -33,7 +33,6 @@ from .calls import (
 
 Reads = list[Any]  # an entry for each axis of one tensor
 EXACT, BOUND, UNKNOWN = "exact", "bound", "unknown"
-KNOWLEDGE = (EXACT, BOUND, UNKNOWN)
 _SHARING = frozenset("softmax log_softmax softmin safe_softmax".split())
 _CHOSEN_ALONG = {"topk": (2, -1), "kthvalue": (2, -1), "sort": (1, -1), "mode": (1, -1)}
 MOST_WEIGHTS = 4096  # in which zeros are looked for
