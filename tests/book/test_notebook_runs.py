@@ -1,7 +1,10 @@
 """The build runs what changed, side by side, and no page is made of half a chapter."""
 
 import os
+import signal
+import subprocess
 import sys
+import time
 
 import nbformat
 import pytest
@@ -194,3 +197,34 @@ def test_a_cell_that_takes_too_long_is_told(kept, notebook):
     file = notebook("slow", "import time\ntime.sleep(60)")
     with pytest.raises(NotebooksFail, match=r"slow\.ipynb: .*timed out"):
         run_into(kept, [file], 1)
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="no groups of processes here")
+def test_an_interrupt_ends_it_at_once_in_a_sentence(kept, notebook, tmp_path):
+    begun = tmp_path / "begun"
+    wait = f"import time\nopen({str(begun)!r}, 'w').close()\ntime.sleep(600)"
+    file = notebook("one", wait)
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from pathlib import Path\n"
+        "from vip_site.notebooks import Outcomes, run_into\n"
+        f"kept = Outcomes(Path({str(kept.root)!r}), 'now')\n"
+        f"run_into(kept, [Path({str(file)!r})], 600)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    build = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not begun.exists():
+        assert build.poll() is None, build.stderr.read()
+        time.sleep(0.05)
+    os.killpg(build.pid, signal.SIGINT)
+    _, said = build.communicate()
+    assert build.returncode == 130
+    assert "Interrupted. What has run is kept." in said and "Traceback" not in said
+    run_into(kept, [notebook("one", "print(1)")], SECONDS)
+    assert printed(kept, file) == ["1\n"]

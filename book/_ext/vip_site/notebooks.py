@@ -18,9 +18,11 @@ import json
 import os
 import re
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -39,7 +41,7 @@ from vip_tutorial._util.files import write_atomically
 from vip_tutorial.lens.figure.host import FOR_SITE
 
 from . import plots
-from .warm import warm_kernels
+from .warm import end_kernels, warm_kernels
 
 _LOGGER = logging.getLogger(__name__)
 _AT_ONCE = min(os.cpu_count() or 1, 4)  # each takes some 500 MB
@@ -164,7 +166,18 @@ def run_into(kept: Outcomes, files: Iterable[Path], timeout: int) -> None:
     with FileLock(kept.root / "lock"):
         notebooks = {file: nbformat.read(file, as_version=4) for file in files}
         missing = {f: book for f, book in notebooks.items() if kept.of(book) is None}
-        failed = asyncio.run(_run_all(kept, missing, timeout))
+        # In a thread of its own, where nbclient takes no signals: so that an interrupt
+        # comes here, and ends all of it.
+        with ThreadPoolExecutor(1) as pool:
+            run = pool.submit(asyncio.run, _run_all(kept, missing, timeout))
+            try:
+                failed = run.result()
+            except KeyboardInterrupt:
+                end_kernels()
+                print(
+                    "\nInterrupted. What has run is kept.", file=sys.stderr, flush=True
+                )
+                os._exit(130)  # the threads of twenty notebooks would not end
         kept.forget_old()
     if failed:
         raise NotebooksFail("\n\n".join([*failed, _KEPT]))

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import EntryPoint
-from typing import Any
+from typing import Any, ClassVar
 
 from jupyter_client.provisioning import (
     KernelProvisionerFactory,
@@ -65,10 +65,18 @@ def warm_kernels(environment: dict[str, str]) -> Iterator[None]:
             process.stdin.close()
 
 
+def end_kernels() -> None:
+    """End all that were forked, at once and without a word."""
+    for pid in _Provisioner.pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
 class _Provisioner(LocalProvisioner):
     """Asks for a fork where its base class starts a process."""
 
     parent_process: subprocess.Popen
+    pids: ClassVar[set[int]] = set()
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> dict[str, Any]:
         asked = {
@@ -82,6 +90,7 @@ class _Provisioner(LocalProvisioner):
             self.pid = int(self.parent_process.stdout.readline())
         except (OSError, ValueError):  # it has ended: a kernel of its own, then
             return await super().launch_kernel(cmd, **kwargs)
+        self.pids.add(self.pid)
         self.process, self.pgid = _Fork(self.pid), self.pid
         return self.connection_info
 
@@ -111,10 +120,12 @@ def _serve() -> None:
     """Import once; then fork a kernel for each line of standard input."""
     # A kernel ends when its parent has; ipykernel reads this once, as it is imported.
     os.environ["JPY_PARENT_PID"] = str(os.getpid())
+    # An interrupt is for the build, and its end is that of this input.  A kernel
+    # listens while it runs a cell: ipykernel sees to that.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     for name in _IMPORTED:
         import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the build ends, and then this input
     for line in sys.stdin:
         asked = json.loads(line)
         pid = os.fork()
@@ -128,7 +139,6 @@ def _become_kernel(arguments: list[str], cwd: str | None, env: dict[str, str]) -
 
     os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     os.environ.clear()
