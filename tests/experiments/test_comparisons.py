@@ -13,7 +13,7 @@ from vip_tutorial.experiments.comparisons import least_rate, listed, of_means, p
 from vip_tutorial.study.permutation_test import chance
 
 BOOK = Path(__file__).parents[2] / "book"
-CHAPTERS = (13, 14, 15, 16)
+CHAPTERS = (13, 14, 15, 16, 20)
 
 # Numbers of the prose that compare, and are no row of the list.
 ELSEWHERE = {

@@ -40,6 +40,10 @@ NAMES = {
     "shared": "one matrix shared",
     "dim24": "24 channels",
     "dim16": "16 channels",
+    "mixer": "MLP-Mixer's token mixing",
+    "attention": "attention, told where",
+    "weighted, moved": "three, weighted, moved copies",
+    "conv, moved": "3 × 3 convolution, moved copies",
 }
 
 
@@ -154,7 +158,8 @@ def listed() -> list[Comparison]:
     Raises:
         ModuleNotFoundError: If scipy is missing.
     """
-    found = [*_ablations(), *_scales(), *_adaptive(), *_stuck(), *_lighter()]
+    parts = _ablations, _scales, _adaptive, _stuck, _lighter, _clothes
+    found = [one for part in parts for one in part()]
     whole = []
     for family in dict.fromkeys((one.chapter, one.filed) for one in found):
         own = [one for one in found if (one.chapter, one.filed) == family]
@@ -275,11 +280,36 @@ def _stuck() -> Iterator[Comparison]:
         )
 
 
+def _clothes() -> Iterator[Comparison]:
+    filed = results.read("garments")
+    pairs = [(name, "weighted") for name in ("sum", "mixer", "conv", "attention")]
+    pairs += [(f"{name}, moved", name) for name in ("weighted", "conv")]
+    for one, other in pairs:
+        *told, seen = of_means(
+            filed["runs"][one]["right"],
+            filed["runs"][other]["right"],
+            filed["pictures"]["test"],
+        )
+        yield Comparison(
+            20,
+            "clothes, 8 × 8 tokens",
+            NAMES[one],
+            NAMES[other],
+            "garments",
+            "0 to 4",
+            "right",
+            *told,
+            math.nan,
+            seen,
+        )
+
+
 TITLES = {
     13: "[The paper's ablations in miniature](13-ablations-in-miniature.ipynb)",
     14: "[Several scales at once](14-multi-scale.ipynb)",
     15: "[More adaptive weights](15-dynamic-weights.ipynb)",
     16: "[Lighter](16-lightweight.ipynb)",
+    20: "[Should you use it?](20-should-you-use-it.ipynb)",
 }
 
 HEAD = """\
