@@ -41,6 +41,7 @@ export PYTHON
 .PHONY: help
 help:
 	@echo 'make book        build the site: $(SITE)/index.html'
+	@echo 'make zip         build the site and pack it: _build/*.zip, with its checksum'
 	@echo 'make test        run the tests; options for pytest: ARGS="--device cuda -k lens"'
 	@echo '                 ARGS=--all runs the slow ones, too'
 	@echo 'make test-timm   run the tests of the models in timm, in .venv-timm (5 GB)'
@@ -76,6 +77,10 @@ book: setup
 serve: book
 	@echo 'http://localhost:$(PORT), until Ctrl-C'
 	@$(RUN) -m http.server $(PORT) --bind 127.0.0.1 --directory $(SITE)
+
+.PHONY: zip
+zip: book
+	@$(RUN) tools/zip_site.py $(SITE)
 
 .PHONY: test
 test: setup
