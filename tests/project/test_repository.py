@@ -176,11 +176,14 @@ def test_the_layout_in_the_readme_exists():
     layout = text.partition("## What is where")[2].partition("\n## ")[0]
     paths = re.findall(r"^( *)([\w./-]+) {2,}", layout, re.MULTILINE)
     assert len(paths) > 10
-    room = "vip_tutorial"
-    inside = [f"{room}/{name}" if indent else name for indent, name in paths]
+    inside, floor = [], ""
+    for indent, name in paths:
+        floor = floor if indent else name
+        inside.append(f"{floor}{name}" if indent else name)
     assert [path for path in inside if not (ROOT / path).exists()] == []
-    rooms = {path.name for path in (ROOT / room).glob("[a-z]*/")}
-    assert {name.strip("/") for indent, name in paths if indent} >= rooms
+    rooms = {path.name for path in (ROOT / "vip_tutorial").glob("[a-z]*/")}
+    named = {name.partition("/")[2] for name in inside if "/" in name}
+    assert {name.strip("/") for name in named} >= rooms
 
 
 def test_the_test_files_that_the_workflow_names_exist():

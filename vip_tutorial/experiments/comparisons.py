@@ -349,7 +349,9 @@ def page() -> str:
                 f"\nOf {name}, {what}; seeds {seeds}, "
                 f"from `results/{rows[0].filed}.json`.\n"
             )
-            parts.append("| | points | interval | p | corrected | seen from |")
+            parts.append(
+                "| first – second | points | interval | p | corrected | seen from |"
+            )
             parts.append("| --- | ---: | :---: | ---: | ---: | ---: |")
             parts += [_row(one) for one in rows]
     return "\n".join(parts) + "\n"
