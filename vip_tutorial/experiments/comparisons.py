@@ -168,6 +168,15 @@ def listed() -> list[Comparison]:
     return whole
 
 
+def _named_right(
+    chapter: int, task: str, filed: str, names: tuple[str, str], right: list, of: int
+) -> Comparison:
+    """A comparison of what five seeds of each name right, `right` of `of` pictures."""
+    *told, seen = of_means(*right, of)
+    about = chapter, task, *names, filed, "0 to 4", "right"
+    return Comparison(*about, *told, math.nan, seen)
+
+
 def _ablations() -> Iterator[Comparison]:
     filed = results.read("ablations")
     pairs = [
@@ -176,43 +185,20 @@ def _ablations() -> Iterator[Comparison]:
         for name in filed["runs"][size]
         if name != "weighted"
     ] + [("4x4", "ch", "chc"), ("4x4", "cw", "cwc")]
-    for size, one, other in pairs:
-        runs = filed["runs"][size]
-        *told, seen = of_means(runs[one]["right"], runs[other]["right"], filed["of"])
-        side = size[0]
-        yield Comparison(
-            13,
-            f"digits, {side} × {side} tokens",
-            MIXERS[one].label.replace(" x ", " × "),
-            MIXERS[other].label,
-            "ablations",
-            "0 to 4",
-            "right",
-            *told,
-            math.nan,
-            seen,
-        )
+    for size, *pair in pairs:
+        right = [filed["runs"][size][name]["right"] for name in pair]
+        one, other = (MIXERS[name].label.replace(" x ", " × ") for name in pair)
+        task = f"digits, {size[0]} × {size[0]} tokens"
+        yield _named_right(13, task, "ablations", (one, other), right, filed["of"])
 
 
 def _digits(chapter: int, pairs: Sequence[tuple[str, str]]) -> Iterator[Comparison]:
     filed = results.read("mixers")
-    runs = filed["runs"]["digits"]
-    for one, other in pairs:
-        *told, seen = of_means(
-            runs[one]["right"], runs[other]["right"], filed["of"]["digits"]
-        )
-        yield Comparison(
-            chapter,
-            "digits, 8 × 8 tokens",
-            NAMES[one],
-            NAMES[other],
-            "mixers",
-            "0 to 4",
-            "right",
-            *told,
-            math.nan,
-            seen,
-        )
+    for pair in pairs:
+        right = [filed["runs"]["digits"][name]["right"] for name in pair]
+        one, other = (NAMES[name] for name in pair)
+        task, of = "digits, 8 × 8 tokens", filed["of"]["digits"]
+        yield _named_right(chapter, task, "mixers", (one, other), right, of)
 
 
 def _scales() -> Iterator[Comparison]:
@@ -284,24 +270,11 @@ def _clothes() -> Iterator[Comparison]:
     filed = results.read("garments")
     pairs = [(name, "weighted") for name in ("sum", "mixer", "conv", "attention")]
     pairs += [(f"{name}, moved", name) for name in ("weighted", "conv")]
-    for one, other in pairs:
-        *told, seen = of_means(
-            filed["runs"][one]["right"],
-            filed["runs"][other]["right"],
-            filed["pictures"]["test"],
-        )
-        yield Comparison(
-            20,
-            "clothes, 8 × 8 tokens",
-            NAMES[one],
-            NAMES[other],
-            "garments",
-            "0 to 4",
-            "right",
-            *told,
-            math.nan,
-            seen,
-        )
+    for pair in pairs:
+        right = [filed["runs"][name]["right"] for name in pair]
+        one, other = (NAMES[name] for name in pair)
+        task, of = "clothes, 8 × 8 tokens", filed["pictures"]["test"]
+        yield _named_right(20, task, "garments", (one, other), right, of)
 
 
 TITLES = {

@@ -8,6 +8,8 @@ const LIKE = "Give it the sizes: torch.zeros(x.shape).";
 
 /** @type {Record<string, string>} by the name that stands in the program */
 export const INSTEAD = {
+  // @ts-ignore: a program may hold any name, "constructor" too
+  __proto__: null,
   view_as: "x.view(other.shape) is the same.",
   reshape_as: "x.reshape(other.shape) is the same.",
   expand_as: "x.expand(other.shape) is the same.",
